@@ -1,0 +1,54 @@
+// What a user may choose. Each field is one line of meaning, printed by `aws-like up --help`.
+
+export interface Account {
+  /** 12 digits. */
+  readonly id: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** 64 hexadecimal digits: the account's name in S3's ACLs. */
+  readonly canonicalId?: string;
+  readonly displayName?: string;
+  readonly email?: string;
+}
+
+export interface Config {
+  /** The workspace: db.sqlite, logs/, buckets/ and template.yaml live here. Absolute. */
+  readonly dir: string;
+  /** TCP port of the API; 0 takes any free one. */
+  readonly port: number;
+  /** Address to listen on. Beyond loopback a root secret of one's own is demanded. */
+  readonly host: string;
+  /** Empty for db.sqlite in the workspace, or postgres://... */
+  readonly databaseUrl: string;
+  /** Region of a request that names none, and of what the template makes. */
+  readonly region: string;
+  /** Account of the root key, and of what the template makes. */
+  readonly account: string;
+  readonly rootAccessKeyId: string;
+  readonly rootSecretAccessKey: string;
+  /** Further accounts, from --accounts FILE. */
+  readonly accounts: readonly Account[];
+  /** No signatures, everyone root: for suites written against lax emulators. */
+  readonly relaxed: boolean;
+  /** How long a file that was found, not reported as finished, must stay unchanged. ms. */
+  readonly settleMs: number;
+  /** `auto` takes the strongest sandbox that this host allows. */
+  readonly sandbox: "auto" | "bwrap" | "unshare" | "none";
+  /** What the terminal shows: `quiet` nothing but warnings. */
+  readonly output: "terminal" | "quiet";
+}
+
+export const defaults: Omit<Config, "dir"> = {
+  port: 4566,
+  host: "127.0.0.1",
+  databaseUrl: "",
+  region: "us-east-1",
+  account: "000000000000",
+  rootAccessKeyId: "test",
+  rootSecretAccessKey: "test",
+  accounts: [],
+  relaxed: false,
+  settleMs: 50,
+  sandbox: "auto",
+  output: "terminal",
+};

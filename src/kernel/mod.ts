@@ -1,0 +1,24 @@
+// The only thing that a service may import besides its own folder.
+export type { Account, Config } from "../config.ts";
+export type { HttpAnswer, HttpRequest } from "../model/http.ts";
+export { loadModel } from "../model/load.ts";
+export type { Model } from "../model/model.ts";
+export type { Params, Row, Tx, Value } from "../store/store.ts";
+export type { Clock } from "./clock.ts";
+export type { Context, NewWork, Principal, Retry, Work } from "./context.ts";
+export { AwsError } from "./error.ts";
+export type { Log } from "./journal.ts";
+export { type Arn, chance, newHex, newRequestId, newToken, newUniqueId, parseArn } from "./names.ts";
+export {
+  type Access,
+  type Credential,
+  type Demand,
+  defineOperations,
+  defineService,
+  type Identity,
+  type NamedPolicy,
+  type Quirks,
+  type Running,
+  type Site,
+} from "./service.ts";
+export type { Input, OperationName, Output, ServiceName } from "./types.ts";

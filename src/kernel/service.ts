@@ -1,0 +1,106 @@
+// What a service is: a published model, a record of operations, and the access each demands. Everything else is written once.
+import type { HttpAnswer, HttpRequest } from "../model/http.ts";
+import type { Model } from "../model/model.ts";
+import type { Migration, Tx } from "../store/store.ts";
+import type { Context, Principal, Work } from "./context.ts";
+import type { AwsError } from "./error.ts";
+import type { Arn } from "./names.ts";
+import type { Input, OperationName, Output, ServiceName } from "./types.ts";
+
+/** What a caller must be allowed to do. `action` is `s3:PutObject`, `conditions` the service's own condition keys. */
+export interface Access {
+  readonly action: string;
+  readonly resource: Arn;
+  readonly conditions?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** `[]`: whoever is authenticated may. `"public"`: no signature is needed either. */
+export type Demand = Access | readonly Access[] | "public";
+
+/** One operation. `access` looks at the input only as far as it must: it is not yet known to be sound beyond the model. */
+export interface Handler<S extends ServiceName, Op extends OperationName<S>> {
+  access(ctx: Context, input: Input<S, Op>): Demand | Promise<Demand>;
+  handle(ctx: Context, input: Input<S, Op>): Promise<Output<S, Op>>;
+}
+
+export type Operations<S extends ServiceName> = { readonly [Op in OperationName<S>]?: Handler<S, Op> };
+
+/** The operations of one noun. It only gives the literal its type: an operation AWS has not, or one without access, does not compile. */
+export const defineOperations = <S extends ServiceName>(_service: S, operations: Operations<S>): Operations<S> =>
+  operations;
+
+export interface Service<S extends ServiceName = ServiceName> {
+  readonly name: S;
+  /** Reads model.json at first use: `loadModel(import.meta.url)`. */
+  readonly model: () => Model;
+  readonly migrations?: readonly Migration[];
+  readonly operations: Operations<S>;
+  readonly quirks?: Quirks;
+  readonly sites?: readonly Site[];
+  /** The policy attached to one of this service's resources, as JSON text. */
+  resourcePolicy?(ctx: Context, resource: Arn): Promise<string | undefined>;
+  /** iam and sts: who an access key is, and what a principal may do. */
+  readonly identity?: Identity;
+  /** Brings something to one of my ARNs. A throw means: again, as the work's `retry` says. */
+  deliver?(ctx: Context, work: Work): Promise<void>;
+  /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
+  giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
+  /** Watchers and pools. Stopped in reverse order. */
+  start?(ctx: Context): Promise<Running>;
+  /** Removes what this service keeps outside the store. Called by reset, while nothing runs. */
+  reset?(ctx: Context): Promise<void>;
+}
+
+export interface Running extends AsyncDisposable {
+  /** Resolves when all that has been seen so far is in the store (a watcher's files, a pool's invocations). */
+  settled?(): Promise<void>;
+}
+
+// The register holds services of every name; an operation is looked up by the name that the wire found.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type AnyService = Omit<Service<any>, "operations"> & {
+  readonly operations: Readonly<Record<string, Handler<never, never> | undefined>>;
+};
+
+export const defineService = <S extends ServiceName>(service: Service<S>): AnyService =>
+  service as unknown as AnyService;
+
+/** Where AWS departs from its own model. Each wraps what the wire did. */
+export interface Quirks {
+  /** The operation's name, or what `model` says. */
+  route?(request: HttpRequest, model: () => string | undefined): string | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: any operation's input
+  input?(operation: string, input: any, request: HttpRequest): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: any operation's output
+  output?(operation: string, output: any, answer: HttpAnswer, request: HttpRequest): HttpAnswer;
+  error?(operation: string | undefined, error: AwsError, answer: HttpAnswer, request: HttpRequest): HttpAnswer;
+  /** The error for input that breaks the model's constraints; `violations` are AWS's sentences, one each. */
+  invalid?(operation: string, violations: readonly string[]): AwsError | undefined;
+}
+
+/** Plain HTTP that is no AWS operation: execute-api, function URLs, websites. */
+export interface Site {
+  matches(request: HttpRequest): boolean;
+  handle(ctx: Context, request: HttpRequest): Promise<HttpAnswer>;
+}
+
+export interface Identity {
+  credential(ctx: Context, accessKeyId: string): Promise<Credential | undefined>;
+  /** JSON texts of the identity policies of a user or a role session; undefined where the principal is not this service's. */
+  policies?(ctx: Context, principal: Principal): Promise<readonly NamedPolicy[] | undefined>;
+}
+
+export interface Credential {
+  readonly secretAccessKey: string;
+  /** Demanded as X-Amz-Security-Token. */
+  readonly sessionToken?: string;
+  readonly principal: Principal;
+  /** ms since the epoch, on the clock. */
+  readonly expires?: number;
+}
+
+export interface NamedPolicy {
+  /** For the trace: the policy's name or ARN. */
+  readonly name: string;
+  readonly document: string;
+}

@@ -1,0 +1,22 @@
+// An HTTP message as the door hands it on and takes it back: raw where S3 needs it raw, lower-case names throughout.
+import type { Readable } from "node:stream";
+
+export interface HttpRequest {
+  readonly method: string;
+  /** As on the wire: not decoded, without the query. */
+  readonly path: string;
+  /** As on the wire, without `?`. */
+  readonly query: string;
+  /** Names in lower case; several headers of one name joined by `, `; values as latin-1. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The bytes of the entity: aws-chunked framing is already removed and checked. */
+  readonly body: Readable;
+  /** The peer's address. */
+  readonly from: string;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body?: Uint8Array | string | Readable;
+}
