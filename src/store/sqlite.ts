@@ -1,0 +1,201 @@
+// The embedded engine. SQLite answers at once, so a transaction whose work awaits nothing but its tx runs to its end before the event loop
+// turns: reads run at once, one after the other; writes wait for the end of the turn and share one commit, a savepoint each.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defects } from "./defect.ts";
+import { migrateWith } from "./migrate.ts";
+import { type Connection, connect, isBusy, type SqliteFile } from "./sqlite-connection.ts";
+import { SqliteRun } from "./sqlite-run.ts";
+import type { Migration, Store } from "./store.ts";
+
+/** One commit serves at most so many writers, gathered for at most so long: the first of them is not to wait for all. */
+const GROUP_LIMIT = 256;
+const GROUP_MS = 5;
+/** How long another process (the sqlite3 shell) may hold the file's write lock before our writes fail, and how often we look. */
+const BUSY_LIMIT_MS = 10_000;
+const BUSY_RETRY_MS = 5;
+
+/**
+ * `file` is created where it is missing. `:memory:` is a file in the system's temporary directory, never synced, removed at close: SQLite's
+ * own shared memory database has no snapshots.
+ */
+export async function openSqlite(file: string | ":memory:"): Promise<Store> {
+  if (file !== ":memory:") return new SqliteStore(connect(file, { durable: true }));
+  const dir = await mkdtemp(join(tmpdir(), "aws-like-"));
+  return new SqliteStore(connect(join(dir, "db.sqlite"), { durable: false }), () => rm(dir, { recursive: true }));
+}
+
+interface Job {
+  readonly work: (tx: SqliteRun) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+class SqliteStore implements Store {
+  readonly #file: SqliteFile;
+  readonly #cleanUp: () => Promise<void>;
+  readonly #reads: Job[] = [];
+  readonly #writes: Job[] = [];
+  /** What runs now. Whoever finds it still running in a later turn has found a transaction that awaits something else. */
+  #running: SqliteRun | undefined;
+  /** A read, or a group of writes, is under way. */
+  #busy = false;
+  #armed = false;
+  #lockedSince: number | undefined;
+  #closed: PromiseWithResolvers<void> | undefined;
+
+  constructor(file: SqliteFile, cleanUp = () => Promise.resolve()) {
+    this.#file = file;
+    this.#cleanUp = cleanUp;
+  }
+
+  read<T>(work: (tx: SqliteRun) => Promise<T>): Promise<T> {
+    return this.#ask(work, (job) => {
+      if (this.#busy) this.#reads.push(job);
+      else void this.#read(job);
+    });
+  }
+
+  write<T>(work: (tx: SqliteRun) => Promise<T>): Promise<T> {
+    return this.#ask(work, (job) => {
+      this.#writes.push(job);
+      this.#arm();
+    });
+  }
+
+  async migrate(owner: string, migrations: readonly Migration[]): Promise<void> {
+    await migrateWith((work) => this.write(work), owner, migrations);
+  }
+
+  /** What was asked for before is still done. */
+  close(): Promise<void> {
+    this.#closed ??= Promise.withResolvers<void>();
+    this.#arm();
+    return this.#closed.promise;
+  }
+
+  #ask<T>(work: (tx: SqliteRun) => Promise<T>, start: (job: Job) => void): Promise<T> {
+    if (this.#closed) return Promise.reject(defects.closed());
+    return new Promise<T>((resolve, reject) => start({ work, resolve: resolve as Job["resolve"], reject }));
+  }
+
+  async #read(job: Job): Promise<void> {
+    this.#busy = true;
+    const outcome = await this.#run(this.#file.reader, job, READ);
+    this.#busy = false;
+    settle(job, outcome);
+    this.#next();
+  }
+
+  async #group(): Promise<void> {
+    const { writer } = this.#file;
+    this.#busy = true;
+    const jobs: Job[] = [];
+    const outcomes: Outcome[] = [];
+    const end = performance.now() + GROUP_MS;
+    do {
+      const job = this.#writes.shift()!;
+      jobs.push(job);
+      outcomes.push(await this.#run(writer, job, WRITE));
+    } while (writer.inTransaction && this.#writes.length > 0 && jobs.length < GROUP_LIMIT && performance.now() < end);
+    const failure = commit(writer, outcomes.at(-1)!);
+    this.#busy = false;
+    for (const [index, job] of jobs.entries()) settle(job, failure ?? outcomes[index]!);
+    this.#next();
+  }
+
+  async #run(connection: Connection, job: Job, { begin, commit, rollback }: Brackets): Promise<Outcome> {
+    const run = new SqliteRun(connection);
+    this.#running = run;
+    this.#arm();
+    try {
+      connection.run(begin);
+      const value = await run.finish(job.work);
+      connection.run(commit);
+      return { ok: true, value };
+    } catch (error) {
+      if (connection.inTransaction) connection.exec(rollback);
+      return { ok: false, error };
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #next(): void {
+    const read = this.#reads.shift();
+    if (read) void this.#read(read);
+    else if (this.#writes.length > 0 || this.#closed) this.#arm();
+  }
+
+  #arm(waitMs = 0): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    const turn = () => {
+      this.#armed = false;
+      this.#turn();
+    };
+    if (waitMs > 0) setTimeout(turn, waitMs);
+    else setImmediate(turn);
+  }
+
+  /** Once in a turn of the event loop, when its microtasks are done: what still runs hangs, and writes that came together go together. */
+  #turn(): void {
+    if (this.#busy) {
+      this.#running?.abandon();
+      this.#arm();
+    } else if (this.#writes.length > 0) {
+      if (this.#begin()) void this.#group();
+    } else if (this.#closed) {
+      this.#file.close();
+      this.#cleanUp().then(this.#closed.resolve, this.#closed.reject);
+    }
+  }
+
+  /** Another process may hold the write lock: we look again, so that this one goes on serving, and say so at last. */
+  #begin(): boolean {
+    try {
+      this.#file.writer.run("BEGIN IMMEDIATE");
+      this.#lockedSince = undefined;
+      return true;
+    } catch (error) {
+      this.#lockedSince ??= performance.now();
+      if (isBusy(error) && performance.now() - this.#lockedSince < BUSY_LIMIT_MS) {
+        this.#arm(BUSY_RETRY_MS);
+        return false;
+      }
+      this.#lockedSince = undefined;
+      for (const job of this.#writes.splice(0)) job.reject(error);
+      this.#next();
+      return false;
+    }
+  }
+}
+
+interface Brackets {
+  readonly begin: string;
+  readonly commit: string;
+  readonly rollback: string;
+}
+
+const READ: Brackets = { begin: "BEGIN", commit: "COMMIT", rollback: "ROLLBACK" };
+const WRITE: Brackets = { begin: "SAVEPOINT w", commit: "RELEASE w", rollback: "ROLLBACK TO w; RELEASE w" };
+
+/** The failure that all of the group share: of the commit, or of a statement on which SQLite gave up the whole transaction (disk full). */
+function commit(writer: Connection, last: Outcome): Outcome | undefined {
+  if (!writer.inTransaction) return last;
+  try {
+    writer.run("COMMIT");
+    return undefined;
+  } catch (error) {
+    if (writer.inTransaction) writer.exec("ROLLBACK");
+    return { ok: false, error };
+  }
+}
+
+function settle(job: Job, outcome: Outcome): void {
+  if (outcome.ok) job.resolve(outcome.value);
+  else job.reject(outcome.error);
+}
