@@ -104,3 +104,6 @@ export class MovableClock implements Clock {
     this.#timer.unref();
   }
 }
+
+/** Real time, ms since the epoch: for what cannot be moved (signature skew, leases between processes), never for what AWS does in time. */
+export const realNow = (): number => Date.now();

@@ -1,9 +1,10 @@
 // What a handler is given besides its input: who asks, in which account and region, and everything it may do to the world.
 import type { Config } from "../config.ts";
-import type { Tx } from "../store/store.ts";
+import type { Store, Tx } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
-import type { Log } from "./journal.ts";
-import type { Arn } from "./names.ts";
+import type { Journal, Log } from "./journal.ts";
+import { type Arn, newRequestId } from "./names.ts";
+import type { Place, Post } from "./post.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
@@ -95,4 +96,136 @@ export interface Retry {
   readonly attempts: number;
   /** Since it was put; then `giveUp`. */
   readonly maxAgeMs?: number;
+}
+
+/** What all contexts of one cloud share. */
+export interface World {
+  readonly config: Config;
+  readonly endpoint: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly post: Post;
+  /** Cause of what is signed with an access key: see Context.attribute. */
+  readonly causes: Map<string, string>;
+  /** The door's way in for calls that come from within: validate, authorize, handle, log. */
+  call(ctx: Context, service: ServiceName, operation: string, input: unknown): Promise<unknown>;
+}
+
+export interface Caller extends Place {
+  readonly principal: Principal;
+  readonly requestId?: string;
+  readonly cause?: string;
+  readonly signal?: AbortSignal;
+  /** The part that speaks in the journal: the service's name. */
+  readonly from: string;
+}
+
+const NEVER = new AbortController().signal;
+
+export const makeContext = (world: World, caller: Caller): Context => new WorldContext(world, caller);
+
+class WorldContext implements Context {
+  readonly #world: World;
+  readonly #from: string;
+  readonly account: string;
+  readonly region: string;
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly cause: string | undefined;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  // What a running transaction has put: dispatched when it is committed, forgotten when it is not.
+  readonly #put = new WeakMap<Tx, { any: boolean; readonly leased: Work[] }>();
+
+  constructor(world: World, caller: Caller) {
+    this.#world = world;
+    this.#from = caller.from;
+    this.account = caller.account;
+    this.region = caller.region;
+    this.principal = caller.principal;
+    this.requestId = caller.requestId ?? newRequestId();
+    this.cause = caller.cause;
+    this.signal = caller.signal ?? NEVER;
+    this.log = logOf(world, this, caller.from);
+  }
+
+  get config(): Config {
+    return this.#world.config;
+  }
+
+  get endpoint(): string {
+    return this.#world.endpoint;
+  }
+
+  get clock(): Clock {
+    return this.#world.clock;
+  }
+
+  get now(): number {
+    return this.#world.clock.now();
+  }
+
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#world.store.read(work);
+  }
+
+  async write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    let put = { any: false, leased: [] as Work[] };
+    const result = await this.#world.store.write((tx) => {
+      put = { any: false, leased: [] };
+      this.#put.set(tx, put);
+      return work(tx);
+    });
+    if (put.any) this.#world.post.dispatch(put.leased, this);
+    return result;
+  }
+
+  async put(tx: Tx, work: NewWork): Promise<void> {
+    const put = this.#put.get(tx);
+    if (!put) throw new Error("put belongs into a transaction of the same context's write");
+    put.any = true;
+    const mine = await this.#world.post.put(tx, work, this, put.leased.length);
+    if (mine) put.leased.push(mine);
+  }
+
+  call<S extends ServiceName, Op extends OperationName<S>>(
+    service: S,
+    operation: Op,
+    input: Input<S, Op>,
+    as: Principal = this.principal,
+  ): Promise<Output<S, Op>> {
+    const ctx = makeContext(this.#world, {
+      account: "account" in as ? as.account : this.account,
+      region: this.region,
+      principal: as,
+      cause: this.requestId,
+      signal: this.signal,
+      from: service,
+    });
+    return this.#world.call(ctx, service, operation, input) as Promise<Output<S, Op>>;
+  }
+
+  attribute(accessKeyId: string, cause: string | undefined): void {
+    if (cause === undefined) this.#world.causes.delete(accessKeyId);
+    else this.#world.causes.set(accessKeyId, cause);
+  }
+
+  fork(as: { principal: Principal; account: string; region: string; cause?: string }): Context {
+    return makeContext(this.#world, { ...as, from: this.#from });
+  }
+}
+
+function logOf(world: World, ctx: Context, from: string): Log {
+  const at = (level: "debug" | "info" | "warn" | "error") => (text: string, fields?: Record<string, unknown>) =>
+    world.journal.write({
+      at: ctx.now,
+      level,
+      id: ctx.requestId,
+      ...(ctx.cause !== undefined && { cause: ctx.cause }),
+      from,
+      text,
+      ...(fields && { fields }),
+    });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

@@ -1,4 +1,8 @@
 // What happened, and what caused it: one line of JSON each in logs/journal.ndjson, which `why` reads and anyone may grep.
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 export interface Entry {
   /** ms since the epoch, on the clock. */
@@ -21,4 +25,128 @@ export interface Log {
   info(text: string, fields?: Record<string, unknown>): void;
   warn(text: string, fields?: Record<string, unknown>): void;
   error(text: string, fields?: Record<string, unknown>): void;
+}
+
+// The newest two files are kept: at most twice this much is on disk and read by `why`.
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+const MAX_TEXT = 4096;
+
+/** Lines reach the file within a turn of the event loop, in order; a `kill -9` loses at most that turn. */
+export class Journal implements AsyncDisposable {
+  readonly #path: string;
+  readonly #show: (entry: Entry) => void;
+  #file: FileHandle | undefined;
+  #size = 0;
+  #pending: string[] = [];
+  #flushing: Promise<void> | undefined;
+
+  private constructor(path: string, show: (entry: Entry) => void) {
+    this.#path = path;
+    this.#show = show;
+  }
+
+  /** `show` is given what a person should see: all but `debug`. */
+  static async open(logsDir: string, show: (entry: Entry) => void): Promise<Journal> {
+    const journal = new Journal(join(logsDir, "journal.ndjson"), show);
+    await journal.#reopen();
+    return journal;
+  }
+
+  write(entry: Entry): void {
+    const text = entry.text.length > MAX_TEXT ? `${entry.text.slice(0, MAX_TEXT)}...` : entry.text;
+    this.#pending.push(JSON.stringify({ ...entry, text }));
+    if (entry.level !== "debug") this.#show(entry);
+    this.#flushing ??= this.#flush();
+  }
+
+  /** All that is recorded of `id`, of what caused it back to the first cause, and of everything these caused; in order of time. */
+  async chain(id: string): Promise<Entry[]> {
+    const entries = await this.#all();
+    const causeOf = new Map<string, string>();
+    for (const e of entries) if (e.cause && e.cause !== e.id) causeOf.set(e.id, e.cause);
+    const root = firstCause(id, causeOf);
+    return entries.filter((e) => firstCause(e.id, causeOf) === root);
+  }
+
+  /** The newest id whose subject is, or ends in, `subject`: a file, an S3 key, an ARN. */
+  async idOf(subject: string): Promise<string | undefined> {
+    let id: string | undefined;
+    for (const e of await this.#all()) {
+      const named = e.fields?.subject;
+      if (typeof named === "string" && (named === subject || named.endsWith(`/${subject}`))) id = e.id;
+      if (e.id === subject) return subject;
+    }
+    return id;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flushing;
+    await this.#file?.close();
+  }
+
+  async #flush(): Promise<void> {
+    await new Promise(setImmediate);
+    while (this.#pending.length > 0) {
+      const lines = `${this.#pending.join("\n")}\n`;
+      this.#pending = [];
+      try {
+        await this.#file?.appendFile(lines);
+        this.#size += lines.length;
+        if (this.#size > MAX_FILE_BYTES) await this.#rotate();
+      } catch (error) {
+        // A full disk must not stop the cloud; the next line tries again.
+        process.stderr.write(`journal: ${(error as Error).message}\n`);
+      }
+    }
+    this.#flushing = undefined;
+  }
+
+  async #rotate(): Promise<void> {
+    await this.#file?.close();
+    await rename(this.#path, `${this.#path}.1`);
+    await this.#reopen();
+  }
+
+  async #reopen(): Promise<void> {
+    this.#file = await open(this.#path, "a");
+    this.#size = (await this.#file.stat()).size;
+  }
+
+  async #all(): Promise<Entry[]> {
+    await this.#flushing;
+    const entries: Entry[] = [];
+    for (const path of [`${this.#path}.1`, this.#path]) await readEntries(path, entries);
+    return entries;
+  }
+}
+
+async function readEntries(path: string, into: Entry[]): Promise<void> {
+  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
+  try {
+    for await (const line of lines) {
+      const entry = parseEntry(line);
+      if (entry) into.push(entry);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // not rotated yet
+  }
+}
+
+/** A line cut short by a crash is no entry. */
+function parseEntry(line: string): Entry | undefined {
+  try {
+    return JSON.parse(line) as Entry;
+  } catch {
+    return undefined;
+  }
+}
+
+function firstCause(id: string, causeOf: ReadonlyMap<string, string>): string {
+  const seen = new Set<string>();
+  let at = id;
+  for (let up = causeOf.get(at); up !== undefined && !seen.has(up); up = causeOf.get(at)) {
+    seen.add(at);
+    at = up;
+  }
+  return at;
 }

@@ -1,0 +1,130 @@
+// start(config): the whole of it, in one process. What main, tests, labs and library users call.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Cloud, openCloud } from "./cloud.ts";
+import { type Config, defaults } from "./config.ts";
+import { control } from "./control.ts";
+import { listen } from "./door/server.ts";
+import { makeContext, type Principal } from "./kernel/context.ts";
+import type { Entry } from "./kernel/journal.ts";
+import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
+import type { HttpAnswer } from "./model/http.ts";
+import { resetWorkspace } from "./snapshot.ts";
+
+export interface Aws extends AsyncDisposable {
+  readonly config: Config;
+  /** `http://127.0.0.1:4566` */
+  readonly endpoint: string;
+  /** ms since the epoch, on the clock. */
+  now(): number;
+  /** Resolves when everything that is due now has happened, and every file that was seen is in its bucket. */
+  settle(): Promise<void>;
+  clock(change: ClockChange): Promise<void>;
+  /** What is recorded of a request id, a file or a key: see Journal.chain. */
+  why(query: string): Promise<Entry[]>;
+  /** An operation, as the root of the cloud's own account. */
+  call<S extends ServiceName, Op extends OperationName<S>>(
+    service: S,
+    operation: Op,
+    input: Input<S, Op>,
+  ): Promise<Output<S, Op>>;
+  /** Closes the cloud, does `work` to its files, and opens it again; requests wait for no longer than they like and get 503. */
+  closedFor(work: () => Promise<void>): Promise<void>;
+  /** Forgets everything; then `whenReset` makes again what the workspace says. */
+  reset(): Promise<void>;
+  whenReset?: (() => Promise<void>) | undefined;
+}
+
+/** Milliseconds forward; or stand still, here or at a time (ms since the epoch); or run on. */
+export type ClockChange = { readonly advance: number } | { readonly freeze: true | number } | { readonly resume: true };
+
+export interface StartOptions extends Partial<Config> {
+  /** A workspace of its own in the temporary directory, any free port, nothing on the terminal; all gone when disposed. */
+  readonly ephemeral?: true;
+  /** Given what a person should see. Default: nothing. */
+  readonly show?: (entry: Entry) => void;
+}
+
+/** Rejects with one clear sentence where the port, the directory or the database cannot be had. */
+export async function start({ ephemeral, show = () => undefined, ...options }: StartOptions): Promise<Aws> {
+  await using undo = new AsyncDisposableStack();
+  const dir = options.dir ?? (ephemeral ? await mkdtemp(join(tmpdir(), "aws-like-")) : process.cwd());
+  if (ephemeral && !options.dir) undo.defer(() => rm(dir, { recursive: true, force: true }));
+  const config: Config = { ...defaults, ...(ephemeral && { port: 0, output: "quiet" }), ...options, dir };
+
+  let cloud: Cloud | undefined;
+  const server = undo.use(
+    await listen(config, async (request, signal) => {
+      if (!cloud) return { ...starting };
+      if (request.path.startsWith("/_aws-like/")) return await control(aws, request);
+      return await cloud.door.answer(request, signal);
+    }),
+  );
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  const endpoint = `http://${host}:${server.port}`;
+  cloud = await openCloud(config, endpoint, show);
+  undo.defer(() => cloud?.[Symbol.asyncDispose]());
+  const stack = undo.move();
+
+  const open = (): Cloud => {
+    if (!cloud) throw new Error("the cloud is closed");
+    return cloud;
+  };
+  const root: Principal = {
+    kind: "root",
+    account: config.account,
+    arn: `arn:aws:iam::${config.account}:root`,
+    id: config.account,
+  };
+  const aws: Aws = {
+    config,
+    endpoint,
+    now: () => open().clock.now(),
+    settle: () => open().settle(),
+    async clock(change) {
+      const { clock, advance, saveClock, settle, world } = open();
+      if ("advance" in change) await advance(change.advance);
+      else if ("resume" in change) clock.resume();
+      else clock.freeze(change.freeze === true ? undefined : change.freeze);
+      await saveClock();
+      world.post.wake();
+      await settle();
+    },
+    async why(query) {
+      const { journal } = open().world;
+      const id = await journal.idOf(query);
+      return id === undefined ? [] : await journal.chain(id);
+    },
+    call: (service, operation, input) => {
+      const { account, region } = config;
+      return makeContext(open().world, { principal: root, account, region, from: "aws-like" }).call(
+        service,
+        operation,
+        input,
+      );
+    },
+    async closedFor(work) {
+      const old = open();
+      cloud = undefined;
+      await old[Symbol.asyncDispose]();
+      try {
+        await work();
+      } finally {
+        cloud = await openCloud(config, endpoint, show);
+      }
+    },
+    async reset() {
+      await aws.closedFor(() => resetWorkspace(config));
+      await aws.whenReset?.();
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+  return aws;
+}
+
+const starting: HttpAnswer = {
+  status: 503,
+  headers: { "content-type": "application/json", "retry-after": "1" },
+  body: '{"__type":"ServiceUnavailable","message":"aws-like is starting"}\n',
+};

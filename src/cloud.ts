@@ -1,0 +1,143 @@
+// One cloud, open: store, clock, journal, post, door and the services that run. What `aws.ts` opens, closes and opens again.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { type Door, openDoor } from "./door/door.ts";
+import { MovableClock } from "./kernel/clock.ts";
+import { type Context, makeContext, type Principal, type Work, type World } from "./kernel/context.ts";
+import { AwsError } from "./kernel/error.ts";
+import { type Entry, Journal } from "./kernel/journal.ts";
+import { parseArn } from "./kernel/names.ts";
+import { type Place, Post, postMigrations } from "./kernel/post.ts";
+import type { AnyService, Running } from "./kernel/service.ts";
+import { services } from "./services.ts";
+import { openStore } from "./store/open.ts";
+import type { Migration, Tx } from "./store/store.ts";
+
+export interface Cloud extends AsyncDisposable {
+  readonly clock: MovableClock;
+  readonly door: Door;
+  readonly world: World;
+  /** Resolves when everything that is due now has happened, and what the watchers saw is in the store. */
+  settle(): Promise<void>;
+  /** Moves the clock; what becomes due on the way happens in its order and at its time. */
+  advance(ms: number): Promise<void>;
+  /** Remembers how far the clock was moved, or where it stands, across restarts. */
+  saveClock(): Promise<void>;
+}
+
+const settingMigrations: readonly Migration[] = [
+  "CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+];
+
+export async function openCloud(config: Config, endpoint: string, show: (entry: Entry) => void): Promise<Cloud> {
+  await using undo = new AsyncDisposableStack();
+  const logs = join(config.dir, "logs");
+  await mkdir(logs, { recursive: true });
+  const store = await openStore(config.databaseUrl, config.dir);
+  undo.defer(() => store.close());
+  await store.migrate("kernel", [...postMigrations, ...settingMigrations]);
+  for (const service of services) if (service.migrations) await store.migrate(service.name, service.migrations);
+  const clock = new MovableClock(await savedClock());
+  const journal = undo.use(await Journal.open(logs, show));
+
+  const post = new Post(
+    store,
+    clock,
+    { deliver, giveUp, failed },
+    { shared: config.databaseUrl.startsWith("postgres") },
+  );
+  const world: World = {
+    config,
+    endpoint,
+    store,
+    clock,
+    journal,
+    post,
+    causes: new Map(),
+    call: (ctx, service, operation, input) => door.call(ctx, service, operation, input),
+  };
+  const door = openDoor(world, new Map(services.map((service) => [service.name as string, service])));
+  const running: Running[] = [];
+  undo.use(post); // waits for what is being delivered
+  for (const service of services) {
+    if (!service.start) continue;
+    running.push(undo.use(await service.start(ownContext(service))));
+  }
+  await post.start();
+  undo.defer(() => post.stop());
+  const stack = undo.move();
+
+  return {
+    clock,
+    door,
+    world,
+    settle,
+    async advance(ms) {
+      const until = clock.now() + ms;
+      for (let due = await post.nextDue(); due !== undefined && due <= until; due = await post.nextDue()) {
+        clock.advance(Math.max(0, due - clock.now()));
+        await settle();
+      }
+      clock.advance(Math.max(0, until - clock.now()));
+      await settle();
+    },
+    saveClock: () =>
+      store.write(async (tx) => {
+        await tx.run(
+          "INSERT INTO setting (name, value) VALUES ('clock', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+          { value: JSON.stringify(clock.state) },
+        );
+      }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+
+  async function settle(): Promise<void> {
+    for (let before = -1; before !== post.taken; ) {
+      before = post.taken;
+      for (const part of running) await part.settled?.();
+      await post.settled();
+    }
+  }
+
+  async function savedClock() {
+    const row = await store.read((tx) => tx.one<{ value: string }>("SELECT value FROM setting WHERE name = 'clock'"));
+    return row && (JSON.parse(row.value) as { offsetMs: number });
+  }
+
+  function ownContext(service: AnyService): Context {
+    const principal: Principal = { kind: "service", name: `${service.name}.amazonaws.com`, account: config.account };
+    return makeContext(world, { principal, account: config.account, region: config.region, from: service.name });
+  }
+
+  function contextOf(work: Work, place: Place): Context {
+    const { account, region } = place;
+    const from = serviceOf(work.to)?.name ?? "post";
+    return makeContext(world, { principal: work.as, account, region, requestId: work.id, cause: work.cause, from });
+  }
+
+  async function deliver(work: Work, place: Place): Promise<void> {
+    const service = serviceOf(work.to);
+    if (!service?.deliver) throw new AwsError("NotImplemented", 501, `nothing here takes a delivery to ${work.to}`);
+    await service.deliver(contextOf(work, place), work);
+  }
+
+  async function giveUp(work: Work, place: Place, error: unknown, forget: (tx: Tx) => Promise<unknown>): Promise<void> {
+    const ctx = contextOf(work, place);
+    await ctx.write(async (tx) => {
+      await serviceOf(work.to)?.giveUp?.(ctx, tx, work, error);
+      await forget(tx);
+    });
+  }
+
+  function failed(work: Work, place: Place, error: unknown, againAt: number | undefined): void {
+    const next = againAt === undefined ? "giving up" : `trying again at ${new Date(againAt).toISOString()}`;
+    const text = `delivery ${work.attempt} to ${work.to} failed: ${(error as Error).message}; ${next}`;
+    contextOf(work, place).log.error(text, { subject: work.to });
+  }
+}
+
+const serviceOf = (arn: string): AnyService | undefined => {
+  const name = parseArn(arn)?.service;
+  return services.find((service) => service.name === name);
+};

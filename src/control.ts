@@ -1,0 +1,121 @@
+// /_aws-like/*: what this cloud can do that AWS cannot. Health, the clock, settle, reset, snapshots and `why`; JSON in, JSON out.
+import type { Aws, ClockChange } from "./aws.ts";
+import { defaults } from "./config.ts";
+import { AwsError } from "./kernel/error.ts";
+import type { HttpAnswer, HttpRequest } from "./model/http.ts";
+import { services } from "./services.ts";
+import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
+import { version } from "./version.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** `METHOD path` -> the answer's JSON. */
+const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchParams) => unknown>> = {
+  "GET /_aws-like/health": () => ({
+    status: "running",
+    version,
+    services: Object.fromEntries(services.map((s) => [s.name, Object.keys(s.operations).sort()])),
+  }),
+  "GET /_aws-like/clock": (aws) => clockOf(aws),
+  "POST /_aws-like/clock": async (aws, body) => {
+    await aws.clock(toChange(body));
+    return clockOf(aws);
+  },
+  "POST /_aws-like/settle": async (aws) => {
+    await aws.settle();
+    return { settled: true };
+  },
+  "GET /_aws-like/why": async (aws, _body, query) => ({ entries: await aws.why(query.get("id") ?? "") }),
+  "POST /_aws-like/reset": async (aws) => {
+    await aws.reset();
+    return { reset: true };
+  },
+  "GET /_aws-like/snapshots": async (aws) => ({ snapshots: await listSnapshots(aws.config) }),
+  "POST /_aws-like/snapshots": async (aws, body) => {
+    const name = String(body.name ?? "");
+    const mapped = await mappedDirectories(aws);
+    await aws.closedFor(() =>
+      body.restore === true ? restoreSnapshot(aws.config, name) : saveSnapshot(aws.config, name, mapped),
+    );
+    return { name };
+  },
+};
+
+export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswer> {
+  const route = routes[`${request.method} ${request.path}`];
+  try {
+    if (!route) throw new AwsError("NotFound", 404, `there is no ${request.method} ${request.path}`);
+    if (request.method !== "GET") refuseStrangers(aws, request);
+    const body = request.method === "POST" ? await readJson(request) : {};
+    return json(200, await route(aws, body, new URLSearchParams(request.query)));
+  } catch (error) {
+    const status = error instanceof AwsError ? error.status : 500;
+    return json(status, { error: (error as Error).message });
+  }
+}
+
+/** The directories, relative to the workspace, of buckets that were made with a tag that says so. */
+async function mappedDirectories(aws: Aws): Promise<string[]> {
+  const directories: string[] = [];
+  for (const { Name } of (await aws.call("s3", "ListBuckets", {})).Buckets ?? []) {
+    const tags = await aws.call("s3", "GetBucketTagging", { Bucket: Name }).catch(noTags);
+    const directory = tags.TagSet?.find((tag) => tag.Key === "aws-like:directory")?.Value;
+    if (directory) directories.push(directory);
+  }
+  return directories;
+}
+
+const noTags = (error: unknown): { TagSet?: { Key?: string; Value?: string }[] } => {
+  if (error instanceof AwsError && error.code === "NoSuchTagSet") return {};
+  throw error;
+};
+
+/** A page in a browser must not reset the cloud (it sends Origin); with a root secret of one's own, that secret is demanded. */
+function refuseStrangers(aws: Aws, request: HttpRequest): void {
+  if (request.headers.origin !== undefined)
+    throw new AwsError("Forbidden", 403, "not from a web page of another origin");
+  const { rootAccessKeyId, rootSecretAccessKey } = aws.config;
+  if (rootSecretAccessKey === defaults.rootSecretAccessKey) return;
+  const expected = `Basic ${Buffer.from(`${rootAccessKeyId}:${rootSecretAccessKey}`).toString("base64")}`;
+  if (request.headers.authorization !== expected)
+    throw new AwsError("Forbidden", 403, "the root access key and secret are needed, as HTTP Basic authorization");
+}
+
+function toChange(body: Body): ClockChange {
+  if (typeof body.advance === "number" && body.advance >= 0) return { advance: body.advance };
+  if (body.freeze === true) return { freeze: true };
+  if (typeof body.freeze === "string" && !Number.isNaN(Date.parse(body.freeze)))
+    return { freeze: Date.parse(body.freeze) };
+  if (body.resume === true) return { resume: true };
+  throw new AwsError(
+    "BadRequest",
+    400,
+    'say {"advance": milliseconds}, {"freeze": true or an ISO time} or {"resume": true}',
+  );
+}
+
+const clockOf = (aws: Aws) => ({ now: new Date(aws.now()).toISOString() });
+
+async function readJson(request: HttpRequest): Promise<Body> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new AwsError("TooLarge", 413, `the body is over ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  if (size === 0) return {};
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Body;
+  } catch {
+    throw new AwsError("BadRequest", 400, "the body is not JSON");
+  }
+}
+
+const json = (status: number, value: unknown): HttpAnswer => ({
+  status,
+  headers: { "content-type": "application/json" },
+  body: `${JSON.stringify(value)}\n`,
+});

@@ -1,0 +1,81 @@
+// Step 2: who asks. A signature names a key, the key a principal: the root keys of the configuration, or what iam and sts know.
+import { realNow } from "../kernel/clock.ts";
+import type { Context, Principal } from "../kernel/context.ts";
+import type { Credential, Identity } from "../kernel/service.ts";
+import type { HttpRequest } from "../model/http.ts";
+import { type Claim, checkToken, claim, type Family, unknownKey, type Verified, verify } from "./signature.ts";
+
+export interface Caller {
+  readonly principal: Principal;
+  /** Where it works: its own account, or the cloud's for those who have none. */
+  readonly account: string;
+  readonly region: string;
+  readonly accessKeyId?: string;
+  /** What the chunks of a streamed body are verified with; absent where nothing was signed. */
+  readonly verified?: Verified;
+  readonly claim?: Claim;
+}
+
+export interface Question {
+  readonly request: HttpRequest;
+  readonly family: Family;
+  /** The model's signingName. */
+  readonly service: string;
+  /** The entity, for services that hash it whole. */
+  readonly body?: Uint8Array;
+}
+
+/** Throws what AWS says, in the family's words, of a claim that is malformed, unknown, wrong or expired. */
+export async function authenticate(ctx: Context, identities: readonly Identity[], question: Question): Promise<Caller> {
+  const { request, family, service, body } = question;
+  const { config } = ctx;
+  if (config.relaxed) return relaxed(ctx, request);
+  const claimed = claim(request, { family, service, realNow: realNow() });
+  if (!claimed) return { principal: { kind: "anonymous" }, account: config.account, region: config.region };
+  const credential = rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed.accessKeyId));
+  if (!credential) throw unknownKey(claimed, { family });
+  const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body });
+  checkToken(claimed, credential, { family, now: ctx.now });
+  const { principal } = credential;
+  return {
+    principal,
+    account: principal.kind === "anonymous" ? config.account : principal.account,
+    region: claimed.region,
+    accessKeyId: claimed.accessKeyId,
+    verified,
+    claim: claimed,
+  };
+}
+
+/** Root keys are in the configuration: the cloud's own, any 12 digits (that account's), and those of --accounts. */
+function rootCredential({ config }: Context, accessKeyId: string): Credential | undefined {
+  const secretAccessKey = config.rootSecretAccessKey;
+  if (accessKeyId === config.rootAccessKeyId) return { secretAccessKey, principal: rootOf(config.account) };
+  const named = config.accounts.find((account) => account.accessKeyId === accessKeyId);
+  if (named) return { secretAccessKey: named.secretAccessKey, principal: rootOf(named.id) };
+  return /^\d{12}$/.test(accessKeyId) ? { secretAccessKey, principal: rootOf(accessKeyId) } : undefined;
+}
+
+async function knownCredential(ctx: Context, identities: readonly Identity[], accessKeyId: string): Promise<Credential | undefined> {
+  for (const identity of identities) {
+    const credential = await identity.credential(ctx, accessKeyId);
+    if (credential) return credential;
+  }
+  return undefined;
+}
+
+export const rootOf = (account: string): Principal => ({
+  kind: "root",
+  account,
+  arn: `arn:aws:iam::${account}:root`,
+  id: account,
+});
+
+/** --relaxed: nothing is verified; a 12-digit key still names its account, and a scope its region. */
+function relaxed({ config }: Context, request: HttpRequest): Caller {
+  const text = `${request.headers.authorization ?? ""}&${request.query.replaceAll("%2F", "/")}`;
+  const scope = /Credential=([^/,&\s]+)\/\d{8}\/([^/,&\s]+)\//.exec(text);
+  const account = config.accounts.find((known) => known.accessKeyId === scope?.[1])?.id;
+  const id = account ?? (/^\d{12}$/.test(scope?.[1] ?? "") ? scope![1]! : config.account);
+  return { principal: rootOf(id), account: id, region: scope?.[2] ?? config.region, ...(scope && { accessKeyId: scope[1] }) };
+}

@@ -1,0 +1,149 @@
+// HTTP/1.1 over node:http: limits, and answers of our own where Node would break the connection. It knows nothing of AWS but its error XML.
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { pipeline, type Readable } from "node:stream";
+import type { HttpAnswer, HttpRequest } from "../model/http.ts";
+
+export interface Server extends AsyncDisposable {
+  readonly port: number;
+}
+
+export type Answerer = (request: HttpRequest, signal: AbortSignal) => Promise<HttpAnswer>;
+
+/** S3 allows 8 KB of headers, 2 KB of it user metadata; presigned URLs and session tokens are long. */
+const MAX_HEADER_BYTES = 64 * 1024;
+/** A client that sends no headers is cut off; a body may take as long as it takes. */
+const HEADERS_TIMEOUT_MS = 30_000;
+
+/** `answer` does not throw. Rejects with the system's error where the port cannot be had. */
+export async function listen(options: { host: string; port: number }, answer: Answerer): Promise<Server> {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: 65_000,
+    noDelay: true,
+    // A missing Host is answered by the door, in the caller's protocol.
+    requireHostHeader: false,
+  });
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.on("request", (req, res) => void serve(req, res, answer));
+  server.on("checkContinue", (req, res) => {
+    continueWhenRead(req, res);
+    void serve(req, res, answer);
+  });
+  server.on("checkExpectation", (req, res) => void serve(req, res, answer));
+  server.on("clientError", refuse);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function serve(req: IncomingMessage, res: ServerResponse, answer: Answerer): Promise<void> {
+  const gone = new AbortController();
+  res.on("close", () => {
+    if (!res.writableFinished) gone.abort();
+  });
+  const { status, headers, body } = await answer(toRequest(req), gone.signal);
+  if (res.destroyed) {
+    if (typeof body === "object" && "destroy" in body) (body as Readable).destroy();
+    return;
+  }
+  // What was not read of the body would be taken for the next request.
+  if (!req.complete && !req.readableFlowing) res.setHeader("Connection", "close");
+  const silent = req.method === "HEAD" || status === 204 || status === 304;
+  if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (status !== 204 && status !== 304 && !("content-length" in headers))
+      headers["content-length"] = String(bytes?.length ?? 0);
+    res.writeHead(status, headers);
+    res.end(silent ? undefined : bytes);
+    return;
+  }
+  res.writeHead(status, headers);
+  if (silent) {
+    body.destroy();
+    res.end();
+    return;
+  }
+  // An answer that breaks off halfway can only be cut, so that the client sees that it is not whole.
+  pipeline(body, res, (error) => {
+    if (error) res.destroy();
+  });
+}
+
+function toRequest(req: IncomingMessage): HttpRequest {
+  const url = req.url!;
+  const mark = url.indexOf("?");
+  return {
+    method: req.method!,
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: mark < 0 ? "" : url.slice(mark + 1),
+    headers: joined(req.rawHeaders),
+    body: req,
+    from: req.socket.remoteAddress ?? "",
+  };
+}
+
+/** Node's own `headers` drop repeated ones; a signature covers them all. */
+function joined(raw: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase();
+    const value = raw[i + 1]!;
+    headers[name] = name in headers ? `${headers[name]},${value}` : value;
+  }
+  return headers;
+}
+
+/** `Expect: 100-continue`: a refusal is answered before the body is sent; the body is asked for when somebody reads it. */
+function continueWhenRead(req: IncomingMessage, res: ServerResponse): void {
+  const read = req.read;
+  req.read = function (this: IncomingMessage, size?: number) {
+    req.read = read;
+    res.writeContinue();
+    return read.call(this, size);
+  };
+}
+
+/** Bytes that are no HTTP request never reach the door. */
+function refuse(error: NodeJS.ErrnoException, socket: Readable & Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? [
+          "400 Bad Request",
+          "RequestHeaderSectionTooLarge",
+          "Your request header section exceeds the maximum allowed size.",
+        ]
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? [
+            "408 Request Timeout",
+            "RequestTimeout",
+            "Your socket connection to the server was not read from or written to within the timeout period.",
+          ]
+        : ["400 Bad Request", "BadRequest", "An error occurred when parsing the HTTP request."];
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/xml\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,330 @@
+// Due work: everything that is to happen because of something that happened. One table, one loop, at least once.
+//
+// A row is written in the transaction of the change that causes it, so it survives what the change survives. A row that is being delivered
+// is leased to this process; the lease of a dead process ends (at once on SQLite, which has one process; after LEASE_MS on PostgreSQL).
+import { setTimeout as realSleep } from "node:timers/promises";
+import type { Migration, Store, Tx } from "../store/store.ts";
+import { type Clock, realNow } from "./clock.ts";
+import type { NewWork, Principal, Retry, Work } from "./context.ts";
+import { AwsError } from "./error.ts";
+import { newRequestId } from "./names.ts";
+
+/** What the post asks of the world: to deliver, and to say what becomes of what could not be delivered. */
+export interface Carrier {
+  deliver(work: Work, place: Place): Promise<void>;
+  /** One transaction: what becomes of it, and `forget`. */
+  giveUp(work: Work, place: Place, error: unknown, forget: (tx: Tx) => Promise<unknown>): Promise<void>;
+  /** One attempt failed; `againAt` is undefined when it was the last. */
+  failed(work: Work, place: Place, error: unknown, againAt: number | undefined): void;
+}
+
+export interface Place {
+  readonly account: string;
+  readonly region: string;
+}
+
+/** One target may not take all the hands: a slow function does not hold up a queue. */
+const MAX_IN_FLIGHT_PER_TARGET = 64;
+const LEASE_MS = 30_000;
+const HEARTBEAT_MS = 10_000;
+const FOR_EVER = 2 ** 53 - 1;
+
+export const DEFAULT_RETRY: Retry = { waitsMs: [1_000, 10_000, 60_000], attempts: 5, maxAgeMs: 24 * 3_600_000 };
+
+export const postMigrations: readonly Migration[] = [
+  `CREATE TABLE work (
+     id TEXT NOT NULL PRIMARY KEY, target TEXT NOT NULL, due_ms BIGINT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL,
+     principal TEXT NOT NULL, payload TEXT NOT NULL, retry TEXT NOT NULL, cause TEXT NOT NULL,
+     attempt BIGINT NOT NULL, created_ms BIGINT NOT NULL, lease_owner TEXT, lease_until_ms BIGINT NOT NULL
+   );
+   CREATE INDEX work_by_target ON work (target, due_ms, id);
+   CREATE INDEX work_by_due ON work (due_ms);`,
+];
+
+interface Row {
+  id: string;
+  target: string;
+  due_ms: number;
+  account: string;
+  region: string;
+  principal: string;
+  payload: string;
+  retry: string;
+  cause: string;
+  attempt: number;
+  created_ms: number;
+}
+
+export class Post implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #carrier: Carrier;
+  readonly #owner = newRequestId();
+  readonly #shared: boolean;
+  readonly #stop = new AbortController();
+  readonly #inFlight = new Map<string, number>();
+  #busy = 0;
+  #taken = 0;
+  #wakeUp: (() => void) | undefined;
+  #awake = true;
+  #loop: Promise<void> | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  /** `shared`: other processes use the same store. */
+  constructor(store: Store, clock: Clock, carrier: Carrier, options: { shared: boolean }) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#carrier = carrier;
+    this.#shared = options.shared;
+  }
+
+  async start(): Promise<void> {
+    if (!this.#shared)
+      await this.#store.write((tx) =>
+        tx.run("UPDATE work SET lease_owner = NULL, lease_until_ms = 0 WHERE lease_until_ms > 0"),
+      );
+    this.#loop = this.#run();
+    if (this.#shared) void this.#heartbeat();
+  }
+
+  /**
+   * Writes the row. What is due now is leased to this process in the same statement and returned: give it to `dispatch` once the
+   * transaction is committed, which spares a second one to claim it. `leased`: how many this transaction has leased already.
+   */
+  async put(
+    tx: Tx,
+    work: NewWork,
+    from: Place & { principal: Principal; requestId: string },
+    leased: number,
+  ): Promise<Work | undefined> {
+    const now = this.#clock.now();
+    const due = work.due ?? now;
+    const mine = due <= now && this.#free(work.to) > leased && !this.#stop.signal.aborted;
+    const full: Work = {
+      id: newRequestId(),
+      to: work.to,
+      due,
+      as: work.as ?? from.principal,
+      payload: work.payload,
+      retry: work.retry ?? DEFAULT_RETRY,
+      cause: from.requestId,
+      attempt: 1,
+      createdAt: now,
+    };
+    await tx.run(
+      `INSERT INTO work (id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, lease_owner, lease_until_ms)
+       VALUES (:id, :target, :due, :account, :region, :principal, :payload, :retry, :cause, 1, :now, :owner, :until)`,
+      {
+        id: full.id,
+        target: full.to,
+        due,
+        account: from.account,
+        region: from.region,
+        principal: JSON.stringify(full.as),
+        payload: JSON.stringify(full.payload),
+        retry: JSON.stringify(full.retry),
+        cause: full.cause,
+        now,
+        owner: mine ? this.#owner : null,
+        until: mine ? this.#leaseEnd() : 0,
+      },
+    );
+    return mine ? full : undefined;
+  }
+
+  /** After the commit: delivers what `put` leased, and looks again at what is due later. */
+  dispatch(leased: readonly Work[], place: Place): void {
+    for (const work of leased) this.#take(work, place);
+    this.wake();
+  }
+
+  /** Something may be due that was not: a new row, a moved clock. */
+  wake(): void {
+    this.#awake = true;
+    this.#wakeUp?.();
+  }
+
+  /** Resolves when nothing that is due now is left, and nothing is being delivered. */
+  async settled(): Promise<void> {
+    for (;;) {
+      if (this.#busy > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+      const next = await this.nextDue();
+      if (this.#busy === 0 && (next === undefined || next > this.#clock.now())) return;
+      this.wake();
+      await new Promise(setImmediate);
+    }
+  }
+
+  /** When the next row is due that nobody delivers now. ms since the epoch. */
+  async nextDue(): Promise<number | undefined> {
+    const row = await this.#store.read((tx) =>
+      tx.one<{ due: number | null }>("SELECT MIN(due_ms) AS due FROM work WHERE lease_until_ms <= :real", {
+        real: realNow(),
+      }),
+    );
+    return row?.due ?? undefined;
+  }
+
+  /** How many deliveries have begun so far: unchanged means that nothing happened. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Takes nothing new; what is being delivered goes on. */
+  stop(): void {
+    this.#stop.abort();
+    this.wake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#loop;
+    while (this.#busy > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      this.#awake = false;
+      await this.#claimAll();
+      if (this.#awake) continue;
+      const next = await this.nextDue();
+      if (this.#awake) continue;
+      await this.#sleepUntil(next);
+    }
+  }
+
+  async #sleepUntil(due: number | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wakeUp = resolve;
+    const sleep = new AbortController();
+    // A target that is full keeps due rows waiting: its next free hand wakes us, not the clock.
+    const wait = due === undefined || due <= this.#clock.now() ? undefined : due - this.#clock.now();
+    if (wait !== undefined) this.#clock.sleep(wait, sleep.signal).then(resolve, () => undefined);
+    if (this.#shared) realSleep(1_000, undefined, { signal: sleep.signal, ref: false }).then(resolve, () => undefined);
+    await promise;
+    this.#wakeUp = undefined;
+    sleep.abort();
+  }
+
+  async #claimAll(): Promise<void> {
+    for (let target = await this.#nextTarget(""); target !== undefined; target = await this.#nextTarget(target)) {
+      const free = this.#free(target);
+      if (free > 0) await this.#claim(target, free);
+      if (this.#stop.signal.aborted) return;
+    }
+  }
+
+  async #nextTarget(after: string): Promise<string | undefined> {
+    const row = await this.#store.read((tx) =>
+      tx.one<{ target: string | null }>("SELECT MIN(target) AS target FROM work WHERE target > :after", { after }),
+    );
+    return row?.target ?? undefined;
+  }
+
+  async #claim(target: string, limit: number): Promise<void> {
+    const params = { target, now: this.#clock.now(), real: realNow(), limit };
+    const due = await this.#store.read((tx) =>
+      tx.one("SELECT id FROM work WHERE target = :target AND due_ms <= :now AND lease_until_ms <= :real LIMIT 1", {
+        target: params.target,
+        now: params.now,
+        real: params.real,
+      }),
+    );
+    if (!due) return; // reading costs no commit
+    const rows = await this.#store.write((tx) =>
+      tx.all<Row>(
+        `UPDATE work SET lease_owner = :owner, lease_until_ms = :until WHERE id IN (
+           SELECT id FROM work WHERE target = :target AND due_ms <= :now AND lease_until_ms <= :real ORDER BY due_ms, id LIMIT :limit)
+         RETURNING id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms`,
+        { ...params, owner: this.#owner, until: this.#leaseEnd() },
+      ),
+    );
+    rows.sort((a, b) => a.due_ms - b.due_ms);
+    for (const row of rows) this.#take(toWork(row), row);
+  }
+
+  #take(work: Work, place: Place): void {
+    this.#busy++;
+    this.#taken++;
+    this.#inFlight.set(work.to, (this.#inFlight.get(work.to) ?? 0) + 1);
+    void this.#deliver(work, place).finally(() => {
+      const left = this.#inFlight.get(work.to)! - 1;
+      if (left === 0) this.#inFlight.delete(work.to);
+      else this.#inFlight.set(work.to, left);
+      this.#busy--;
+      if (left === MAX_IN_FLIGHT_PER_TARGET - 1) this.wake();
+      if (this.#busy === 0) for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    });
+  }
+
+  async #deliver(work: Work, place: Place): Promise<void> {
+    try {
+      await this.#carrier.deliver(work, place);
+      await this.#store.write((tx) => tx.run("DELETE FROM work WHERE id = :id", { id: work.id }));
+    } catch (error) {
+      // Stopping is no failure of the work: its lease ends, and the next process takes it.
+      if (this.#stop.signal.aborted) return;
+      await this.#again(work, place, error);
+    }
+  }
+
+  async #again(work: Work, place: Place, error: unknown): Promise<void> {
+    const now = this.#clock.now();
+    const wait = work.retry.waitsMs[Math.min(work.attempt, work.retry.waitsMs.length) - 1] ?? 0;
+    const last =
+      isRefusal(error) ||
+      work.attempt >= work.retry.attempts ||
+      now + wait > work.createdAt + (work.retry.maxAgeMs ?? Number.POSITIVE_INFINITY);
+    this.#carrier.failed(work, place, error, last ? undefined : now + wait);
+    if (last) {
+      await this.#carrier.giveUp(work, place, error, (tx) =>
+        tx.run("DELETE FROM work WHERE id = :id", { id: work.id }),
+      );
+      return;
+    }
+    await this.#store.write((tx) =>
+      tx.run(
+        "UPDATE work SET attempt = :attempt, due_ms = :due, lease_owner = NULL, lease_until_ms = 0 WHERE id = :id",
+        { id: work.id, attempt: work.attempt + 1, due: now + wait },
+      ),
+    );
+    this.wake();
+  }
+
+  async #heartbeat(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await realSleep(HEARTBEAT_MS, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
+      if (this.#busy === 0) continue;
+      await this.#store.write((tx) =>
+        tx.run("UPDATE work SET lease_until_ms = :until WHERE lease_owner = :owner", {
+          owner: this.#owner,
+          until: this.#leaseEnd(),
+        }),
+      );
+    }
+  }
+
+  #free(target: string): number {
+    return MAX_IN_FLIGHT_PER_TARGET - (this.#inFlight.get(target) ?? 0);
+  }
+
+  #leaseEnd(): number {
+    return this.#shared ? realNow() + LEASE_MS : FOR_EVER;
+  }
+}
+
+/** A refusal stays a refusal: asking again changes nothing. Throttling does. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof AwsError && error.status >= 400 && error.status < 500 && error.status !== 429;
+
+const toWork = (row: Row): Work => ({
+  id: row.id,
+  to: row.target,
+  due: row.due_ms,
+  as: JSON.parse(row.principal) as Principal,
+  payload: JSON.parse(row.payload) as unknown,
+  retry: JSON.parse(row.retry) as Retry,
+  cause: row.cause,
+  attempt: row.attempt,
+  createdAt: row.created_ms,
+});
