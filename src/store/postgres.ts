@@ -1,5 +1,168 @@
-import type { Store } from "./store.ts";
+// The engine for more than one node: the same SQL, SERIALIZABLE, on a PostgreSQL server.
+import assert from "node:assert";
+import { randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type DatabaseError, Pool, type PoolClient } from "pg";
+import { defects } from "./defect.ts";
+import { type MigrationTx, migrateWith } from "./migrate.ts";
+import { PostgresRun } from "./postgres-run.ts";
+import { resultTypes, Translator } from "./postgres-sql.ts";
+import type { Migration, Store, Tx } from "./store.ts";
 
-export async function openPostgres(_url: string): Promise<Store> {
-  throw new Error("PostgreSQL is not supported yet");
+const CONNECTIONS = 10;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A transaction that lost against a concurrent one runs again so often, after a random wait that doubles up to the longest. */
+const ATTEMPTS = 100;
+const FIRST_WAIT_MS = 2;
+const LONGEST_WAIT_MS = 100;
+/** Two nodes that start at once migrate one after the other. Any number, the same on all nodes. */
+const MIGRATION_LOCK = 4_566_001;
+const LOCK_TIMEOUT_MS = 60_000;
+
+const WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+const READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/** The database must be encoded in UTF8; its collation does not matter. Tables are made in the first schema of its search path. */
+export async function openPostgres(url: string): Promise<Store> {
+  const pool = new Pool({
+    connectionString: url,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    application_name: "aws-like",
+    types: resultTypes,
+    // Statements are sent without waiting for the answer to the one before: BEGIN costs no round trip of its own.
+    pipeline: true,
+  });
+  // A connection that breaks fails the query that runs on it, or is idle and replaced; the event itself must only not kill us.
+  const tolerate = () => undefined;
+  pool.on("error", tolerate);
+  pool.on("connect", (client) => client.on("error", tolerate));
+  const store = new PostgresStore(pool);
+  try {
+    await store.prepare();
+  } catch (error) {
+    await store.close();
+    throw new Error(`the database ${withoutPassword(url)} cannot be opened: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return store;
 }
+
+class PostgresStore implements Store {
+  readonly #pool: Pool;
+  readonly #translator = new Translator();
+  /** Reads, writes and migrations under way. */
+  #asked = 0;
+  #closed: PromiseWithResolvers<void> | undefined;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#counted(() => this.#repeated(READ, work));
+  }
+
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#counted(() => this.#repeated(WRITE, work));
+  }
+
+  async migrate(owner: string, migrations: readonly Migration[]): Promise<void> {
+    await this.#counted(() => this.#alone((write) => migrateWith(write, owner, migrations)));
+  }
+
+  /** What a new database needs before its first table. */
+  async prepare(): Promise<void> {
+    await this.#alone((write) =>
+      write(async (tx) => {
+        const database = await tx.one<{ encoding: string; blob: string | null }>(
+          "SELECT current_setting('server_encoding') AS encoding, CAST(to_regtype('blob') AS TEXT) AS blob",
+        );
+        if (database?.encoding !== "UTF8") throw new Error(`its encoding is ${database?.encoding}, not UTF8`);
+        if (database.blob === null) await tx.run("CREATE DOMAIN blob AS bytea");
+      }),
+    );
+  }
+
+  /** What was asked for before is still done. */
+  close(): Promise<void> {
+    this.#closed ??= Promise.withResolvers<void>();
+    if (this.#asked === 0) this.#pool.end().then(this.#closed.resolve, this.#closed.reject);
+    return this.#closed.promise;
+  }
+
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw defects.closed();
+    this.#asked++;
+    try {
+      return await work();
+    } finally {
+      this.#asked--;
+      if (this.#closed && this.#asked === 0) this.close();
+    }
+  }
+
+  async #repeated<T>(begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#connected((client) => this.#transaction(client, begin, work));
+      } catch (error) {
+        if (!mayRunAgain(error) || attempt === ATTEMPTS) throw error;
+        await sleep(randomInt(1 + Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS)));
+      }
+  }
+
+  /** Only one node at a time does `work`. */
+  #alone(work: (write: <T>(work: (tx: MigrationTx) => Promise<T>) => Promise<T>) => Promise<void>): Promise<void> {
+    return this.#connected(async (client) => {
+      await client.query(`SELECT pg_advisory_lock(${MIGRATION_LOCK})`);
+      try {
+        await work((step) => this.#transaction(client, WRITE, step));
+      } finally {
+        await client.query(`SELECT pg_advisory_unlock(${MIGRATION_LOCK})`);
+      }
+    });
+  }
+
+  async #connected<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let unfit = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      unfit = hasStalePlan(error);
+      throw error;
+    } finally {
+      // A connection that is still in a transaction was lost in it.
+      client.release(unfit || client.getTransactionStatus() !== "I");
+    }
+  }
+
+  async #transaction<T>(client: PoolClient, begin: string, work: (tx: PostgresRun) => Promise<T>): Promise<T> {
+    const run = new PostgresRun(client, this.#translator);
+    const begun = client.query(begin);
+    try {
+      const [value] = await Promise.all([run.finish(work), begun]);
+      const { command } = await client.query("COMMIT");
+      assert.equal(command, "COMMIT");
+      return value;
+    } catch (error) {
+      // Where this fails, the connection is lost, and the transaction with it: `release` looks at its state.
+      await client.query("ROLLBACK").catch(() => undefined);
+      throw isConflict(run.failure) ? run.failure : error;
+    }
+  }
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization_failure, deadlock_detected. */
+const isConflict = (error: unknown): boolean => ["40001", "40P01"].includes((error as DatabaseError)?.code ?? "");
+
+/** The table was changed under a plan that this connection keeps; a new connection has none. */
+const hasStalePlan = (error: unknown): boolean =>
+  (error as DatabaseError)?.code === "0A000" && /cached plan/.test((error as Error).message);
+
+const mayRunAgain = (error: unknown): boolean => isConflict(error) || hasStalePlan(error);
+
+const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, ":***@");

@@ -1,37 +1,39 @@
-// Reads portable SQL far enough to find its named parameters, so that both engines bind the same names by position.
+// Reads portable SQL far enough to find its named parameters; the engines bind their values by position.
 import assert from "node:assert";
 import type { Params, Value } from "./store.ts";
 
-/** One statement's text, cut at its parameters: `texts[0] :names[0] texts[1] ...`; a name that is used twice is there twice. */
+/** One statement's text, cut at its parameters: texts[0], the parameter names[slots[0]], texts[1], ... */
 export interface Statement {
   readonly texts: readonly string[];
+  readonly slots: readonly number[];
+  /** Each once. */
   readonly names: readonly string[];
-  /** How many different names. */
-  readonly distinct: number;
 }
 
-/** What may hold a colon or a word and is no parameter: strings, quoted names, comments, `::`. */
+/** What may hold a colon or a word that means nothing: strings, quoted names, comments, `::`. */
 export const QUOTED = String.raw`'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|::`;
 
 const TOKEN = new RegExp(`${QUOTED}|:([A-Za-z_]\\w*)`, "g");
 
 export function parseSql(sql: string): Statement {
   const texts: string[] = [];
+  const slots: number[] = [];
   const names: string[] = [];
   let from = 0;
   for (const match of sql.matchAll(TOKEN)) {
-    if (match[1] === undefined) continue;
+    const name = match[1];
+    if (name === undefined) continue;
+    if (!names.includes(name)) names.push(name);
+    slots.push(names.indexOf(name));
     texts.push(sql.slice(from, match.index));
-    names.push(match[1]);
     from = match.index + match[0].length;
   }
   texts.push(sql.slice(from));
-  return { texts, names, distinct: new Set(names).size };
+  return { texts, slots, names };
 }
 
 /** The values in the order of `names`. A name without value, a value without name and a fraction are defects of the caller. */
-export function bind(statement: Statement, params: Params): Value[] {
-  const { names } = statement;
+export function bind({ names }: Statement, params: Params): Value[] {
   const values: Value[] = new Array(names.length);
   for (let i = 0; i < names.length; i++) {
     const name = names[i]!;
@@ -39,9 +41,9 @@ export function bind(statement: Statement, params: Params): Value[] {
     if (value === undefined) throw new TypeError(`no value for the parameter :${name}`);
     values[i] = typeof value === "number" ? integer(name, value) : value;
   }
-  const given = Object.keys(params).length;
-  if (given !== statement.distinct) {
-    const unknown = Object.keys(params).filter((name) => !names.includes(name));
+  const given = Object.keys(params);
+  if (given.length !== names.length) {
+    const unknown = given.filter((name) => !names.includes(name));
     throw new TypeError(`the statement has no parameter :${unknown.join(", :")}`);
   }
   return values;

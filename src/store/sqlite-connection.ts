@@ -1,7 +1,7 @@
 // One connection to a SQLite file: its statements, prepared once, and the values that go in and come out.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { bind, fromBigint, parseSql, type Statement } from "./sql.ts";
-import type { Params, Row } from "./store.ts";
+import type { Params, Row, Value } from "./store.ts";
 
 interface Prepared {
   readonly statement: Statement;
@@ -89,7 +89,7 @@ export class Connection {
 
   all(sql: string, params = NO_PARAMS): Row[] {
     const prepared = this.#prepare(sql);
-    const values = bind(prepared.statement, params);
+    const values = positional(prepared.statement, params);
     if (prepared.wide) return (prepared.compiled.all(...values) as Row[]).map(narrow);
     try {
       return prepared.compiled.all(...values) as Row[];
@@ -101,7 +101,7 @@ export class Connection {
 
   one(sql: string, params = NO_PARAMS): Row | undefined {
     const prepared = this.#prepare(sql);
-    const values = bind(prepared.statement, params);
+    const values = positional(prepared.statement, params);
     if (!prepared.wide)
       try {
         return prepared.compiled.get(...values) as Row | undefined;
@@ -114,7 +114,7 @@ export class Connection {
 
   run(sql: string, params = NO_PARAMS): number {
     const prepared = this.#prepare(sql);
-    const { changes } = prepared.compiled.run(...bind(prepared.statement, params));
+    const { changes } = prepared.compiled.run(...positional(prepared.statement, params));
     return prepared.changes ? Number(changes) : 0;
   }
 
@@ -142,6 +142,12 @@ export class Connection {
     this.#prepared.set(sql, prepared);
     return prepared;
   }
+}
+
+/** A parameter that the text names twice is there twice. */
+function positional(statement: Statement, params: Params): Value[] {
+  const values = bind(statement, params);
+  return statement.slots.length === values.length ? values : statement.slots.map((slot) => values[slot]!);
 }
 
 /** Passes the error on, unless it says that an integer does not fit a number. A SELECT has changed nothing and may run again. */
