@@ -7,7 +7,7 @@ export interface HttpRequest {
   readonly path: string;
   /** As on the wire, without `?`. */
   readonly query: string;
-  /** Names in lower case; several headers of one name joined by `, `; values as latin-1. */
+  /** Names in lower case; several headers of one name joined by `,` (as they are signed, and as S3 keeps metadata); values as latin-1. */
   readonly headers: Readonly<Record<string, string>>;
   /** The bytes of the entity: aws-chunked framing is already removed and checked. */
   readonly body: Readable;

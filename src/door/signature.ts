@@ -1,0 +1,129 @@
+// Signature Version 4, in the Authorization header or in the query: who a request claims to be from, and whether that is true.
+// AWS's order of checks, for all but S3: both forms at once, none, missing parameters, date, time, Host signed, algorithm, credential,
+// scope, access key, signature, session token. `claim` does what needs no secret, `verify` and `checkToken` the rest.
+// Skew and the expiry of a presigned request are judged on real time, not on the movable clock: the caller signs with real time.
+import { timingSafeEqual } from "node:crypto";
+import type { Credential } from "../kernel/service.ts";
+import type { HttpRequest } from "../model/http.ts";
+import { authError } from "./auth-errors.ts";
+import { canonicalRequests, hmac, type Scope, scopeText, sha256Bytes, stringToSign } from "./canonical.ts";
+import type { Claim, Terms } from "./claim.ts";
+import { claimGeneric } from "./claim-generic.ts";
+import { claimS3 } from "./claim-s3.ts";
+
+export { type AuthKind, authError, type Family, familyOf } from "./auth-errors.ts";
+export type { Claim, Terms } from "./claim.ts";
+
+/**
+ * Who a request says it is from; undefined where it is unsigned. Throws what AWS says of a malformed claim, of another service's scope
+ * and of a wrong time.
+ */
+export const claim = (request: HttpRequest, terms: Terms): Claim | undefined =>
+  terms.family === "s3" ? claimS3(request, terms) : claimGeneric(request, terms);
+
+/** The region and service that a request's scope names, before anything is checked: the door finds the service by it. */
+export function peekScope(
+  request: Pick<HttpRequest, "headers" | "query">,
+): { region: string; service: string } | undefined {
+  const given =
+    /Credential=[^/,\s]*\/[^/,\s]*\/([^/,\s]*)\/([^/,\s]*)/.exec(request.headers.authorization ?? "") ??
+    /(?:^|&)X-Amz-Credential=[^&/]*?(?:%2F|\/)[^&/]*?(?:%2F|\/)([^&/]*?)(?:%2F|\/)([^&/]*?)(?:%2F|\/)/i.exec(
+      request.query,
+    );
+  return given ? { region: given[1]!, service: given[2]! } : undefined;
+}
+
+/** What the chunks of a streamed body are verified with. */
+export interface Verified {
+  readonly signingKey: Uint8Array;
+  /** 20130524/us-east-1/s3/aws4_request */
+  readonly scope: string;
+  readonly timestamp: string;
+  /** Of the headers: what the first chunk's signature continues. */
+  readonly signature: string;
+  readonly payloadHash?: string;
+}
+
+/**
+ * Throws SignatureDoesNotMatch (S3, query) or InvalidSignatureException. `body` is what services other than S3 hash: all bytes of the
+ * entity. S3's payload is checked as it streams (wire/chunks.ts).
+ */
+export function verify(
+  claimed: Claim,
+  request: HttpRequest,
+  options: Pick<Terms, "family"> & { secretAccessKey: string; body?: Uint8Array },
+): Verified {
+  const { family, secretAccessKey } = options;
+  const canonical = canonicalRequests(request, {
+    headers: claimed.signedHeaders,
+    payloadHash: claimed.payloadHash ?? sha256Bytes(options.body ?? EMPTY),
+    s3: family === "s3",
+  });
+  const key = signingKey(secretAccessKey, claimed);
+  const given = Buffer.from(claimed.signature, "latin1");
+  const texts = canonical.map((text) => stringToSign(claimed.timestamp, claimed, text));
+  if (!texts.some((text) => equal(Buffer.from(hmac(key, text).toString("hex")), given)))
+    throw mismatch(claimed, { family, canonical: canonical[0]!, text: texts[0]! });
+  const { timestamp, signature, payloadHash } = claimed;
+  return { signingKey: key, scope: scopeText(claimed), timestamp, signature, payloadHash };
+}
+
+/** The session token of temporary credentials, and their end on the clock. A key without one must be sent without. `now` in ms. */
+export function checkToken(
+  claimed: Claim,
+  credential: Credential,
+  { family, now }: Pick<Terms, "family"> & { now: number },
+): void {
+  const given = claimed.sessionToken;
+  const fields = family === "s3" && given ? { "Token-0": given } : {};
+  if (credential.sessionToken === undefined) {
+    if (given) throw authError(family, "badToken", { fields });
+    return;
+  }
+  // A key of temporary credentials is nobody's without its token.
+  if (!given) throw unknownKey(claimed, { family });
+  if (!equal(Buffer.from(given), Buffer.from(credential.sessionToken))) throw authError(family, "badToken", { fields });
+  if (credential.expires !== undefined && credential.expires <= now)
+    throw authError(family, "expiredToken", { fields });
+}
+
+/** No account, user or session has this access key, or it is inactive. */
+export const unknownKey = (claimed: Claim, { family }: Pick<Terms, "family">) =>
+  authError(family, "unknownKey", { fields: family === "s3" ? { AWSAccessKeyId: claimed.accessKeyId } : {} });
+
+const EMPTY = new Uint8Array();
+const KEYS_LIMIT = 1000;
+const keys = new Map<string, Uint8Array>();
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, step 4. Kept: it is the same all day. */
+export function signingKey(secretAccessKey: string, scope: Scope): Uint8Array {
+  const name = `${scopeText(scope)} ${secretAccessKey}`;
+  const known = keys.get(name);
+  if (known) {
+    keys.delete(name);
+    keys.set(name, known);
+    return known;
+  }
+  const { date, region, service } = scope;
+  const key = hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, date), region), service), "aws4_request");
+  keys.set(name, key);
+  if (keys.size > KEYS_LIMIT) keys.delete(keys.keys().next().value!);
+  return key;
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
+
+function mismatch(claimed: Claim, about: Pick<Terms, "family"> & { canonical: string; text: string }) {
+  if (about.family !== "s3") return authError(about.family, "mismatch");
+  const spaced = (text: string) => (Buffer.from(text, "latin1").toString("hex").match(/../g) ?? []).join(" ");
+  return authError("s3", "mismatch", {
+    fields: {
+      AWSAccessKeyId: claimed.accessKeyId,
+      StringToSign: about.text,
+      SignatureProvided: claimed.signature,
+      StringToSignBytes: spaced(about.text),
+      CanonicalRequest: about.canonical,
+      CanonicalRequestBytes: spaced(about.canonical),
+    },
+  });
+}
