@@ -1,0 +1,138 @@
+// What is not yet certain: files that were found rather than reported as finished, and names that may come back at once.
+import type { Writers } from "./inotify.ts";
+import { lookAt } from "./watch-list.ts";
+import type { Voice } from "./watch-protocol.ts";
+
+interface Found {
+  readonly dueAt: number;
+  /** `create`: its directory is watched, so that its writer's close will be reported. `scan`: perhaps it was closed before. */
+  readonly from: "create" | "scan";
+  /** How it looked when last judged. */
+  readonly seen?: string;
+  readonly waitMs: number;
+}
+
+interface Gone {
+  readonly dueAt: number;
+  readonly directory: boolean;
+}
+
+// Somebody writes it: the close will be reported, save for a second hard link's, so we ask now and then.
+const LONGEST_WAIT_MS = 1_000;
+
+/**
+ * A found file is finished when, after the settle time, the kernel says that nobody has it open for writing; where it does not say,
+ * when size and times stay as they are for another settle time. A file that went is gone when, after the settle time, it has not come
+ * back: an editor's save is no removal.
+ */
+export class Pending {
+  readonly #settleMs: number;
+  readonly #writers: (path: string) => Writers;
+  readonly #voice: Voice;
+  // In the order of their due times: each waits equally long, and a Map keeps the order of insertion.
+  readonly #found = new Map<string, Found>();
+  readonly #gone = new Map<string, Gone>();
+  // Being written, or not yet unchanged. In no order: few.
+  readonly #again = new Map<string, Found>();
+
+  constructor(settleMs: number, writers: (path: string) => Writers, voice: Voice) {
+    this.#settleMs = settleMs;
+    this.#writers = writers;
+    this.#voice = voice;
+  }
+
+  found(path: string, from: "create" | "scan"): void {
+    const earlier = this.#found.get(path) ?? this.#again.get(path);
+    this.#drop(path);
+    const dueAt = performance.now() + this.#settleMs;
+    this.#found.set(path, { dueAt, from: earlier?.from === "scan" ? "scan" : from, waitMs: this.#settleMs });
+  }
+
+  finished(path: string): void {
+    this.#drop(path);
+    this.#voice.hint({ kind: "finished", path });
+  }
+
+  gone(path: string, directory: boolean): void {
+    this.#drop(path);
+    this.#gone.delete(path);
+    this.#gone.set(path, { dueAt: performance.now() + this.#settleMs, directory });
+  }
+
+  /** Forgets everything about a tree that is watched no more. */
+  forget(root: string): void {
+    for (const paths of [this.#found, this.#gone, this.#again])
+      for (const path of paths.keys()) if (path === root || path.startsWith(`${root}/`)) paths.delete(path);
+  }
+
+  /** Judges what is due. */
+  tick(): void {
+    const now = performance.now();
+    for (const [path, { dueAt, directory }] of this.#gone) {
+      if (dueAt > now) break;
+      this.#gone.delete(path);
+      this.#judgeGone(path, directory);
+    }
+    for (const [path, found] of this.#found) {
+      if (found.dueAt > now) break;
+      this.#found.delete(path);
+      this.#judgeFound(path, found);
+    }
+    for (const [path, found] of this.#again) {
+      if (found.dueAt > now) continue;
+      this.#again.delete(path);
+      this.#judgeFound(path, found);
+    }
+  }
+
+  /** When `tick` is wanted next, on performance.now(). */
+  nextTick(): number {
+    let next = Math.min(firstDue(this.#gone), firstDue(this.#found));
+    for (const { dueAt } of this.#again.values()) next = Math.min(next, dueAt);
+    return next;
+  }
+
+  /** Is all that was pending at `since` judged? What is still being written is not waited for. */
+  settledSince(since: number): boolean {
+    const until = since + this.#settleMs;
+    const first = Math.min(firstDue(this.#gone), firstDue(this.#found));
+    if (first <= until) return false;
+    for (const found of this.#again.values())
+      if (found.seen !== undefined && found.dueAt <= until + this.#settleMs) return false;
+    return true;
+  }
+
+  #drop(path: string): void {
+    this.#found.delete(path);
+    this.#again.delete(path);
+  }
+
+  #judgeGone(path: string, directory: boolean): void {
+    const stats = lookAt(path, this.#voice);
+    if (stats === undefined || stats.isDirectory() !== directory) this.#voice.hint({ kind: "gone", path });
+    else if (directory) this.#voice.hint({ kind: "rescan", root: path, reason: "the directory was replaced" });
+  }
+
+  #judgeFound(path: string, found: Found): void {
+    const stats = lookAt(path, this.#voice);
+    const isLink = stats?.isSymbolicLink() ?? false;
+    // Gone (its own event says so), a directory, a pipe, a socket.
+    if (!stats || !(stats.isFile() || isLink)) return;
+    const writers = isLink ? "none" : this.#writers(path);
+    const now = performance.now();
+    const seen = `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+    if (writers === "some") {
+      const waitMs = Math.min(found.waitMs * 2, LONGEST_WAIT_MS);
+      this.#again.set(path, { from: found.from, dueAt: now + waitMs, waitMs });
+    } else if (writers === "none" || seen === found.seen) {
+      this.#voice.hint({ kind: "finished", path });
+    } else if (found.from === "scan") {
+      this.#again.set(path, { ...found, dueAt: now + this.#settleMs, seen });
+    }
+  }
+}
+
+function firstDue(paths: ReadonlyMap<string, { readonly dueAt: number }>): number {
+  for (const { dueAt } of paths.values()) return dueAt;
+  return Infinity;
+}
