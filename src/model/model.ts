@@ -59,18 +59,7 @@ export interface MapShape extends Traits, Constraints {
   readonly value: Member;
 }
 export interface Simple extends Traits, Constraints {
-  readonly type:
-    | "string"
-    | "boolean"
-    | "integer"
-    | "long"
-    | "float"
-    | "double"
-    | "timestamp"
-    | "blob"
-    | "document"
-    /** JSON carried as a string or, in a header, as base64. */
-    | "json";
+  readonly type: "string" | "boolean" | "integer" | "long" | "float" | "double" | "timestamp" | "blob" | "document";
   /** A blob whose bytes are not held in memory: the request's or the answer's body. */
   readonly streaming?: true;
   readonly timestampFormat?: "date-time" | "http-date" | "epoch-seconds";
@@ -104,6 +93,6 @@ export interface Traits {
   readonly idempotencyToken?: true;
   /** Event streams: where a member of an event travels. */
   readonly event?: "header" | "payload";
-  /** DynamoDB, SQS...: the name botocore constraints print, where it is not the member's. */
+  /** Also put into the host by SDKs (WriteGetObjectResponse's route). */
   readonly hostLabel?: true;
 }
