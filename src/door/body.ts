@@ -1,6 +1,9 @@
 // The bytes of a request, held in memory where the operation wants them whole.
-import type { Readable } from "node:stream";
+import { pipeline, type Readable, type Transform } from "node:stream";
 import { AwsError } from "../kernel/error.ts";
+import type { HttpRequest } from "../model/http.ts";
+import { checkSha256, decodeChunks, isFraming } from "../wire/chunks.ts";
+import type { Verified } from "./signature.ts";
 
 /** The largest body that any operation takes whole: Lambda's 50 MB zip as base64 in JSON, with room. Streams have no limit here. */
 export const MAX_BODY_BYTES = 72 * 1024 * 1024;
@@ -17,3 +20,25 @@ export async function readBody(body: Readable, limit = MAX_BODY_BYTES): Promise<
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
 }
+
+/** The request whose body is the entity: aws-chunked framing and a literal hash are checked as the bytes pass. S3 only. */
+export function entity(request: HttpRequest, verified: Verified | undefined): HttpRequest {
+  const payloadHash = verified?.payloadHash ?? request.headers["x-amz-content-sha256"];
+  if (isFraming(payloadHash)) {
+    const { stream, trailers } = decodeChunks({
+      framing: payloadHash,
+      decodedLength: request.headers["x-amz-decoded-content-length"],
+      trailer: request.headers["x-amz-trailer"],
+      seed: verified,
+    });
+    return { ...request, body: passing(request.body, stream), trailers };
+  }
+  if (!verified || payloadHash === undefined || payloadHash === "UNSIGNED-PAYLOAD") return request;
+  return { ...request, body: passing(request.body, checkSha256(payloadHash)) };
+}
+
+/** A failure of either ends both; the reader sees it. */
+const passing = (from: Readable, through: Transform): Readable => {
+  pipeline(from, through, () => undefined);
+  return through;
+};

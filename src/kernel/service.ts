@@ -1,6 +1,6 @@
 // What a service is: a published model, a record of operations, and the access each demands. Everything else is written once.
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
-import type { Model } from "../model/model.ts";
+import type { Model, Protocol } from "../model/model.ts";
 import type { Migration, Tx } from "../store/store.ts";
 import type { Context, Principal, Work } from "./context.ts";
 import type { AwsError } from "./error.ts";
@@ -65,10 +65,19 @@ export type AnyService = Omit<Service<any>, "operations"> & {
 export const defineService = <S extends ServiceName>(service: Service<S>): AnyService =>
   service as unknown as AnyService;
 
+/** What the wire found: the operation, and what stood in the path and the query. */
+export interface Route {
+  readonly operation: string;
+  readonly protocol: Protocol;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly query?: URLSearchParams;
+  readonly form?: URLSearchParams;
+}
+
 /** Where AWS departs from its own model. Each wraps what the wire did. */
 export interface Quirks {
-  /** The operation's name, or what `model` says. */
-  route?(request: HttpRequest, model: () => string | undefined): string | undefined;
+  /** The operation that a request means, where the model's own routing is not enough. */
+  route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: any operation's input
   input?(operation: string, input: any, request: HttpRequest): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: any operation's output

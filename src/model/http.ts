@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** The bytes of the entity: aws-chunked framing is already removed and checked. */
   readonly body: Readable;
+  /** Of an aws-chunked body, by lower-case name: complete when the body has ended. */
+  readonly trailers?: Readonly<Record<string, string>>;
   /** The peer's address. */
   readonly from: string;
 }

@@ -27,7 +27,7 @@ export interface FrameOptions {
   readonly decodedLength: string | undefined;
   /** x-amz-trailer, as sent: the names of what follows the body. */
   readonly trailer?: string;
-  /** Needed for signed chunks. */
+  /** Absent where nothing is verified (--relaxed): signatures are then passed over. */
   readonly seed?: Seed;
 }
 
@@ -121,7 +121,8 @@ type State = "size" | "data" | "dataEnd" | "tail" | "end";
 
 function frameReader(options: FrameOptions, trailers: Record<string, string>) {
   const expected = Number(options.decodedLength);
-  const chain = options.framing === "STREAMING-UNSIGNED-PAYLOAD-TRAILER" ? undefined : signatureChain(options.seed!);
+  const signed = options.framing !== "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+  const chain = signed && options.seed ? signatureChain(options.seed) : undefined;
   const tail = options.framing.endsWith("-TRAILER") ? trailerReader(options, { trailers, chain }) : undefined;
   let state: State = "size";
   let line = "";
@@ -254,7 +255,8 @@ function trailerReader(
       const name = text.slice(0, at).trim().toLowerCase();
       const value = text.slice(at + 1).trim();
       if (at < 1) throw errors.trailer();
-      if (chain && name === "x-amz-trailer-signature" && signature === undefined) signature = value;
+      const signed = options.framing !== "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+      if (signed && name === "x-amz-trailer-signature" && signature === undefined) signature = value;
       else if (wanted.has(name) && trailers[name] === undefined) trailers[name] = value;
       else throw errors.trailer();
       return false;

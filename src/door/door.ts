@@ -1,0 +1,199 @@
+// The life of a request, in eight steps: find, authenticate, read, validate, authorize, handle, write, log.
+import type { Readable } from "node:stream";
+import { type Context, makeContext, type World } from "../kernel/context.ts";
+import { AwsError } from "../kernel/error.ts";
+import { newRequestId } from "../kernel/names.ts";
+import type { AnyService, Handler } from "../kernel/service.ts";
+import type { HttpAnswer, HttpRequest } from "../model/http.ts";
+import type { Model } from "../model/model.ts";
+import { validate } from "../model/validate.ts";
+import * as wire from "../wire/wire.ts";
+import { authenticate, type Caller } from "./authenticate.ts";
+import { authorizer } from "./authorize.ts";
+import { entity, readBody } from "./body.ts";
+import { find, isForm, type Found } from "./find.ts";
+import { internalError, invalid, notImplemented, unknownOperation } from "./refusals.ts";
+import { type Family, familyOf } from "./signature.ts";
+
+export interface Door {
+  /** Never throws: what goes wrong is an answer. */
+  answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
+  call(ctx: Context, service: string, operation: string, input: unknown): Promise<unknown>;
+}
+
+/** What is known of a request that was found. */
+interface Target {
+  readonly service: AnyService;
+  readonly model: Model;
+  readonly family: Family;
+  readonly route: wire.Route;
+  readonly request: HttpRequest;
+}
+
+export function openDoor(world: World, services: readonly AnyService[]): Door {
+  const byName = new Map<string, AnyService>(services.map((service) => [service.name, service]));
+  const models = new Map(services.map((service) => [service.name as string, service.model]));
+  const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
+  const identities = services.flatMap((service) => service.identity ?? []);
+  const authorize = authorizer(byName, identities);
+  return { answer, call };
+
+  async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    const requestId = newRequestId();
+    const startedAt = performance.now();
+    let found: Found | undefined;
+    let target: Target | undefined;
+    let caller: Caller | undefined;
+    let failure: AwsError | undefined;
+    let written: HttpAnswer;
+    try {
+      const at = sites.find(({ site }) => site.matches(request));
+      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal }), request);
+      const form = isForm(request) ? await readBody(request.body) : undefined;
+      found = find(request, models, form); // 1
+      target = resolve(found);
+      const whole = form ?? (target.family === "s3" ? undefined : await readBody(request.body));
+      const { family, service } = target;
+      const question = { request: found.request, family, service: target.model.signingName, body: whole };
+      caller = await authenticate(contextOf(requestId, { from: "door", signal }), identities, question); // 2
+      const ctx = contextOf(requestId, { from: service.name, signal, caller });
+      const handler = handlerOf(service, target.route.operation);
+      const input = await read(target, caller, whole); // 3
+      const output = await perform(ctx, { service, model: target.model, family, operation: target.route.operation }, handler, input); // 4, 5, 6
+      written = write(target, output, requestId); // 7
+    } catch (error) {
+      failure = expected(error, target?.family ?? "s3");
+      if (failure.status >= 500 && failure.code !== "NotImplemented") complain(requestId, target, error);
+      written = writeError(found, target, failure, requestId);
+    }
+    logRequest({ requestId, startedAt, target, caller, failure, status: written.status }); // 8
+    return written;
+  }
+
+  async function call(ctx: Context, name: string, operation: string, input: unknown): Promise<unknown> {
+    const service = byName.get(name);
+    if (!service) throw new AwsError("NotImplemented", 501, `aws-like has no service ${name}`);
+    const startedAt = performance.now();
+    const model = service.model();
+    const family = familyOf(model.protocols[0]!);
+    let failure: AwsError | undefined;
+    try {
+      return await perform(ctx, { service, model, family, operation }, handlerOf(service, operation), input);
+    } catch (error) {
+      if (error instanceof AwsError) failure = error;
+      throw error;
+    } finally {
+      const fields = { principal: nameOf(ctx.principal), tookMs: since(startedAt), ...(failure && errorFields(failure)) };
+      ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
+    }
+  }
+
+  function resolve(found: Found): Target {
+    const service = byName.get(found.service)!;
+    const model = service.model();
+    const family = familyOf(found.protocol);
+    const modelled = () => wire.route(model, found.protocol, found.request, found.form);
+    const route = service.quirks?.route ? service.quirks.route(found.request, modelled) : modelled();
+    if (!route) throw unknownOperation(family, found.request, found.form);
+    return { service, model, family, route, request: found.request };
+  }
+
+  async function read({ service, model, family, route, request }: Target, caller: Caller, whole: Buffer | undefined): Promise<unknown> {
+    const wants = wire.readsBody(model, route.operation);
+    let body: Uint8Array | Readable = whole ?? EMPTY;
+    let bodied = request;
+    if (family === "s3" && wants !== "none") {
+      bodied = entity(request, caller.verified);
+      body = wants === "stream" ? bodied.body : await readBody(bodied.body);
+    }
+    const input = wire.input(model, route, bodied, body);
+    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied) : input;
+  }
+
+  async function perform(
+    ctx: Context,
+    { service, model, family, operation }: { service: AnyService; model: Model; family: Family; operation: string },
+    handler: Handler<never, never>,
+    input: unknown,
+  ): Promise<unknown> {
+    const violations = validate(model, operation, input);
+    if (violations.length > 0) throw service.quirks?.invalid?.(operation, violations) ?? invalid(family, violations);
+    await authorize(ctx, family, await handler.access(ctx, input as never));
+    return await handler.handle(ctx, input as never);
+  }
+
+  function write({ service, model, route, request }: Target, output: unknown, requestId: string): HttpAnswer {
+    const answer = wire.output(model, route, output, requestId);
+    return service.quirks?.output ? service.quirks.output(route.operation, output, answer, request) : answer;
+  }
+
+  function writeError(found: Found | undefined, target: Target | undefined, failure: AwsError, requestId: string): HttpAnswer {
+    const service = target?.service ?? byName.get(found?.service ?? "s3") ?? services[0]!;
+    const model = service.model();
+    const protocol = found?.protocol ?? model.protocols[0]!;
+    const answer = wire.error(model, protocol, target?.route.operation, failure, requestId);
+    const { request } = found ?? {};
+    return service.quirks?.error && request ? service.quirks.error(target?.route.operation, failure, answer, request) : answer;
+  }
+
+  function contextOf(requestId: string, of: { from: string; signal: AbortSignal; caller?: Caller }): Context {
+    const { caller, from, signal } = of;
+    const cause = caller?.accessKeyId === undefined ? undefined : world.causes.get(caller.accessKeyId);
+    return makeContext(world, {
+      principal: caller?.principal ?? { kind: "anonymous" },
+      account: caller?.account ?? world.config.account,
+      region: caller?.region ?? world.config.region,
+      requestId,
+      from,
+      signal,
+      ...(cause !== undefined && { cause }),
+    });
+  }
+
+  function complain(requestId: string, target: Target | undefined, error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    contextOf(requestId, { from: target?.service.name ?? "door", signal: NEVER }).log.error(text);
+  }
+
+  function logRequest(of: Logged): void {
+    const { requestId, startedAt, target, caller, failure, status } = of;
+    const fields = {
+      subject: target?.request.path,
+      principal: caller && nameOf(caller.principal),
+      status,
+      tookMs: since(startedAt),
+      ...(failure && errorFields(failure)),
+    };
+    const ctx = contextOf(requestId, { from: target?.service.name ?? "door", signal: NEVER, caller });
+    ctx.log.debug(`${target?.route.operation ?? "?"} ${failure ? failure.code : "ok"}`, fields);
+  }
+}
+
+interface Logged {
+  readonly requestId: string;
+  readonly startedAt: number;
+  readonly target: Target | undefined;
+  readonly caller: Caller | undefined;
+  readonly failure: AwsError | undefined;
+  readonly status: number;
+}
+
+const EMPTY = new Uint8Array();
+const NEVER = new AbortController().signal;
+
+function handlerOf(service: AnyService, operation: string): Handler<never, never> {
+  const handler = service.operations[operation];
+  if (!handler) throw notImplemented(service.name, operation);
+  return handler;
+}
+
+/** What was not thrown on purpose is a defect: its text stays in the log. */
+const expected = (error: unknown, family: Family): AwsError => (error instanceof AwsError ? error : internalError(family));
+
+const since = (startedAt: number): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
+
+const nameOf = (principal: Caller["principal"]): string =>
+  principal.kind === "anonymous" ? "anonymous" : principal.kind === "service" ? principal.name : principal.arn;
+
+const errorFields = ({ code, status, message }: AwsError) => ({ code, status, message });
