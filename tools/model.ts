@@ -47,6 +47,13 @@ const ALSO: Record<string, readonly Protocol[]> = {
 /** Neither source has it any more; SQS answers the query protocol under this name. */
 const NAMESPACES: Record<string, string> = { sqs: "http://queue.amazonaws.com/doc/2012-11-05/" };
 
+/** What stands before a modelled error's name in `__type`. Seen on AWS; in neither source. */
+const ERROR_PREFIXES: Record<string, string> = {
+  dynamodb: "com.amazonaws.dynamodb.v20120810#",
+  dynamodbstreams: "com.amazonaws.dynamodb.v20120810#",
+  sqs: "com.amazonaws.sqs#",
+};
+
 // The SDK's schemas are tuples [kind, namespace, name, traits, ...]; references are functions, simple types numbers.
 type SdkTraits = number | Record<string, never>;
 type SdkSchema = readonly [number, string, string, SdkTraits, ...unknown[]];
@@ -154,7 +161,7 @@ function build(service: string, sdk: Client, boto: Boto): Model {
       input: structureOf(input, known?.input?.shape),
       output: structureOf(output, known?.output?.shape),
       errors: known?.errors?.map((e) => e.shape).filter((e) => sdk.errors.some((s) => s[2] === e)) ?? [],
-      ...(rest && { http: http(traits.http as unknown as [string, string, number], known?.http.requestUri, input) }),
+      ...(rest && { http: http(traits.http as unknown as [string, string, number], input) }),
       ...(traits.endpoint !== undefined && { hostPrefix: traits.endpoint[0] as string }),
     };
   }
@@ -171,16 +178,17 @@ function build(service: string, sdk: Client, boto: Boto): Model {
     ...(metadata.targetPrefix && { target: metadata.targetPrefix }),
     ...(protocols.some((p) => p === "query" || p === "restXml") && { xmlNamespace }),
     ...(metadata.awsQueryCompatible && { queryCompatible: true }),
+    ...(ERROR_PREFIXES[service] && { errorPrefix: ERROR_PREFIXES[service] }),
     operations,
     shapes: Object.fromEntries(Object.entries(shapes).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
 
-/** The SDK leaves S3's bucket to the endpoint and tells operations of one URI apart by x-id; on the wire neither is sure. */
-function http([method, uri, status]: [string, string, number], published: string | undefined, input: unknown) {
-  const clean = (published ?? uri).replace(/[?&]x-id=\w+/, "");
+/** The SDK leaves S3's bucket to the endpoint, and tells operations of one URI apart by x-id, which is not sure on the wire. */
+function http([method, uri, status]: [string, string, number], input: unknown) {
+  const clean = uri.replace(/[?&]x-id=\w+/, "");
   const members = (deref(input) as SdkSchema)[4];
-  const bucket = !published && Array.isArray(members) && members.includes("Bucket") && !clean.includes("{Bucket}");
+  const bucket = Array.isArray(members) && members.includes("Bucket") && !clean.includes("{Bucket}");
   return { method, uri: bucket ? `/{Bucket}${clean.replace(/^\/(?=\?|$)/, "")}` : clean, status };
 }
 

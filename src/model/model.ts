@@ -18,6 +18,8 @@ export interface Model {
   readonly xmlNamespace?: string;
   /** The service answers old query error codes in x-amzn-query-error. */
   readonly queryCompatible?: true;
+  /** awsJson: what stands before a modelled error's name in `__type`; then errors of Coral's own have its prefix too. */
+  readonly errorPrefix?: string;
   readonly operations: Readonly<Record<string, Operation>>;
   readonly shapes: Readonly<Record<string, Shape>>;
 }
