@@ -57,7 +57,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     causes: new Map(),
     call: (ctx, service, operation, input) => door.call(ctx, service, operation, input),
   };
-  const door = openDoor(world, new Map(services.map((service) => [service.name as string, service])));
+  const door = openDoor(world, services);
   const running: Running[] = [];
   undo.use(post); // waits for what is being delivered
   for (const service of services) {

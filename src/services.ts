@@ -1,4 +1,25 @@
-// The register: one import and one entry for each service.
-import type { AnyService } from "./kernel/service.ts";
+// The register: one import and one entry for each service. A service that is only a model answers NotImplemented, by name.
+import { type AnyService, defineService } from "./kernel/service.ts";
+import type { ServiceName } from "./kernel/types.ts";
+import { loadModel } from "./model/load.ts";
 
-export const services: readonly AnyService[] = [];
+const modelOnly = (name: ServiceName): AnyService =>
+  defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
+
+export const services: readonly AnyService[] = [
+  modelOnly("s3"),
+  modelOnly("dynamodb"),
+  modelOnly("dynamodbstreams"),
+  modelOnly("lambda"),
+  modelOnly("sqs"),
+  modelOnly("sns"),
+  modelOnly("events"),
+  modelOnly("scheduler"),
+  modelOnly("iam"),
+  modelOnly("sts"),
+  modelOnly("apigateway"),
+  modelOnly("apigatewayv2"),
+  modelOnly("logs"),
+  modelOnly("cloudwatch"),
+  modelOnly("ssm"),
+];

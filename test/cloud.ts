@@ -56,8 +56,7 @@ export async function startCloud(options: StartOptions = {}): Promise<TestCloud>
 }
 
 async function databaseUrl(): Promise<string> {
-  const server = process.env.AWS_LIKE_TEST_POSTGRES;
-  if (!server) return "";
-  const { createDatabase } = await import("../tools/postgres.ts");
-  return await createDatabase(server);
+  if (!process.env.AWS_LIKE_TEST_POSTGRES) return "";
+  const { startPostgres } = await import("../tools/postgres.ts");
+  return (await startPostgres())!.createDatabase();
 }

@@ -32,7 +32,8 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   if (config.relaxed) return relaxed(ctx, request);
   const claimed = claim(request, { family, service, realNow: realNow() });
   if (!claimed) return { principal: { kind: "anonymous" }, account: config.account, region: config.region };
-  const credential = rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed.accessKeyId));
+  const credential =
+    rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed.accessKeyId));
   if (!credential) throw unknownKey(claimed, { family });
   const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body });
   checkToken(claimed, credential, { family, now: ctx.now });
@@ -56,7 +57,11 @@ function rootCredential({ config }: Context, accessKeyId: string): Credential | 
   return /^\d{12}$/.test(accessKeyId) ? { secretAccessKey, principal: rootOf(accessKeyId) } : undefined;
 }
 
-async function knownCredential(ctx: Context, identities: readonly Identity[], accessKeyId: string): Promise<Credential | undefined> {
+async function knownCredential(
+  ctx: Context,
+  identities: readonly Identity[],
+  accessKeyId: string,
+): Promise<Credential | undefined> {
   for (const identity of identities) {
     const credential = await identity.credential(ctx, accessKeyId);
     if (credential) return credential;
@@ -77,5 +82,10 @@ function relaxed({ config }: Context, request: HttpRequest): Caller {
   const scope = /Credential=([^/,&\s]+)\/\d{8}\/([^/,&\s]+)\//.exec(text);
   const account = config.accounts.find((known) => known.accessKeyId === scope?.[1])?.id;
   const id = account ?? (/^\d{12}$/.test(scope?.[1] ?? "") ? scope![1]! : config.account);
-  return { principal: rootOf(id), account: id, region: scope?.[2] ?? config.region, ...(scope && { accessKeyId: scope[1] }) };
+  return {
+    principal: rootOf(id),
+    account: id,
+    region: scope?.[2] ?? config.region,
+    ...(scope && { accessKeyId: scope[1] }),
+  };
 }

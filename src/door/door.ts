@@ -11,7 +11,7 @@ import * as wire from "../wire/wire.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import { authorizer } from "./authorize.ts";
 import { entity, readBody } from "./body.ts";
-import { find, isForm, type Found } from "./find.ts";
+import { type Found, find, isForm, noService, spoken } from "./find.ts";
 import { internalError, invalid, notImplemented, unknownOperation } from "./refusals.ts";
 import { type Family, familyOf } from "./signature.ts";
 
@@ -42,6 +42,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const requestId = newRequestId();
     const startedAt = performance.now();
+    let form: URLSearchParams | undefined;
     let found: Found | undefined;
     let target: Target | undefined;
     let caller: Caller | undefined;
@@ -50,22 +51,28 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     try {
       const at = sites.find(({ site }) => site.matches(request));
       if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal }), request);
-      const form = isForm(request) ? await readBody(request.body) : undefined;
-      found = find(request, models, form); // 1
-      target = resolve(found);
-      const whole = form ?? (target.family === "s3" ? undefined : await readBody(request.body));
+      let whole = isForm(request) ? await readBody(request.body) : undefined;
+      form = whole && new URLSearchParams(whole.toString("utf8"));
+      found = find(request, models, { form }); // 1
+      target = resolve(request, found, form);
+      if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
-      const question = { request: found.request, family, service: target.model.signingName, body: whole };
+      const question = { request, family, service: target.model.signingName, body: whole };
       caller = await authenticate(contextOf(requestId, { from: "door", signal }), identities, question); // 2
       const ctx = contextOf(requestId, { from: service.name, signal, caller });
       const handler = handlerOf(service, target.route.operation);
       const input = await read(target, caller, whole); // 3
-      const output = await perform(ctx, { service, model: target.model, family, operation: target.route.operation }, handler, input); // 4, 5, 6
+      const output = await perform(
+        ctx,
+        { service, model: target.model, family, operation: target.route.operation },
+        handler,
+        input,
+      ); // 4, 5, 6
       written = write(target, output, requestId); // 7
     } catch (error) {
       failure = expected(error, target?.family ?? "s3");
       if (failure.status >= 500 && failure.code !== "NotImplemented") complain(requestId, target, error);
-      written = writeError(found, target, failure, requestId);
+      written = writeError({ request, form, found, target }, failure, requestId);
     }
     logRequest({ requestId, startedAt, target, caller, failure, status: written.status }); // 8
     return written;
@@ -84,22 +91,31 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       if (error instanceof AwsError) failure = error;
       throw error;
     } finally {
-      const fields = { principal: nameOf(ctx.principal), tookMs: since(startedAt), ...(failure && errorFields(failure)) };
+      const fields = {
+        principal: nameOf(ctx.principal),
+        tookMs: since(startedAt),
+        ...(failure && errorFields(failure)),
+      };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
   }
 
-  function resolve(found: Found): Target {
+  function resolve(request: HttpRequest, found: Found | undefined, form: URLSearchParams | undefined): Target {
+    if (!found) throw unknownOperation(familyOf(spoken(request, form)), request, form);
     const service = byName.get(found.service)!;
     const model = service.model();
     const family = familyOf(found.protocol);
-    const modelled = () => wire.route(model, found.protocol, found.request, found.form);
+    const modelled = () => wire.route(model, found.protocol, found.request, form);
     const route = service.quirks?.route ? service.quirks.route(found.request, modelled) : modelled();
-    if (!route) throw unknownOperation(family, found.request, found.form);
+    if (!route) throw unknownOperation(family, request, form);
     return { service, model, family, route, request: found.request };
   }
 
-  async function read({ service, model, family, route, request }: Target, caller: Caller, whole: Buffer | undefined): Promise<unknown> {
+  async function read(
+    { service, model, family, route, request }: Target,
+    caller: Caller,
+    whole: Buffer | undefined,
+  ): Promise<unknown> {
     const wants = wire.readsBody(model, route.operation);
     let body: Uint8Array | Readable = whole ?? EMPTY;
     let bodied = request;
@@ -128,13 +144,12 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     return service.quirks?.output ? service.quirks.output(route.operation, output, answer, request) : answer;
   }
 
-  function writeError(found: Found | undefined, target: Target | undefined, failure: AwsError, requestId: string): HttpAnswer {
-    const service = target?.service ?? byName.get(found?.service ?? "s3") ?? services[0]!;
-    const model = service.model();
-    const protocol = found?.protocol ?? model.protocols[0]!;
-    const answer = wire.error(model, protocol, target?.route.operation, failure, requestId);
-    const { request } = found ?? {};
-    return service.quirks?.error && request ? service.quirks.error(target?.route.operation, failure, answer, request) : answer;
+  function writeError({ request, form, found, target }: Known, failure: AwsError, requestId: string): HttpAnswer {
+    const service = found && byName.get(found.service);
+    const protocol = found?.protocol ?? spoken(request, form);
+    const operation = target?.route.operation;
+    const answer = wire.error(service?.model() ?? noService, protocol, operation, failure, requestId);
+    return service?.quirks?.error ? service.quirks.error(operation, failure, answer, found!.request) : answer;
   }
 
   function contextOf(requestId: string, of: { from: string; signal: AbortSignal; caller?: Caller }): Context {
@@ -170,6 +185,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   }
 }
 
+/** How far a request that failed had come. */
+interface Known {
+  readonly request: HttpRequest;
+  readonly form: URLSearchParams | undefined;
+  readonly found: Found | undefined;
+  readonly target: Target | undefined;
+}
+
 interface Logged {
   readonly requestId: string;
   readonly startedAt: number;
@@ -189,7 +212,8 @@ function handlerOf(service: AnyService, operation: string): Handler<never, never
 }
 
 /** What was not thrown on purpose is a defect: its text stays in the log. */
-const expected = (error: unknown, family: Family): AwsError => (error instanceof AwsError ? error : internalError(family));
+const expected = (error: unknown, family: Family): AwsError =>
+  error instanceof AwsError ? error : internalError(family);
 
 const since = (startedAt: number): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
 

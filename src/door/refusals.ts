@@ -18,7 +18,11 @@ export function unknownOperation(family: Family, request: HttpRequest, form: URL
     case "query": {
       const [action, version] = [form?.get("Action"), form?.get("Version")];
       return action
-        ? new AwsError("InvalidAction", 400, `Could not find operation ${action} for version ${version ?? "NO_VERSION_SPECIFIED"}`)
+        ? new AwsError(
+            "InvalidAction",
+            400,
+            `Could not find operation ${action} for version ${version ?? "NO_VERSION_SPECIFIED"}`,
+          )
         : new AwsError("MissingAction", 400, "The request must contain the parameter Action");
     }
     case "json":
@@ -36,4 +40,8 @@ export const invalid = (family: Family, violations: readonly string[]): AwsError
 export const internalError = (family: Family): AwsError =>
   family === "s3"
     ? new AwsError("InternalError", 500, "We encountered an internal error. Please try again.")
-    : new AwsError(family === "query" ? "InternalFailure" : "InternalServerError", 500, "The request processing has failed because of an unknown error, exception or failure.");
+    : new AwsError(
+        family === "query" ? "InternalFailure" : "InternalServerError",
+        500,
+        "The request processing has failed because of an unknown error, exception or failure.",
+      );

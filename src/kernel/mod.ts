@@ -18,6 +18,7 @@ export {
   type Identity,
   type NamedPolicy,
   type Quirks,
+  type Route,
   type Running,
   type Site,
 } from "./service.ts";

@@ -166,3 +166,16 @@ const hasStalePlan = (error: unknown): boolean =>
 const mayRunAgain = (error: unknown): boolean => isConflict(error) || hasStalePlan(error);
 
 const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, ":***@");
+
+/** Drops every table, view and domain of the schema that we make ours in. */
+export async function destroyPostgres(url: string): Promise<void> {
+  const pool = new Pool({ connectionString: url, max: 1 });
+  try {
+    const { rows } = await pool.query<{ schema: string }>("SELECT quote_ident(current_schema()) AS schema");
+    const { schema } = rows[0]!;
+    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+    await pool.query(`CREATE SCHEMA ${schema}`);
+  } finally {
+    await pool.end();
+  }
+}
