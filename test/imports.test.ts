@@ -18,7 +18,7 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
   ["wire", /^src\/wire\//, ["model", "kernel/error"]],
   ["door", /^src\/door\//, ["wire", "model", "kernel", "config"]],
   ["services", /^src\/services\/[^/]+\//, ["kernel/mod"]],
-  ["register", /^src\/services\.ts$/, ["kernel", "services"]],
+  ["register", /^src\/services\.ts$/, ["kernel", "model", "services"]],
   ["template", /^src\/template\//, ["aws", "kernel"]],
   ["snapshot", /^src\/snapshot\.ts$/, ["config", "kernel", "store"]],
   ["control", /^src\/control\.ts$/, ["aws", "config", "kernel", "model", "register", "snapshot", "version"]],
