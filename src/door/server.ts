@@ -117,7 +117,7 @@ function continueWhenRead(req: IncomingMessage, res: ServerResponse): void {
   const read = req.read;
   req.read = function (this: IncomingMessage, size?: number) {
     req.read = read;
-    res.writeContinue();
+    if (!res.headersSent) res.writeContinue(); // else it is only drained
     return read.call(this, size);
   };
 }
