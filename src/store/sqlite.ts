@@ -72,8 +72,10 @@ class SqliteStore implements Store {
 
   /** What was asked for before is still done. */
   close(): Promise<void> {
-    this.#closed ??= Promise.withResolvers<void>();
-    this.#arm();
+    if (!this.#closed) {
+      this.#closed = Promise.withResolvers<void>();
+      this.#arm();
+    }
     return this.#closed.promise;
   }
 
