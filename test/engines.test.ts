@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openStore } from "../src/store/open.ts";
+import { destroyStore, openStore } from "../src/store/open.ts";
 import type { Store, Tx, Value } from "../src/store/store.ts";
 import { startPostgres } from "../tools/postgres.ts";
 
@@ -531,6 +531,13 @@ promise("close waits for what was asked for before, and refuses what comes after
   );
   const again = await database.open(COUNTER);
   assert.equal((await again.read((tx) => tx.all("SELECT name FROM counter"))).length, 30);
+});
+
+promise("a store that was destroyed begins anew", async (database) => {
+  await (await database.open(...migrations)).close();
+  await destroyStore(database.url, "");
+  const store = await database.open(COUNTER);
+  assert.equal(await store.read((tx) => get(tx, "m")), undefined);
 });
 
 /** Runs crash-writer.ts until it is dead; answers the numbers that it said were committed. */
