@@ -29,6 +29,13 @@ export async function startPostgres(): Promise<PostgresServer | undefined> {
   return bin === undefined ? undefined : start(bin);
 }
 
+/** A new database on a server that startPostgres() has started, in this process or another. */
+export async function createDatabase(server: string): Promise<string> {
+  const name = `test_${randomUUID().replaceAll("-", "")}`;
+  await query(server, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+  return server.replace("/postgres?", `/${name}?`);
+}
+
 async function start(bin: string): Promise<PostgresServer> {
   const user = unprivileged();
   const dir = await mkdtemp(join(tmpdir(), "aws-like-pg-"));
@@ -80,11 +87,7 @@ async function start(bin: string): Promise<PostgresServer> {
 function server(url: string, stop: () => Promise<void>): PostgresServer {
   return {
     url,
-    async createDatabase() {
-      const name = `test_${randomUUID().replaceAll("-", "")}`;
-      await query(url, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
-      return url.replace("/postgres?", `/${name}?`);
-    },
+    createDatabase: () => createDatabase(url),
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -1,19 +1,20 @@
 // Which engine: the embedded one, unless the configuration names a PostgreSQL server.
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { openSqlite } from "./sqlite.ts";
+import { destroySqlite, openSqlite } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
 /** `databaseUrl`: empty for db.sqlite in `dir`, postgres://..., `:memory:` or the path of a SQLite file. */
 export async function openStore(databaseUrl: string, dir: string): Promise<Store> {
-  // The driver is loaded by those only who use it.
-  if (/^postgres(ql)?:\/\//.test(databaseUrl)) return (await import("./postgres.ts")).openPostgres(databaseUrl);
-  return openSqlite(databaseUrl || join(dir, "db.sqlite"));
+  if (isPostgres(databaseUrl)) return (await import("./postgres.ts")).openPostgres(databaseUrl);
+  return openSqlite(fileOf(databaseUrl, dir));
 }
 
-/** Removes all that a store holds, while nobody has it open. */
+/** All that the store holds is gone; nobody may have it open. The next to open it begins anew. */
 export async function destroyStore(databaseUrl: string, dir: string): Promise<void> {
-  if (/^postgres(ql)?:\/\//.test(databaseUrl)) return (await import("./postgres.ts")).destroyPostgres(databaseUrl);
-  const file = databaseUrl || join(dir, "db.sqlite");
-  for (const suffix of ["", "-wal", "-shm"]) await rm(`${file}${suffix}`, { force: true });
+  if (isPostgres(databaseUrl)) await (await import("./postgres.ts")).destroyPostgres(databaseUrl);
+  else await destroySqlite(fileOf(databaseUrl, dir));
 }
+
+const isPostgres = (databaseUrl: string): boolean => /^postgres(ql)?:\/\//.test(databaseUrl);
+
+const fileOf = (databaseUrl: string, dir: string): string => databaseUrl || join(dir, "db.sqlite");

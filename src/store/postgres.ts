@@ -19,11 +19,36 @@ const LONGEST_WAIT_MS = 100;
 const MIGRATION_LOCK = 4_566_001;
 const LOCK_TIMEOUT_MS = 60_000;
 
+/** All that we make is in it, so that a database may hold other things too, which we neither see nor touch. */
+const SCHEMA = "aws_like";
+
 const WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 const READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/** The database must be encoded in UTF8; its collation does not matter. Tables are made in the first schema of its search path. */
+/** The database must be encoded in UTF8; its collation does not matter. */
 export async function openPostgres(url: string): Promise<Store> {
+  const store = new PostgresStore(connect(url));
+  try {
+    await store.prepare();
+  } catch (error) {
+    await store.close();
+    throw new Error(`the database ${withoutPassword(url)} cannot be opened: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return store;
+}
+
+export async function destroyPostgres(url: string): Promise<void> {
+  const pool = connect(url);
+  try {
+    await pool.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
+  } finally {
+    await pool.end();
+  }
+}
+
+function connect(url: string): Pool {
   const pool = new Pool({
     connectionString: url,
     max: CONNECTIONS,
@@ -37,17 +62,11 @@ export async function openPostgres(url: string): Promise<Store> {
   // A connection that breaks fails the query that runs on it, or is idle and replaced; the event itself must only not kill us.
   const tolerate = () => undefined;
   pool.on("error", tolerate);
-  pool.on("connect", (client) => client.on("error", tolerate));
-  const store = new PostgresStore(pool);
-  try {
-    await store.prepare();
-  } catch (error) {
-    await store.close();
-    throw new Error(`the database ${withoutPassword(url)} cannot be opened: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  return store;
+  pool.on("connect", (client) => {
+    client.on("error", tolerate);
+    client.query(`SET search_path TO ${SCHEMA}`).catch(tolerate);
+  });
+  return pool;
 }
 
 class PostgresStore implements Store {
@@ -77,11 +96,13 @@ class PostgresStore implements Store {
   async prepare(): Promise<void> {
     await this.#alone((write) =>
       write(async (tx) => {
-        const database = await tx.one<{ encoding: string; blob: string | null }>(
-          "SELECT current_setting('server_encoding') AS encoding, CAST(to_regtype('blob') AS TEXT) AS blob",
+        const database = await tx.one<{ encoding: string; ready: number }>(
+          "SELECT current_setting('server_encoding') AS encoding, to_regtype(:blob) IS NOT NULL AS ready",
+          { blob: `${SCHEMA}.blob` },
         );
         if (database?.encoding !== "UTF8") throw new Error(`its encoding is ${database?.encoding}, not UTF8`);
-        if (database.blob === null) await tx.run("CREATE DOMAIN blob AS bytea");
+        if (!database.ready)
+          await tx.exec(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}; CREATE DOMAIN ${SCHEMA}.blob AS bytea`);
       }),
     );
   }
@@ -166,16 +187,3 @@ const hasStalePlan = (error: unknown): boolean =>
 const mayRunAgain = (error: unknown): boolean => isConflict(error) || hasStalePlan(error);
 
 const withoutPassword = (url: string): string => url.replace(/:[^:@/]*@/, ":***@");
-
-/** Drops every table, view and domain of the schema that we make ours in. */
-export async function destroyPostgres(url: string): Promise<void> {
-  const pool = new Pool({ connectionString: url, max: 1 });
-  try {
-    const { rows } = await pool.query<{ schema: string }>("SELECT quote_ident(current_schema()) AS schema");
-    const { schema } = rows[0]!;
-    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
-    await pool.query(`CREATE SCHEMA ${schema}`);
-  } finally {
-    await pool.end();
-  }
-}

@@ -26,6 +26,11 @@ export async function openSqlite(file: string | ":memory:"): Promise<Store> {
   return new SqliteStore(connect(join(dir, "db.sqlite"), { durable: false }), () => rm(dir, { recursive: true }));
 }
 
+export async function destroySqlite(file: string | ":memory:"): Promise<void> {
+  if (file === ":memory:") return;
+  for (const suffix of ["", "-wal", "-shm"]) await rm(file + suffix, { force: true });
+}
+
 interface Job {
   readonly work: (tx: SqliteRun) => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
@@ -72,8 +77,10 @@ class SqliteStore implements Store {
 
   /** What was asked for before is still done. */
   close(): Promise<void> {
-    this.#closed ??= Promise.withResolvers<void>();
-    this.#arm();
+    if (!this.#closed) {
+      this.#closed = Promise.withResolvers<void>();
+      this.#arm();
+    }
     return this.#closed.promise;
   }
 

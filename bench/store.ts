@@ -1,0 +1,117 @@
+// What the store costs beside its limit: durable small writes and reads of one row, on SQLite, and on PostgreSQL where it is installed.
+// `node bench/store.ts [DIR]`; DIR is on the disk to be measured (default: the current directory). A few seconds in all.
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { openStore } from "../src/store/open.ts";
+import type { Store } from "../src/store/store.ts";
+import { startPostgres } from "../tools/postgres.ts";
+
+const MEASURE_MS = 400;
+const WARM_UP_MS = 100;
+const ROWS = 10_000;
+
+const TABLE =
+  "CREATE TABLE item (account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (account, name))";
+const INSERT = `INSERT INTO item (account, name, value) VALUES (:account, :name, :value)
+  ON CONFLICT (account, name) DO UPDATE SET value = excluded.value`;
+const SELECT = "SELECT name, value FROM item WHERE account = :account AND name = :name";
+
+const account = "000000000000";
+/** Never the same: SQLite does not write a page that stays as it was. */
+const valueOf = (i: number): string => `${i}`.padEnd(200, "x");
+const nameOf = (i: number): string => `item-${(i * 7919) % ROWS}`;
+
+interface Line {
+  readonly what: string;
+  readonly perSecond: number;
+}
+
+const dir = await mkdtemp(join(process.argv[2] ?? ".", "bench-store-"));
+try {
+  print("SQLite", [...limits(join(dir, "limit.sqlite")), ...(await engine(join(dir, "db.sqlite")))]);
+  await using postgres = await startPostgres();
+  if (postgres) print("PostgreSQL (fsync=off)", await engine(await postgres.createDatabase()));
+} finally {
+  await rm(dir, { recursive: true });
+}
+
+/** The same statements, prepared, without a promise: in one transaction, and one durable transaction each. */
+function limits(file: string): Line[] {
+  const db = new DatabaseSync(file);
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${TABLE}`);
+  const insert = db.prepare(INSERT);
+  const select = db.prepare(SELECT);
+  let i = 0;
+  const write = () => void insert.run({ account, name: nameOf(i), value: valueOf(i++) });
+  const read = () => void select.get({ account, name: nameOf(i++) });
+  db.exec("BEGIN");
+  const lines = [{ what: "limit: raw INSERT, one transaction", perSecond: rateNow(write) }];
+  db.exec("COMMIT");
+  lines.push({ what: "limit: raw INSERT, an fsync each", perSecond: rateNow(write) });
+  lines.push({ what: "limit: raw SELECT", perSecond: rateNow(read) });
+  db.close();
+  return lines;
+}
+
+async function engine(url: string): Promise<Line[]> {
+  const store = await openStore(url, "");
+  await store.migrate("bench", [TABLE]);
+  const lines: Line[] = [];
+  for (const writers of [1, 8, 32])
+    lines.push({ what: `write, ${writers} at once`, perSecond: await rate(writers, (i) => write(store, i)) });
+  for (const readers of [1, 32])
+    lines.push({ what: `read, ${readers} at once`, perSecond: await rate(readers, (i) => read(store, i)) });
+  lines.push({
+    what: "3 reads and a write, 32 at once",
+    perSecond: await rate(32, (i) => (i % 4 === 0 ? write(store, i) : read(store, i))),
+  });
+  await store.close();
+  return lines;
+}
+
+function write(store: Store, i: number): Promise<unknown> {
+  return store.write((tx) => tx.run(INSERT, { account, name: nameOf(i), value: valueOf(i) }));
+}
+
+function read(store: Store, i: number): Promise<unknown> {
+  return store.read((tx) => tx.one(SELECT, { account, name: nameOf(i) }));
+}
+
+function rateNow(work: () => void): number {
+  const run = (ms: number) => {
+    let count = 0;
+    const start = performance.now();
+    for (; performance.now() - start < ms; count++) work();
+    return (count / (performance.now() - start)) * 1000;
+  };
+  run(WARM_UP_MS);
+  return run(MEASURE_MS);
+}
+
+/** Each of `hands` comes as a request does: in a turn of the event loop of its own making. */
+async function rate(hands: number, work: (i: number) => Promise<unknown>): Promise<number> {
+  let i = 0;
+  const run = async (ms: number) => {
+    let count = 0;
+    const start = performance.now();
+    const hand = async () => {
+      for (; performance.now() - start < ms; count++) {
+        await work(i++);
+        await new Promise(setImmediate);
+      }
+    };
+    await Promise.all(Array.from({ length: hands }, hand));
+    return (count / (performance.now() - start)) * 1000;
+  };
+  await run(WARM_UP_MS);
+  return run(MEASURE_MS);
+}
+
+function print(engineName: string, lines: readonly Line[]): void {
+  console.log(`\n${engineName.padEnd(38)}${"per second".padStart(12)}${"µs each".padStart(10)}`);
+  for (const { what, perSecond } of lines)
+    console.log(
+      `${what.padEnd(38)}${Math.round(perSecond).toLocaleString("en-US").padStart(12)}${(1e6 / perSecond).toFixed(1).padStart(10)}`,
+    );
+}
