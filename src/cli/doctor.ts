@@ -1,0 +1,75 @@
+// What this machine gives, what is missing, and how to mend it.
+import { existsSync, readFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { connect } from "node:net";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { defaults } from "../config.ts";
+import { type Command, print } from "./command.ts";
+
+type Finding = readonly [state: "ok" | "warn" | "bad", what: string, text: string];
+
+/** Fewer inotify watches than this hold no real tree. */
+const FEW_WATCHES = 8_192;
+const LITTLE_DISK_BYTES = 1024 ** 3;
+
+export const command: Command = {
+  summary: "says what this machine gives aws-like, what is missing, and how to mend it",
+  usage: "[--dir DIR] [--port 4566]",
+  async run(args) {
+    const { values } = parseArgs({ args: [...args], options: { dir: { type: "string" }, port: { type: "string" } } });
+    const dir = resolve(values.dir ?? ".");
+    const findings: Finding[] = [
+      ["ok", "node", process.version],
+      await port(Number(values.port ?? defaults.port)),
+      await disk(dir),
+      ...inotify(),
+      ...(await sandbox()),
+      postgres(),
+    ];
+    for (const [state, what, text] of findings) print(`${state.padEnd(5)} ${what.padEnd(12)} ${text}`);
+    if (findings.some(([state]) => state === "bad")) process.exitCode = 1;
+  },
+};
+
+async function port(number: number): Promise<Finding> {
+  const { promise, resolve: answer } = Promise.withResolvers<Finding>();
+  const socket = connect(number, defaults.host);
+  socket.once("connect", () => {
+    socket.destroy();
+    answer(["warn", "port", `${number} is taken: aws-like runs already, or something else; say --port`]);
+  });
+  socket.once("error", () => answer(["ok", "port", `${number} is free`]));
+  return await promise;
+}
+
+async function disk(dir: string): Promise<Finding> {
+  if (!existsSync(dir)) return ["bad", "workspace", `there is no directory ${dir}`];
+  const { bavail, bsize } = await statfs(dir);
+  const free = bavail * bsize;
+  const text = `${dir}, ${(free / 1024 ** 3).toFixed(1)} GiB free`;
+  return [free < LITTLE_DISK_BYTES ? "warn" : "ok", "workspace", text];
+}
+
+function inotify(): Finding[] {
+  const limit = (name: string) => Number(readFileSync(`/proc/sys/fs/inotify/${name}`, "utf8"));
+  if (!existsSync("/proc/sys/fs/inotify"))
+    return [["warn", "inotify", "not on this kernel: files are found by looking"]];
+  const watches = limit("max_user_watches");
+  const raise = "raise it: sysctl fs.inotify.max_user_watches=524288";
+  return [
+    watches < FEW_WATCHES
+      ? ["warn", "inotify", `${watches} directories can be watched; ${raise}`]
+      : ["ok", "inotify", `${watches} directories, ${limit("max_queued_events")} queued events`],
+  ];
+}
+
+async function sandbox(): Promise<Finding[]> {
+  const { probe } = await import("../services/lambda/sandbox/sandbox.ts");
+  return (await probe()).map((rung) => [rung.works ? "ok" : "warn", "sandbox", `${rung.name}: ${rung.text}`]);
+}
+
+function postgres(): Finding {
+  const there = existsSync("/usr/lib/postgresql");
+  return ["ok", "postgresql", there ? "installed" : "not installed; only needed for --database postgres://..."];
+}
