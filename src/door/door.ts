@@ -64,7 +64,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       const input = await read(target, caller, whole); // 3
       const output = await perform(
         ctx,
-        { service, model: target.model, family, operation: target.route.operation },
+        { service, model: target.model, family, operation: target.route.operation, request: target.request },
         handler,
         input,
       ); // 4, 5, 6
@@ -129,13 +129,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
 
   async function perform(
     ctx: Context,
-    { service, model, family, operation }: { service: AnyService; model: Model; family: Family; operation: string },
+    { service, model, family, operation, request }: Performed,
     handler: Handler<never, never>,
     input: unknown,
   ): Promise<unknown> {
     const violations = validate(model, operation, input);
     if (violations.length > 0) throw service.quirks?.invalid?.(operation, violations) ?? invalid(family, violations);
-    await authorize(ctx, family, await handler.access(ctx, input as never));
+    const demand = await handler.access(ctx, input as never);
+    await authorize(ctx, { family, service: service.name, demand, request });
     return await handler.handle(ctx, input as never);
   }
 
@@ -183,6 +184,15 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const ctx = contextOf(requestId, { from: target?.service.name ?? "door", signal: NEVER, caller });
     ctx.log.debug(`${target?.route.operation ?? "?"} ${failure ? failure.code : "ok"}`, fields);
   }
+}
+
+/** An operation to be done; without a request it is a call from within. */
+interface Performed {
+  readonly service: AnyService;
+  readonly model: Model;
+  readonly family: Family;
+  readonly operation: string;
+  readonly request?: HttpRequest;
 }
 
 /** How far a request that failed had come. */

@@ -39,6 +39,8 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly sites?: readonly Site[];
   /** The policy attached to one of this service's resources, as JSON text. */
   resourcePolicy?(ctx: Context, resource: Arn): Promise<string | undefined>;
+  /** The account that owns a resource whose ARN does not say it: S3's buckets and objects. Undefined: there is no such resource. */
+  resourceOwner?(ctx: Context, resource: Arn): Promise<string | undefined>;
   /** iam and sts: who an access key is, and what a principal may do. */
   readonly identity?: Identity;
   /** Brings something to one of my ARNs. A throw means: again, as the work's `retry` says. */
