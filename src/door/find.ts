@@ -65,9 +65,16 @@ export function find(
   if (service === undefined || !models.has(service)) return undefined;
   return {
     service,
-    protocol: SERVICES[service]!.rest ?? spoken(request, options.form),
+    protocol: protocolOf(SERVICES[service]!, spoken(request, options.form)),
     request: service === "s3" ? pathStyle(request, options.hosts ?? HOSTS) : request,
   };
+}
+
+/** Who sends neither target nor Action is told so in the service's own protocol. */
+function protocolOf(service: Traits, asked: Protocol): Protocol {
+  if (service.rest) return service.rest;
+  if (asked !== "restXml" && asked !== "restJson") return asked;
+  return service.target ? "awsJson1_0" : "query";
 }
 
 /** The protocol by the request alone. */
@@ -100,7 +107,7 @@ const LAMBDA =
 const SCHEDULER = /^\/(schedules|schedule-groups)(\/|$)/;
 const S3_CONTROL = /^\/v20180820\//;
 /** bucket.s3.localhost, bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1..., s3.dualstack...; not s3-website. */
-const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.(?!.*\bs3[.-])/;
+const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\./;
 const QUEUE_HOST = /^(?:sqs\.|(?:[a-z0-9-]+\.)?queue\.)/;
 
 function parametersOf(request: HttpRequest, form: URLSearchParams | undefined): URLSearchParams {
