@@ -44,6 +44,8 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
   sts: { signing: "sts", version: "2011-06-15" },
 };
 
+/** Names that parts of a service sign with. */
+const ALIASES: Readonly<Record<string, string>> = { s3express: "s3", "s3-object-lambda": "s3" };
 const HOSTS = ["localhost", "localhost.localstack.cloud"];
 const names = Object.keys(SERVICES);
 
@@ -160,7 +162,8 @@ function scopeOf(request: HttpRequest): string | undefined {
       : undefined);
   if (credential === undefined) return /(?:^|&)AWSAccessKeyId=/.test(request.query) ? "s3" : undefined;
   // KEY/date/region/service/aws4_request; the asymmetric form has no region.
-  return credential.split("/").at(-2);
+  const named = credential.split("/").at(-2);
+  return named && (ALIASES[named] ?? named);
 }
 
 /** A bucket that the host names is put before the path. */
