@@ -44,6 +44,8 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
   sts: { signing: "sts", version: "2011-06-15" },
 };
 
+/** Names that parts of a service sign with. */
+const ALIASES: Readonly<Record<string, string>> = { s3express: "s3", "s3-object-lambda": "s3" };
 const HOSTS = ["localhost", "localhost.localstack.cloud"];
 const names = Object.keys(SERVICES);
 
@@ -65,9 +67,16 @@ export function find(
   if (service === undefined || !models.has(service)) return undefined;
   return {
     service,
-    protocol: SERVICES[service]!.rest ?? spoken(request, options.form),
+    protocol: protocolOf(SERVICES[service]!, spoken(request, options.form)),
     request: service === "s3" ? pathStyle(request, options.hosts ?? HOSTS) : request,
   };
+}
+
+/** Who sends neither target nor Action is told so in the service's own protocol. */
+function protocolOf(service: Traits, asked: Protocol): Protocol {
+  if (service.rest) return service.rest;
+  if (asked !== "restXml" && asked !== "restJson") return asked;
+  return service.target ? "awsJson1_0" : "query";
 }
 
 /** The protocol by the request alone. */
@@ -100,7 +109,7 @@ const LAMBDA =
 const SCHEDULER = /^\/(schedules|schedule-groups)(\/|$)/;
 const S3_CONTROL = /^\/v20180820\//;
 /** bucket.s3.localhost, bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1..., s3.dualstack...; not s3-website. */
-const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\.(?!.*\bs3[.-])/;
+const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\./;
 const QUEUE_HOST = /^(?:sqs\.|(?:[a-z0-9-]+\.)?queue\.)/;
 
 function parametersOf(request: HttpRequest, form: URLSearchParams | undefined): URLSearchParams {
@@ -153,7 +162,8 @@ function scopeOf(request: HttpRequest): string | undefined {
       : undefined);
   if (credential === undefined) return /(?:^|&)AWSAccessKeyId=/.test(request.query) ? "s3" : undefined;
   // KEY/date/region/service/aws4_request; the asymmetric form has no region.
-  return credential.split("/").at(-2);
+  const named = credential.split("/").at(-2);
+  return named && (ALIASES[named] ?? named);
 }
 
 /** A bucket that the host names is put before the path. */

@@ -67,11 +67,21 @@ function content({ shape, error, name }: Told): Record<string, unknown> {
 /** Coral's own errors say `Message`. */
 const CAPITAL_MESSAGE = new Set(["SerializationException", "AccessDeniedException", "UnknownOperationException"]);
 
-function jsonMembers({ model, name }: Told, value: Record<string, unknown>): object {
-  const { __type, ...members } = value;
-  const trees = compiled(model).trees(model.protocols[0] === "restJson" ? "restJson" : "awsJson1_0");
-  const own = trees.writer(name, true)(members) as object;
-  return __type === undefined ? own : { __type, ...own };
+/** The model's members as it has them; a message that the model has not, and `__type`, are told all the same. */
+function jsonMembers({ model, name, shape }: Told, value: Record<string, unknown>): object {
+  const { __type, message, ...members } = value;
+  const rest = model.protocols[0] === "restJson";
+  const own = compiled(model)
+    .trees(rest ? "restJson" : "awsJson1_0")
+    .writer(
+      name,
+      rest,
+    )(shape!.members.message ? { message, ...members } : members) as object;
+  return {
+    ...(__type !== undefined && { __type }),
+    ...(!shape!.members.message && message !== undefined && { message }),
+    ...own,
+  };
 }
 
 /** For SDKs of the time when the service spoke the query protocol: `AWS.SimpleQueueService.NonExistentQueue;Sender`. */

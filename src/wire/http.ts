@@ -12,8 +12,9 @@ export interface Bindings {
   readonly headers: readonly Bound[];
   readonly prefixes: readonly { readonly name: string; readonly prefix: string }[];
   readonly payload?: { readonly name: string; readonly member: Member; readonly shape: Shape };
-  /** Some member travels in the body as one of several. */
+  /** Some member travels in the body as one of several: of a request, of an answer. */
   readonly body: boolean;
+  readonly answerBody: boolean;
 }
 
 interface Bound {
@@ -41,8 +42,18 @@ export function bindings(model: Model, structure: string): Bindings {
     headers: bound("header", "http-date"),
     prefixes: at("prefixHeaders").map(([name, m]) => ({ name, prefix: m.locationName!.toLowerCase() })),
     ...(payload && { payload: { name: payload[0], member: payload[1], shape: model.shapes[payload[1].shape]! } }),
-    body: members.some(([, m]) => !m.location),
+    body: members.some(([, m]) => inRequestBody(m)),
+    answerBody: members.some(([, m]) => inAnswerBody(m)),
   };
+}
+
+export function inRequestBody({ location }: Member): boolean {
+  return location === undefined || location === "statusCode";
+}
+
+/** An answer has no path and no query: what is bound to them (API Gateway's `position`) is in its body. */
+export function inAnswerBody({ location }: Member): boolean {
+  return location === undefined || location === "label" || location === "query" || location === "queryParams";
 }
 
 function bind(model: Model, name: string, member: Member, format: "date-time" | "http-date"): Bound {
@@ -73,6 +84,7 @@ export function readHead(
   model: Model,
   given: {
     readonly structure: string;
+    readonly uri: string;
     readonly request: HttpRequest;
     readonly labels: Readonly<Record<string, string>>;
     readonly query: URLSearchParams;
@@ -93,7 +105,9 @@ export function readHead(
   }
   if (b.rest) {
     const shape = model.shapes[(model.shapes[given.structure] as Structure).members[b.rest]!.shape] as MapShape;
-    out[b.rest] = restOfQuery(b, query, model.shapes[shape.value.shape]!.type === "list");
+    const lists = model.shapes[shape.value.shape]!.type === "list";
+    const rest = restOfQuery(b, query, { lists, uri: given.uri });
+    if (Object.keys(rest).length > 0) out[b.rest] = rest;
   }
   for (const bound of b.headers) {
     const text = request.headers[bound.wire];
@@ -108,8 +122,9 @@ export function readHead(
   return out;
 }
 
-function restOfQuery(b: Bindings, query: URLSearchParams, lists: boolean): object {
-  const own = new Set(b.query.map((q) => q.wire));
+function restOfQuery(b: Bindings, query: URLSearchParams, { lists, uri }: { lists: boolean; uri: string }): object {
+  const literals = new URLSearchParams(uri.split("?")[1] ?? "").keys();
+  const own = new Set([...b.query.map((q) => q.wire), ...literals]);
   const names = [...new Set(query.keys())].filter((name) => !own.has(name));
   return Object.fromEntries(names.map((name) => [name, lists ? query.getAll(name) : query.get(name)]));
 }

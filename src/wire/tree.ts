@@ -1,6 +1,7 @@
 // Values of a model as plain trees: what JSON.parse or the CBOR decoder gave becomes what a handler is given, and back.
 // Readers work in place and writers copy only what changes: a DynamoDB item costs little more than JSON.parse and stringify.
 import type { Member, Model, Simple, Structure, Union } from "../model/model.ts";
+import { inAnswerBody, inRequestBody } from "./http.ts";
 
 export type Convert = (value: unknown) => unknown;
 
@@ -76,7 +77,7 @@ export function trees(model: Model, leaves: Leaves): Trees {
     const members = new Map<string, { name: string; read: Convert }>();
     let renamed = false;
     for (const [name, member] of Object.entries(shape.members)) {
-      if (body && member.location) continue;
+      if (body && !inRequestBody(member)) continue;
       const wire = leaves.jsonNames ? (member.jsonName ?? name) : name;
       if (wire !== name) renamed = true;
       members.set(wire, { name, read: readerOf(member) });
@@ -149,7 +150,7 @@ export function trees(model: Model, leaves: Leaves): Trees {
     const members = new Map<string, { wire: string; write: Convert }>();
     let renamed = false;
     for (const [name, member] of Object.entries(shape.members)) {
-      if (body && member.location) continue;
+      if (body && !inAnswerBody(member)) continue;
       const wire = leaves.jsonNames ? (member.jsonName ?? name) : name;
       if (wire !== name) renamed = true;
       members.set(name, { wire, write: writerOf(member) });

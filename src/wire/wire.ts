@@ -9,7 +9,7 @@ import { decodeCbor, encodeCbor } from "./cbor.ts";
 import { type Compiled, compiled } from "./compiled.ts";
 import { errorAnswer } from "./errors.ts";
 import { eventStream, type Payloads } from "./event-stream.ts";
-import { BadParameter, type Bindings, isStreaming, readHead, writeHead } from "./http.ts";
+import { BadParameter, type Bindings, inAnswerBody, isStreaming, readHead, writeHead } from "./http.ts";
 import { parseJson, serialization } from "./json.ts";
 import { Unreadable } from "./text.ts";
 import { escapeXml, parseXml, XmlError } from "./xml-text.ts";
@@ -108,7 +108,8 @@ interface RestInput {
 function restInput(model: Model, { route, request, body, structure, b }: RestInput): unknown {
   const { protocol } = route;
   return inWords(protocol, () => {
-    const head = readHead(b, model, { structure, request, labels: route.labels, query: route.query! });
+    const { uri } = model.operations[route.operation]!.http!;
+    const head = readHead(b, model, { structure, uri, request, labels: route.labels, query: route.query! });
     if (b.payload) {
       const { name, member, shape } = b.payload;
       if (isStreaming(shape))
@@ -292,7 +293,7 @@ function writeBody(
   protocol: Protocol,
   { b, structure, fields, model }: { b: Bindings; structure: string; fields: Fields; model: Model },
 ): Written | undefined {
-  if (!b.body) return undefined;
+  if (!b.answerBody) return undefined;
   if (protocol === "restJson")
     return { type: "application/json", content: JSON.stringify(made.trees(protocol).writer(structure, true)(fields)) };
   const out: string[] = [];
@@ -305,7 +306,7 @@ function writeBody(
 
 /** Smithy's s3UnwrappedXmlOutput: GetBucketLocation's one member is the root itself. */
 function unwrapped(shape: Structure, root: string): boolean {
-  const inBody = Object.entries(shape.members).filter(([, m]) => !m.location);
+  const inBody = Object.entries(shape.members).filter(([, m]) => inAnswerBody(m));
   return inBody.length === 1 && (inBody[0]![1].xmlName ?? inBody[0]![0]) === root;
 }
 

@@ -1,5 +1,6 @@
 // Values of a model as XML: restXml's bodies both ways, the query protocol's answers.
 import type { MapShape, Member, Model, Simple, Structure, Union } from "../model/model.ts";
+import { inAnswerBody, inRequestBody } from "./http.ts";
 import { type TextCodec, textCodec } from "./text.ts";
 import { type Element, escapeXml, local } from "./xml-text.ts";
 
@@ -95,7 +96,7 @@ export function xml(model: Model, millis: boolean): Xml {
     >();
     const attributes = new Map<string, { name: string; codec: TextCodec }>();
     for (const [name, member] of Object.entries(shape.members)) {
-      if (member.location) continue;
+      if (!inRequestBody(member)) continue;
       const wire = member.xmlName ?? name;
       const target = model.shapes[member.shape]!;
       if (member.xmlAttribute) {
@@ -185,7 +186,7 @@ export function xml(model: Model, millis: boolean): Xml {
     let members: { name: string; wire: string; write: WriteElement }[] | undefined;
     const write = (out: string[], value: unknown) => {
       members ??= Object.entries(shape.members)
-        .filter(([, member]) => !member.location && !member.xmlAttribute)
+        .filter(([, member]) => inAnswerBody(member) && !member.xmlAttribute)
         .map(([name, member]) => ({ name, wire: member.xmlName ?? name, write: writerOf(member) }));
       for (const member of members) {
         const item = (value as Fields)[member.name];
