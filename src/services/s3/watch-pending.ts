@@ -34,6 +34,8 @@ export class Pending {
   readonly #gone = new Map<string, Gone>();
   // Being written, or not yet unchanged. In no order: few.
   readonly #again = new Map<string, Found>();
+  // Judged finished in this tick.
+  readonly #decided = new Set<string>();
 
   constructor(settleMs: number, writers: (path: string) => Writers, voice: Voice) {
     this.#settleMs = settleMs;
@@ -61,28 +63,17 @@ export class Pending {
 
   /** Forgets everything about a tree that is watched no more. */
   forget(root: string): void {
-    for (const paths of [this.#found, this.#gone, this.#again])
+    for (const paths of [this.#found, this.#gone, this.#again, this.#decided])
       for (const path of paths.keys()) if (path === root || path.startsWith(`${root}/`)) paths.delete(path);
   }
 
-  /** Judges what is due. */
-  tick(): void {
-    const now = performance.now();
-    for (const [path, { dueAt, directory }] of this.#gone) {
-      if (dueAt > now) break;
-      this.#gone.delete(path);
-      this.#judgeGone(path, directory);
-    }
-    for (const [path, found] of this.#found) {
-      if (found.dueAt > now) break;
-      this.#found.delete(path);
-      this.#judgeFound(path, found);
-    }
-    for (const [path, found] of this.#again) {
-      if (found.dueAt > now) continue;
-      this.#again.delete(path);
-      this.#judgeFound(path, found);
-    }
+  /** Judges what is due. `look` brings the events of before now: a file that was closed this moment is hinted by them, not twice. */
+  tick(look: () => void): void {
+    this.#judge();
+    if (this.#decided.size === 0) return;
+    look();
+    for (const path of this.#decided) this.#voice.hint({ kind: "finished", path });
+    this.#decided.clear();
   }
 
   /** When `tick` is wanted next, on performance.now(). */
@@ -102,9 +93,29 @@ export class Pending {
     return true;
   }
 
+  #judge(): void {
+    const now = performance.now();
+    for (const [path, { dueAt, directory }] of this.#gone) {
+      if (dueAt > now) break;
+      this.#gone.delete(path);
+      this.#judgeGone(path, directory);
+    }
+    for (const [path, found] of this.#found) {
+      if (found.dueAt > now) break;
+      this.#found.delete(path);
+      this.#judgeFound(path, found);
+    }
+    for (const [path, found] of this.#again) {
+      if (found.dueAt > now) continue;
+      this.#again.delete(path);
+      this.#judgeFound(path, found);
+    }
+  }
+
   #drop(path: string): void {
     this.#found.delete(path);
     this.#again.delete(path);
+    this.#decided.delete(path);
   }
 
   #judgeGone(path: string, directory: boolean): void {
@@ -125,7 +136,7 @@ export class Pending {
       const waitMs = Math.min(found.waitMs * 2, LONGEST_WAIT_MS);
       this.#again.set(path, { from: found.from, dueAt: now + waitMs, waitMs });
     } else if (writers === "none" || seen === found.seen) {
-      this.#voice.hint({ kind: "finished", path });
+      this.#decided.add(path);
     } else if (found.from === "scan") {
       this.#again.set(path, { ...found, dueAt: now + this.#settleMs, seen });
     }

@@ -72,7 +72,7 @@ export class Tree implements Engine {
     if (directory) this.#forget(directory);
   }
 
-  look(): void {
+  look(full: boolean): void {
     this.#read();
     while (this.#events.length > 0) {
       const events = this.#events;
@@ -81,7 +81,7 @@ export class Tree implements Engine {
       this.#read();
     }
     if (this.#lost !== undefined) this.#recover(this.#lost);
-    if (performance.now() >= this.#nextCheck) this.#checkRoots();
+    if (full || performance.now() >= this.#nextCheck) this.#checkRoots();
   }
 
   nextLook(): number {

@@ -88,7 +88,7 @@ class Loop {
   step(): number {
     this.#events.look(false);
     this.#poll.look(false);
-    this.#pending.tick();
+    this.#pending.tick(() => this.#events.look(false));
     send();
     this.#waiters = this.#waiters.filter(({ id, since }) => {
       if (!this.#pending.settledSince(since)) return true;
