@@ -2,7 +2,7 @@
 // events were lost. What the events of one `cp`, `mv`, `rsync`, `vim :w` become is decided here, in #file and #directory.
 import { statSync } from "node:fs";
 import { IN, type Inotify, type InotifyEvent } from "./inotify.ts";
-import { list, noticeForeign } from "./watch-list.ts";
+import { isObject, list, lookAt, noticeForeign } from "./watch-list.ts";
 import { temporary, temporaryDirectories } from "./watch-names.ts";
 import type { Pending } from "./watch-pending.ts";
 import type { Engine, Voice } from "./watch-protocol.ts";
@@ -128,7 +128,7 @@ export class Tree implements Engine {
     else if (verdict === "hold") pending.found(path, "scan");
     // A file moved here while it is still written: the writer's close will be reported under this name.
     else if (mask & IN.MOVED_TO && inotify.writers(path) === "some") pending.found(path, "create");
-    else pending.finished(path);
+    else if (isObject(lookAt(path, this.#parts.voice))) pending.finished(path);
   }
 
   #directory(parent: Directory, { mask, name }: InotifyEvent): void {
