@@ -24,12 +24,16 @@ interface Gone extends Waiting {
 // It is being written: nobody waits for its end.
 const UNFINISHED = Infinity;
 
+// A new name, perhaps of a file that was complete before it was given (link(2), then unlink(2) of the other name), perhaps of another
+// user's slow writer, and the kernel does not tell us which. So long without a change, it is rather complete than forgotten.
+const DOUBT_MS = 10_000;
+
 // Somebody writes it: the close will be reported, save for a second hard link's, so we ask now and then.
 const LONGEST_WAIT_MS = 1_000;
 
 /**
- * A found file is finished when, after the settle time, the kernel says that nobody has it open for writing; where it does not say,
- * when size and times stay as they are for another settle time. A file that went is gone when, after the settle time, it has not come
+ * A found file is finished when, after the settle time, the kernel says that nobody has it open for writing; where it does not say
+ * (another user's file), when size and times stay as they are for another settle time. A file that went is gone when, after the settle time, it has not come
  * back: an editor's save is no removal.
  */
 export class Pending {
@@ -144,9 +148,11 @@ export class Pending {
       this.#again.set(path, { from: found.from, since: UNFINISHED, dueAt: now + waitMs, waitMs });
     } else if (writers === "none" || seen === found.seen) {
       this.#decided.add(path);
-    } else if (found.from === "scan") {
-      const since = found.seen === undefined ? found.since : UNFINISHED;
-      this.#again.set(path, { ...found, since, dueAt: now + this.#settleMs, seen });
+    } else {
+      // A second link is never reported as closed, nor perhaps what was there before its directory was watched. Any other is.
+      const unreported = found.from === "scan" || stats.nlink > 1;
+      const since = unreported && found.seen === undefined ? found.since : UNFINISHED;
+      this.#again.set(path, { ...found, since, dueAt: now + (unreported ? this.#settleMs : DOUBT_MS), seen });
     }
   }
 }

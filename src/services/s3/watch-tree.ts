@@ -118,7 +118,7 @@ export class Tree implements Engine {
   }
 
   #file(directory: Directory, { mask, name }: InotifyEvent): void {
-    const { inotify, pending } = this.#parts;
+    const { pending } = this.#parts;
     const path = `${directory.path}/${name}`;
     const verdict = temporary(name);
     if (mask & (IN.DELETE | IN.MOVED_FROM)) pending.gone(path, false);
@@ -126,9 +126,17 @@ export class Tree implements Engine {
     // A new name may be all that is ever reported: of link(2), symlink(2), mknod(2), or O_TMPFILE's linkat(2).
     else if (mask & IN.CREATE) pending.found(path, "create");
     else if (verdict === "hold") pending.found(path, "scan");
-    // A file moved here while it is still written: the writer's close will be reported under this name.
-    else if (mask & IN.MOVED_TO && inotify.writers(path) === "some") pending.found(path, "create");
-    else if (isObject(lookAt(path, this.#parts.voice))) pending.finished(path);
+    else this.#ended(path, (mask & IN.MOVED_TO) !== 0);
+  }
+
+  /** A file was closed, or moved here under its final name. */
+  #ended(path: string, moved: boolean): void {
+    const { inotify, pending, voice } = this.#parts;
+    const stats = lookAt(path, voice);
+    if (!isObject(stats)) return;
+    // Moved here while it is still written: the writer's close will be reported under this name.
+    if (moved && stats.isFile() && inotify.writers(path) === "some") pending.found(path, "create");
+    else pending.finished(path);
   }
 
   #directory(parent: Directory, { mask, name }: InotifyEvent): void {

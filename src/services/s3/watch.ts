@@ -190,7 +190,7 @@ class WorkerWatcher implements Watcher {
   }
 
   #send(command: Command): void {
-    if (!this.#running) return;
+    if (!this.#running) return; // between two workers: questions are asked again, everything else is found by comparing
     this.#running.worker.postMessage(command);
     if (this.#running.wakeFd !== undefined) writeSync(this.#running.wakeFd, WAKE);
   }
@@ -207,15 +207,15 @@ class WorkerWatcher implements Watcher {
     if (this.#deaths.length > MOST_DEATHS) this.#giveUp(reason);
     else {
       this.#options.onNotice(`the watcher's worker died (${reason}): it is started again, and everything is compared`);
-      const unanswered = [...this.#asked.values()];
       await this.start().then(
-        () => this.#resume(unanswered),
+        () => this.#resume(),
         (error) => this.#giveUp(String(error)),
       );
     }
   }
 
-  async #resume(unanswered: readonly Asked[]): Promise<void> {
+  async #resume(): Promise<void> {
+    const unanswered = [...this.#asked.values()];
     const roots = [...this.#roots];
     for (const root of roots) {
       try {
