@@ -11,9 +11,12 @@
 // - `gone` waits for the settle time, and is dropped where the name came back: saving is no removal.
 // - Symbolic links are `finished` as themselves; their targets are not followed.
 //
-// Not reported by Linux, so not seen: what is written into a file that stays open (a log: hinted when it is closed), or into a memory
-// map (hinted when it is unmapped, if the file was opened for writing), a file system mounted below a root, changes on a network
-// file system by others (those roots are polled), and a change of mode, owner or times alone.
+// Not reported by Linux, so not seen:
+// - what is written into a file that stays open (a log that a program appends to): it is hinted when that program closes it;
+// - what is written into a memory map: it is hinted when the map is given up;
+// - a change through another hard link of the file, outside the root or in it: the name that was written is hinted, the other is not;
+// - a file system that is mounted below a root later, and changes on a network file system by others (such roots are polled);
+// - a change of mode, owner or times alone.
 import { closeSync, writeSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
