@@ -222,7 +222,8 @@ export class Tree implements Engine {
         );
         poll.add(path, hinting);
       } else if (isRoot) throw error;
-      else if (code !== "ENOENT" && code !== "ENOTDIR") voice.notice(`${path} cannot be watched: ${code}`);
+      else if (code !== "ENOENT" && code !== "ENOTDIR")
+        voice.notice(`${path} cannot be watched (${code}): nothing in it is seen`);
       return undefined;
     }
     const known = isRoot ? this.#roots.get(path) : parent.children.get(name);

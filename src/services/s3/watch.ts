@@ -1,5 +1,5 @@
 // Tells when a file below a directory is finished, or gone: hints, for somebody who compares. Measured against inotifywait and
-// fs.watch, inotify spoken to directly was the only way that is exact and knows when it lost something (docs: DESIGN.md, section 6).
+// fs.watch, inotify spoken to directly was the only way that is exact and knows when it lost something (docs/architecture.md, "S3 is a directory").
 //
 // What the hints of one act are, and so what whoever compares need not think about:
 // - `cp`, `mv`, `touch`, `tar x`, `rsync`, `sed -i`, `vim :w`: one `finished` for the file's final name. Names that these programs
