@@ -106,16 +106,20 @@ export class FsWatch implements Engine {
 }
 
 // One walk through /proc takes tens of milliseconds: its answer is good for all files that are judged meanwhile.
-const PROC_MS = 100;
+const LONGEST_PROC_MS = 100;
 
-/** Who writes, from /proc/<pid>/fd: without special rights only this user's processes. Not to know is `unknown`. */
-export function procWriters(): (path: string) => Writers {
+/**
+ * Who writes, from /proc/<pid>/fd: without special rights only this user's processes. Not to know is `unknown`.
+ * Files are judged a settle time after they were found, so that an answer of that age still knows who had them open then.
+ */
+export function procWriters(settleMs: number): (path: string) => Writers {
+  const validMs = Math.min(settleMs, LONGEST_PROC_MS);
   let written = new Set<string>();
   let until = -1;
   return (path) => {
     if (performance.now() > until) {
+      until = performance.now() + validMs;
       written = openForWriting();
-      until = performance.now() + PROC_MS;
     }
     return written.has(path) ? "some" : "unknown";
   };

@@ -43,6 +43,10 @@ export function lookAt(path: string, voice: Voice): Stats | undefined {
   }
 }
 
+/** A pipe, a socket, a device is nobody's object; a symbolic link is for whoever compares to judge. */
+export const isObject = (stats: Stats | undefined): stats is Stats =>
+  stats !== undefined && (stats.isFile() || stats.isSymbolicLink());
+
 function withoutForeign(directory: string, voice: Voice): Dirent[] {
   const foreign = readdirSync(directory, { encoding: "buffer" }).filter((name) => !isUtf8(name));
   for (const name of foreign) noticeForeign(directory, shown(name), voice);

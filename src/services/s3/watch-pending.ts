@@ -1,10 +1,15 @@
 // What is not yet certain: files that were found rather than reported as finished, and names that may come back at once.
 import type { Writers } from "./inotify.ts";
-import { lookAt } from "./watch-list.ts";
+import { isObject, lookAt } from "./watch-list.ts";
 import type { Voice } from "./watch-protocol.ts";
 
-interface Found {
+interface Waiting {
+  /** On performance.now(), as all times here. */
+  readonly since: number;
   readonly dueAt: number;
+}
+
+interface Found extends Waiting {
   /** `create`: its directory is watched, so that its writer's close will be reported. `scan`: perhaps it was closed before. */
   readonly from: "create" | "scan";
   /** How it looked when last judged. */
@@ -12,17 +17,23 @@ interface Found {
   readonly waitMs: number;
 }
 
-interface Gone {
-  readonly dueAt: number;
+interface Gone extends Waiting {
   readonly directory: boolean;
 }
+
+// It is being written: nobody waits for its end.
+const UNFINISHED = Infinity;
+
+// A new name, perhaps of a file that was complete before it was given (link(2), then unlink(2) of the other name), perhaps of another
+// user's slow writer, and the kernel does not tell us which. So long without a change, it is rather complete than forgotten.
+const DOUBT_MS = 10_000;
 
 // Somebody writes it: the close will be reported, save for a second hard link's, so we ask now and then.
 const LONGEST_WAIT_MS = 1_000;
 
 /**
- * A found file is finished when, after the settle time, the kernel says that nobody has it open for writing; where it does not say,
- * when size and times stay as they are for another settle time. A file that went is gone when, after the settle time, it has not come
+ * A found file is finished when, after the settle time, the kernel says that nobody has it open for writing; where it does not say
+ * (another user's file), when size and times stay as they are for another settle time. A file that went is gone when, after the settle time, it has not come
  * back: an editor's save is no removal.
  */
 export class Pending {
@@ -34,6 +45,8 @@ export class Pending {
   readonly #gone = new Map<string, Gone>();
   // Being written, or not yet unchanged. In no order: few.
   readonly #again = new Map<string, Found>();
+  // Judged finished in this tick.
+  readonly #decided = new Set<string>();
 
   constructor(settleMs: number, writers: (path: string) => Writers, voice: Voice) {
     this.#settleMs = settleMs;
@@ -44,8 +57,8 @@ export class Pending {
   found(path: string, from: "create" | "scan"): void {
     const earlier = this.#found.get(path) ?? this.#again.get(path);
     this.#drop(path);
-    const dueAt = performance.now() + this.#settleMs;
-    this.#found.set(path, { dueAt, from: earlier?.from === "scan" ? "scan" : from, waitMs: this.#settleMs });
+    const waitMs = this.#settleMs;
+    this.#found.set(path, { ...this.#waiting(), from: earlier?.from === "scan" ? "scan" : from, waitMs });
   }
 
   finished(path: string): void {
@@ -56,17 +69,44 @@ export class Pending {
   gone(path: string, directory: boolean): void {
     this.#drop(path);
     this.#gone.delete(path);
-    this.#gone.set(path, { dueAt: performance.now() + this.#settleMs, directory });
+    this.#gone.set(path, { ...this.#waiting(), directory });
   }
 
   /** Forgets everything about a tree that is watched no more. */
   forget(root: string): void {
-    for (const paths of [this.#found, this.#gone, this.#again])
+    for (const paths of [this.#found, this.#gone, this.#again, this.#decided])
       for (const path of paths.keys()) if (path === root || path.startsWith(`${root}/`)) paths.delete(path);
   }
 
-  /** Judges what is due. */
-  tick(): void {
+  /** Judges what is due. `look` brings the events of before now: a file that was closed this moment is hinted by them, not twice. */
+  tick(look: () => void): void {
+    this.#judge();
+    if (this.#decided.size === 0) return;
+    look();
+    for (const path of this.#decided) this.#voice.hint({ kind: "finished", path });
+    this.#decided.clear();
+  }
+
+  /** When `tick` is wanted next, on performance.now(). */
+  nextTick(): number {
+    let next = Math.min(first(this.#gone).dueAt, first(this.#found).dueAt);
+    for (const { dueAt } of this.#again.values()) next = Math.min(next, dueAt);
+    return next;
+  }
+
+  /** Is all judged that was pending at that time? */
+  settledSince(time: number): boolean {
+    if (first(this.#gone).since <= time || first(this.#found).since <= time) return false;
+    for (const { since } of this.#again.values()) if (since <= time) return false;
+    return true;
+  }
+
+  #waiting(): Waiting {
+    const since = performance.now();
+    return { since, dueAt: since + this.#settleMs };
+  }
+
+  #judge(): void {
     const now = performance.now();
     for (const [path, { dueAt, directory }] of this.#gone) {
       if (dueAt > now) break;
@@ -85,26 +125,10 @@ export class Pending {
     }
   }
 
-  /** When `tick` is wanted next, on performance.now(). */
-  nextTick(): number {
-    let next = Math.min(firstDue(this.#gone), firstDue(this.#found));
-    for (const { dueAt } of this.#again.values()) next = Math.min(next, dueAt);
-    return next;
-  }
-
-  /** Is all that was pending at `since` judged? What is still being written is not waited for. */
-  settledSince(since: number): boolean {
-    const until = since + this.#settleMs;
-    const first = Math.min(firstDue(this.#gone), firstDue(this.#found));
-    if (first <= until) return false;
-    for (const found of this.#again.values())
-      if (found.seen !== undefined && found.dueAt <= until + this.#settleMs) return false;
-    return true;
-  }
-
   #drop(path: string): void {
     this.#found.delete(path);
     this.#again.delete(path);
+    this.#decided.delete(path);
   }
 
   #judgeGone(path: string, directory: boolean): void {
@@ -115,24 +139,26 @@ export class Pending {
 
   #judgeFound(path: string, found: Found): void {
     const stats = lookAt(path, this.#voice);
-    const isLink = stats?.isSymbolicLink() ?? false;
-    // Gone (its own event says so), a directory, a pipe, a socket.
-    if (!stats || !(stats.isFile() || isLink)) return;
-    const writers = isLink ? "none" : this.#writers(path);
+    if (!isObject(stats)) return;
+    const writers = stats.isSymbolicLink() ? "none" : this.#writers(path);
     const now = performance.now();
     const seen = `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
     if (writers === "some") {
       const waitMs = Math.min(found.waitMs * 2, LONGEST_WAIT_MS);
-      this.#again.set(path, { from: found.from, dueAt: now + waitMs, waitMs });
+      this.#again.set(path, { from: found.from, since: UNFINISHED, dueAt: now + waitMs, waitMs });
     } else if (writers === "none" || seen === found.seen) {
-      this.#voice.hint({ kind: "finished", path });
-    } else if (found.from === "scan") {
-      this.#again.set(path, { ...found, dueAt: now + this.#settleMs, seen });
+      this.#decided.add(path);
+    } else {
+      // A second link is never reported as closed, nor perhaps what was there before its directory was watched. Any other is.
+      const unreported = found.from === "scan" || stats.nlink > 1;
+      const since = unreported && found.seen === undefined ? found.since : UNFINISHED;
+      this.#again.set(path, { ...found, since, dueAt: now + (unreported ? this.#settleMs : DOUBT_MS), seen });
     }
   }
 }
 
-function firstDue(paths: ReadonlyMap<string, { readonly dueAt: number }>): number {
-  for (const { dueAt } of paths.values()) return dueAt;
-  return Infinity;
+// The longest waiting, whose time comes first.
+function first(paths: ReadonlyMap<string, Waiting>): Waiting {
+  for (const waiting of paths.values()) return waiting;
+  return { since: Infinity, dueAt: Infinity };
 }

@@ -2,7 +2,7 @@
 // events were lost. What the events of one `cp`, `mv`, `rsync`, `vim :w` become is decided here, in #file and #directory.
 import { statSync } from "node:fs";
 import { IN, type Inotify, type InotifyEvent } from "./inotify.ts";
-import { list, noticeForeign } from "./watch-list.ts";
+import { isObject, list, lookAt, noticeForeign } from "./watch-list.ts";
 import { temporary, temporaryDirectories } from "./watch-names.ts";
 import type { Pending } from "./watch-pending.ts";
 import type { Engine, Voice } from "./watch-protocol.ts";
@@ -72,7 +72,7 @@ export class Tree implements Engine {
     if (directory) this.#forget(directory);
   }
 
-  look(): void {
+  look(full: boolean): void {
     this.#read();
     while (this.#events.length > 0) {
       const events = this.#events;
@@ -81,7 +81,7 @@ export class Tree implements Engine {
       this.#read();
     }
     if (this.#lost !== undefined) this.#recover(this.#lost);
-    if (performance.now() >= this.#nextCheck) this.#checkRoots();
+    if (full || performance.now() >= this.#nextCheck) this.#checkRoots();
   }
 
   nextLook(): number {
@@ -118,7 +118,7 @@ export class Tree implements Engine {
   }
 
   #file(directory: Directory, { mask, name }: InotifyEvent): void {
-    const { inotify, pending } = this.#parts;
+    const { pending } = this.#parts;
     const path = `${directory.path}/${name}`;
     const verdict = temporary(name);
     if (mask & (IN.DELETE | IN.MOVED_FROM)) pending.gone(path, false);
@@ -126,8 +126,16 @@ export class Tree implements Engine {
     // A new name may be all that is ever reported: of link(2), symlink(2), mknod(2), or O_TMPFILE's linkat(2).
     else if (mask & IN.CREATE) pending.found(path, "create");
     else if (verdict === "hold") pending.found(path, "scan");
-    // A file moved here while it is still written: the writer's close will be reported under this name.
-    else if (mask & IN.MOVED_TO && inotify.writers(path) === "some") pending.found(path, "create");
+    else this.#ended(path, (mask & IN.MOVED_TO) !== 0);
+  }
+
+  /** A file was closed, or moved here under its final name. */
+  #ended(path: string, moved: boolean): void {
+    const { inotify, pending, voice } = this.#parts;
+    const stats = lookAt(path, voice);
+    if (!isObject(stats)) return;
+    // Moved here while it is still written: the writer's close will be reported under this name.
+    if (moved && stats.isFile() && inotify.writers(path) === "some") pending.found(path, "create");
     else pending.finished(path);
   }
 
@@ -214,7 +222,8 @@ export class Tree implements Engine {
         );
         poll.add(path, hinting);
       } else if (isRoot) throw error;
-      else if (code !== "ENOENT" && code !== "ENOTDIR") voice.notice(`${path} cannot be watched: ${code}`);
+      else if (code !== "ENOENT" && code !== "ENOTDIR")
+        voice.notice(`${path} cannot be watched (${code}): nothing in it is seen`);
       return undefined;
     }
     const known = isRoot ? this.#roots.get(path) : parent.children.get(name);

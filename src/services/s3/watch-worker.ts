@@ -88,7 +88,7 @@ class Loop {
   step(): number {
     this.#events.look(false);
     this.#poll.look(false);
-    this.#pending.tick();
+    this.#pending.tick(() => this.#events.look(false));
     send();
     this.#waiters = this.#waiters.filter(({ id, since }) => {
       if (!this.#pending.settledSince(since)) return true;
@@ -162,7 +162,7 @@ function watchExactly(inotify: Inotify): void {
 
 /** fs.watch and polling: Node's own loop, for the callbacks of the one, and timers. */
 function watchRoughly(engine: "fs.watch" | "poll"): void {
-  const pending = new Pending(options.settleMs, procWriters(), voice);
+  const pending = new Pending(options.settleMs, procWriters(options.settleMs), voice);
   const poll = new Poll(options.pollMs, pending, voice);
   let timer: NodeJS.Timeout | undefined;
   const wake = () => {

@@ -1,5 +1,5 @@
 // Tells when a file below a directory is finished, or gone: hints, for somebody who compares. Measured against inotifywait and
-// fs.watch, inotify spoken to directly was the only way that is exact and knows when it lost something (docs: DESIGN.md, section 6).
+// fs.watch, inotify spoken to directly was the only way that is exact and knows when it lost something (docs/architecture.md, "S3 is a directory").
 //
 // What the hints of one act are, and so what whoever compares need not think about:
 // - `cp`, `mv`, `touch`, `tar x`, `rsync`, `sed -i`, `vim :w`: one `finished` for the file's final name. Names that these programs
@@ -11,9 +11,12 @@
 // - `gone` waits for the settle time, and is dropped where the name came back: saving is no removal.
 // - Symbolic links are `finished` as themselves; their targets are not followed.
 //
-// Not reported by Linux, so not seen: what is written into a file that stays open (a log: hinted when it is closed), or into a memory
-// map (hinted when it is unmapped, if the file was opened for writing), a file system mounted below a root, changes on a network
-// file system by others (those roots are polled), and a change of mode, owner or times alone.
+// Not reported by Linux, so not seen:
+// - what is written into a file that stays open (a log that a program appends to): it is hinted when that program closes it;
+// - what is written into a memory map: it is hinted when the map is given up;
+// - a change through another hard link of the file, outside the root or in it: the name that was written is hinted, the other is not;
+// - a file system that is mounted below a root later, and changes on a network file system by others (such roots are polled);
+// - a change of mode, owner or times alone.
 import { closeSync, writeSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -190,7 +193,7 @@ class WorkerWatcher implements Watcher {
   }
 
   #send(command: Command): void {
-    if (!this.#running) return;
+    if (!this.#running) return; // between two workers: questions are asked again, everything else is found by comparing
     this.#running.worker.postMessage(command);
     if (this.#running.wakeFd !== undefined) writeSync(this.#running.wakeFd, WAKE);
   }
@@ -207,15 +210,15 @@ class WorkerWatcher implements Watcher {
     if (this.#deaths.length > MOST_DEATHS) this.#giveUp(reason);
     else {
       this.#options.onNotice(`the watcher's worker died (${reason}): it is started again, and everything is compared`);
-      const unanswered = [...this.#asked.values()];
       await this.start().then(
-        () => this.#resume(unanswered),
+        () => this.#resume(),
         (error) => this.#giveUp(String(error)),
       );
     }
   }
 
-  async #resume(unanswered: readonly Asked[]): Promise<void> {
+  async #resume(): Promise<void> {
+    const unanswered = [...this.#asked.values()];
     const roots = [...this.#roots];
     for (const root of roots) {
       try {
