@@ -48,7 +48,7 @@ test("simple members of a list are told of together, at the list", () => {
       v.replace(/pattern: .*/, "..."),
     ),
     [
-      "Value '[x, y]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression ...",
+      "Value '[x, y]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 140, Member must have length greater than or equal to 1, Member must satisfy regular expression ...",
     ],
   );
 });
@@ -68,15 +68,10 @@ test("a map's keys and values are told of at the map, numbers as Java prints the
 });
 
 test("structures are printed as Java prints them", () => {
-  const element = { AttributeName: "a", KeyType: "HASH" };
-  const [violation] = validate(modelOf("dynamodb"), "CreateTable", {
-    ...table,
-    KeySchema: [element, element, element],
-  });
-  assert.equal(
-    violation,
-    `Value '[${Array(3).fill("KeySchemaElement(attributeName=a, keyType=HASH)").join(", ")}]' at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2`,
-  );
+  const entries = Array.from({ length: 11 }, (_, i) => ({ Source: `s${i}` }));
+  const [violation] = validate(modelOf("events"), "PutEvents", { Entries: entries });
+  assert.match(violation!, /^Value '\[PutEventsRequestEntry\(time=null, source=s0, resources=null, detailType=null, /);
+  assert.match(violation!, /\)\]' at 'entries' .*: Member must have length less than or equal to 10$/);
 });
 
 test("a sensitive value is not shown", () => {
@@ -109,8 +104,8 @@ test("every pattern of every model can be read, and none takes long", () => {
     const matches = compilePattern(pattern);
     for (const unit of ["a", "0", " ", "a.", "a/", "arn:aws:", "_"]) {
       const started = performance.now();
-      matches(`${unit.repeat(500)}\u0001!`);
-      assert.ok(performance.now() - started < 500, `${pattern} on ${unit}`);
+      matches(`${unit.repeat(2000)}\u0001!`);
+      assert.ok(performance.now() - started < 400, `${pattern} on ${unit}`);
     }
   }
 });

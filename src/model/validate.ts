@@ -186,7 +186,7 @@ function rulesOf(shape: Exclude<Shape, Structure | Union>): Rule[] {
   if (!isSimple(shape)) return rules;
   if (shape.pattern !== undefined) {
     const matches = compilePattern(shape.pattern);
-    const tooLong = shape.max === undefined ? MAX_PATTERN_CHARS : Math.max(shape.max * 4, 4096);
+    const tooLong = shape.max === undefined ? MAX_PATTERN_CHARS : Math.max(shape.max * 2, 1024);
     rules.push({
       text: `Member must satisfy regular expression pattern: ${shape.pattern}`,
       holds: (value) => (value as string).length > tooLong || matches(value as string),
