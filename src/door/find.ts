@@ -52,8 +52,8 @@ const names = Object.keys(SERVICES);
 /** A request whose parameters stand in its body: the door reads them before it asks `find`. */
 export function isForm(request: HttpRequest): boolean {
   const type = request.headers["content-type"] ?? "";
-  // A presigned PUT of urllib has this type too, and is an object's body.
-  return request.method === "POST" && type.startsWith("application/x-www-form-urlencoded");
+  // curl says so of any POST, and urllib of a presigned PUT: what is S3's is an object or a document.
+  return request.method === "POST" && type.startsWith("application/x-www-form-urlencoded") && scopeOf(request) !== "s3";
 }
 
 /** Undefined: none of `models`. Then `spoken` says in which protocol to answer. */
