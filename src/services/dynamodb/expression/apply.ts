@@ -101,6 +101,8 @@ function closeWithin(value: AttributeValue): void {
 
 function sum(old: AttributeValue, added: AttributeValue): AttributeValue {
   if (old.N !== undefined && added.N !== undefined) return { N: addNumbers(old.N, added.N) };
+  // Only the legacy AttributeUpdates can ADD a list; it appends.
+  if (old.L !== undefined && added.L !== undefined) return { L: [...old.L, ...added.L] };
   const type = typeOf(old);
   if (type !== typeOf(added) || !isSet(type)) throw refused.type();
   return setOf(type, [...new Map([...setMembers(old), ...setMembers(added)]).values()]);
