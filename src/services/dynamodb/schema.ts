@@ -19,6 +19,11 @@ export interface Throughput {
   readonly write: number;
 }
 
+export interface OnDemandThroughput {
+  readonly MaxReadRequestUnits?: number | undefined;
+  readonly MaxWriteRequestUnits?: number | undefined;
+}
+
 export interface Index {
   readonly kind: "local" | "global";
   readonly name: string;
@@ -29,6 +34,7 @@ export interface Index {
   readonly nonKeyAttributes: readonly string[];
   readonly throughput: Throughput;
   readonly warm?: Throughput;
+  readonly onDemandThroughput?: OnDemandThroughput;
 }
 
 /** What dynamodb_table.definition holds as JSON. */
@@ -44,6 +50,7 @@ export interface Definition {
   /** When it last became PAY_PER_REQUEST. */
   readonly onDemandSinceMs?: number;
   readonly warm?: Throughput;
+  readonly onDemandThroughput?: OnDemandThroughput;
   readonly deletionProtection: boolean;
   readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
   readonly ttlAttribute?: string;
@@ -125,6 +132,51 @@ export function findIndex(table: Table, name: string): Index {
   const index = table.indexes.find((candidate) => candidate.name === name);
   if (!index) throw errors.validation(`The table does not have the specified index: ${name}`);
   return index;
+}
+
+/** A new version of its definition. */
+export async function redefine(tx: Tx, table: Table, change: Partial<Definition>): Promise<Table> {
+  const definition = { ...definitionOf(table), ...change };
+  const version = table.version + 1;
+  await tx.run("UPDATE dynamodb_table SET definition = :definition, version = :version WHERE table_id = :table_id", {
+    definition: JSON.stringify(definition),
+    version,
+    table_id: table.id,
+  });
+  return { ...table, ...definition, version };
+}
+
+export async function insertTable(tx: Tx, table: Table): Promise<void> {
+  await tx.run(
+    `INSERT INTO dynamodb_table (account, region, name, table_id, number, version, created_ms, definition)
+     VALUES (:account, :region, :name, :table_id, :number, :version, :created_ms, :definition)`,
+    {
+      account: table.account,
+      region: table.region,
+      name: table.name,
+      table_id: table.id,
+      number: table.number,
+      version: table.version,
+      created_ms: table.createdMs,
+      definition: JSON.stringify(definitionOf(table)),
+    },
+  );
+}
+
+/** Without what the row's other columns say. */
+function definitionOf(table: Table): Definition {
+  const {
+    account: _a,
+    region: _r,
+    name: _n,
+    arn: _arn,
+    id: _id,
+    number: _no,
+    version: _v,
+    createdMs: _c,
+    ...rest
+  } = table;
+  return rest;
 }
 
 export const MIGRATION = `
