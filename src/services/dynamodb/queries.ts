@@ -7,14 +7,15 @@ import type { Condition, Operand, Path } from "./expression/ast.ts";
 import { matches } from "./expression/evaluate.ts";
 import { project } from "./expression/project.ts";
 import { keyAttributes, keyItem, rowKey } from "./item-key.ts";
-import { type KeyTests, keyTests, type Range, rangeOf } from "./key-condition.ts";
-import { EMPTY, segmentBounds } from "./keys.ts";
+import { type KeyTests, keyTests, rangeOf } from "./key-condition.ts";
+import { segmentBounds } from "./keys.ts";
 import { keyConditionTests } from "./legacy.ts";
-import { type AllRows, type Page, type Position, readAll, readPartition, WHOLE_TABLE } from "./pages.ts";
+import { type Page, readAll, readPartition, WHOLE_TABLE } from "./pages.ts";
 import { detecting, type Expressions, readExpressions } from "./parameters.ts";
-import { itemKeyOf, projectedNames, readItem } from "./rows.ts";
-import { findIndex, type Index, openTable, type Table } from "./schema.ts";
-import { type Item, itemOf, itemSize, member, soundItem } from "./value.ts";
+import { projectedNames, readItem } from "./rows.ts";
+import { findIndex, openTable } from "./schema.ts";
+import { queryStart, type Source, scanStart } from "./start-key.ts";
+import { type Item, itemOf, itemSize, soundItem } from "./value.ts";
 
 type QueryInput = Input<"dynamodb", "Query">;
 type ScanInput = Input<"dynamodb", "Scan">;
@@ -85,11 +86,6 @@ export const queries = defineOperations("dynamodb", {
     },
   },
 });
-
-interface Source {
-  readonly table: Table;
-  readonly index: Index | undefined;
-}
 
 /** What both do with the rows that they read. */
 async function answer(
@@ -264,42 +260,4 @@ export function pathsOf(node: Condition | Operand | undefined): readonly Path[] 
     case "call":
       return node.args.flatMap(pathsOf);
   }
-}
-
-// ExclusiveStartKey: exactly the key attributes of the table and of the index.
-
-function startPosition({ table, index }: Source, start: Item): Position {
-  const attributes = new Map(
-    [...keyAttributes(table.key), ...(index ? keyAttributes(index.key) : [])].map(({ name, type }) => [name, type]),
-  );
-  const fits = [...attributes].every(([name, type]) => member(start, name)?.[type] !== undefined);
-  if (!fits || Object.keys(start).length !== attributes.size)
-    throw errors.validation(
-      index
-        ? "The provided starting key is invalid"
-        : "The provided starting key is invalid: The provided key element does not match the schema",
-    );
-  const own = rowKey(table.key, start);
-  return index ? { ...rowKey(index.key, start), itemKey: itemKeyOf(own) } : { ...own, itemKey: EMPTY };
-}
-
-function queryStart(source: Source, start: Item, range: Range): Position {
-  if (!source.index && source.table.key.range.length === 0)
-    throw errors.validation("The query can return at most one row and cannot be restarted");
-  const position = startPosition(source, start);
-  if (Buffer.compare(position.pk, range.pk) !== 0)
-    throw errors.validation("The provided starting key is outside query boundaries based on provided conditions");
-  const { from, to } = range;
-  if (Buffer.compare(position.sk, from) < 0 || (to && Buffer.compare(position.sk, to) >= 0))
-    throw errors.validation("The provided starting key does not match the range key predicate");
-  return position;
-}
-
-function scanStart(source: Source, start: Item, { from, to }: AllRows): Position {
-  const position = startPosition(source, start);
-  if (Buffer.compare(position.hash, from) < 0 || (to && Buffer.compare(position.hash, to) >= 0))
-    throw errors.validation(
-      "The provided Exclusive start key does not map to the provided Segment and TotalSegments values.",
-    );
-  return position;
 }

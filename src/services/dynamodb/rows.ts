@@ -1,8 +1,10 @@
 // The rows of items, in their table and in its indexes: one SQL table for all, told apart by number.
 import type { Context, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { keyAttributes, keyInIndex, type RowKey } from "./item-key.ts";
+import { expireLater } from "./expiry.ts";
+import { keyAttributes, keyInIndex, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
+import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, Table } from "./schema.ts";
 import { type Item, itemOf, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
 import { type Learned, remember, widenView } from "./views.ts";
@@ -47,6 +49,7 @@ export function weighed(item: Item, sentence = "Item size has exceeded the maxim
 
 /** A transaction that changes items. */
 export interface Writing {
+  readonly ctx: Context;
   readonly tx: Tx;
   readonly learned: Learned;
 }
@@ -55,24 +58,37 @@ export async function writing<T>(ctx: Context, work: (writing: Writing) => Promi
   let learned: Learned = new Map();
   const answer = await ctx.write((tx) => {
     learned = new Map();
-    return work({ tx, learned });
+    return work({ ctx, tx, learned });
   });
   remember(learned);
   return answer;
 }
 
 /** An item and its index entries, in the transaction that checked it. The one place where a stream record will be written too. */
-export async function changeItem(
-  { tx, learned }: Writing,
-  table: Table,
-  { key, before, after }: Change,
-): Promise<void> {
+export async function changeItem(within: Writing, table: Table, { key, before, after }: Change): Promise<void> {
+  const { tx, learned } = within;
   if (after) {
     await upsert(tx, table.number, key, EMPTY, after);
     await widenView(tx, table, after.item, learned);
+    if (table.ttlAttribute !== undefined) await expireLater(within, table, after.item);
   } else await remove(tx, table.number, key, EMPTY);
   for (const index of table.indexes)
     await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
+}
+
+/** Every item of a table, a page at a time. */
+export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: RowKey) => Promise<void>): Promise<void> {
+  let after: Position | undefined;
+  for (;;) {
+    const page = await readAll(tx, { ...WHOLE_TABLE, number: table.number }, { after, limit: undefined });
+    for (const row of page.rows) {
+      const item = itemOf(row.item);
+      const key = rowKey(table.key, item);
+      await work(item, key);
+      after = { ...key, itemKey: EMPTY };
+    }
+    if (!page.stopped) return;
+  }
 }
 
 /** Tells apart the items that share a key of an index; they are in the order of the table's own partitions. */

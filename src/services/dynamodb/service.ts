@@ -10,6 +10,7 @@ import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { MIGRATION as TAGS, tags } from "./tags.ts";
 import { MIGRATION as TRANSACTIONS, transactions } from "./transactions.ts";
+import { expire, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
 
 export const dynamodb = defineService({
@@ -24,6 +25,8 @@ export const dynamodb = defineService({
     ...queries,
     ...batches,
     ...transactions,
+    ...timeToLive,
     ...limits,
   },
+  deliver: expire,
 });

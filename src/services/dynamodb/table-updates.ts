@@ -2,10 +2,7 @@
 import { type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
 import { onTable } from "./access.ts";
 import { errors } from "./errors.ts";
-import { keyOfItem } from "./item-key.ts";
-import { EMPTY } from "./keys.ts";
-import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
-import { changeEntry, itemKeyOf, refusedByIndex, removeRows } from "./rows.ts";
+import { changeEntry, eachItem, itemKeyOf, refusedByIndex, removeRows } from "./rows.ts";
 import { type Definition, type Index, redefine, type Table } from "./schema.ts";
 import { countRows, description } from "./table-description.ts";
 import {
@@ -19,7 +16,6 @@ import {
   warmOf,
 } from "./table-rules.ts";
 import { numbered, tableByName } from "./tables.ts";
-import { itemOf } from "./value.ts";
 
 type UpdateInput = Input<"dynamodb", "UpdateTable">;
 type IndexUpdate = NonNullable<UpdateInput["GlobalSecondaryIndexUpdates"]>[number];
@@ -159,17 +155,7 @@ function withIndexes(table: Table, indexes: readonly Index[]): Partial<Definitio
 }
 
 /** In the transaction that makes the index: it is never seen half filled. Items that it could not hold are left out, as on AWS. */
-async function backfill(tx: Tx, table: Table, index: Index): Promise<void> {
-  let after: Position | undefined;
-  for (;;) {
-    const page = await readAll(tx, { ...WHOLE_TABLE, number: table.number }, { after, limit: undefined });
-    for (const row of page.rows) {
-      const item = itemOf(row.item);
-      const key = keyOfItem(table, item);
-      if (!refusedByIndex(index, item))
-        await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, undefined, item);
-      after = { ...key, itemKey: EMPTY };
-    }
-    if (!page.stopped) return;
-  }
-}
+const backfill = (tx: Tx, table: Table, index: Index): Promise<void> =>
+  eachItem(tx, table, async (item, key) => {
+    if (!refusedByIndex(index, item)) await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, undefined, item);
+  });
