@@ -6,6 +6,7 @@ import { type Translator, translate } from "./postgres-sql.ts";
 import type { Params } from "./store.ts";
 
 export class PostgresRun implements MigrationTx {
+  readonly engine = "postgres";
   readonly #client: ClientBase;
   readonly #translator: Translator;
   #pending = 0;

@@ -5,6 +5,7 @@ import type { Connection } from "./sqlite-connection.ts";
 import type { Params } from "./store.ts";
 
 export class SqliteRun implements MigrationTx {
+  readonly engine = "sqlite";
   readonly #connection: Connection;
   #last: string | undefined;
   #end: Error | undefined;

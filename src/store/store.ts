@@ -6,6 +6,8 @@ export type Params = Readonly<Record<string, Value>>;
 export type Row = Record<string, Value>;
 
 export interface Tx {
+  /** For the one statement that cannot be written the same for both: a view over JSON. */
+  readonly engine: "sqlite" | "postgres";
   /** All rows, columns by name. TEXT is string, BIGINT number (bigint beyond 2^53), BLOB Uint8Array. */
   all<T = Row>(sql: string, params?: Params): Promise<T[]>;
   /** The first row, or undefined. */

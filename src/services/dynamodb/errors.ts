@@ -1,0 +1,34 @@
+// DynamoDB's errors, word for word: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+import { AwsError } from "../../kernel/mod.ts";
+
+const INVALID = "One or more parameter values were invalid: ";
+
+export const errors = {
+  validation: (message: string) => new AwsError("ValidationException", 400, message),
+  /** The commonest family of sentences. */
+  invalid: (message: string) => new AwsError("ValidationException", 400, INVALID + message),
+  conditionFailed: (item?: unknown) =>
+    new AwsError("ConditionalCheckFailedException", 400, "The conditional request failed", item ? { Item: item } : {}),
+  /** Operations on items and on tags do not say which table. */
+  notFound: () => new AwsError("ResourceNotFoundException", 400, "Requested resource not found"),
+  tableNotFound: (name: string) =>
+    new AwsError("ResourceNotFoundException", 400, `Requested resource not found: Table: ${name} not found`),
+  tableExists: (name: string) => new AwsError("ResourceInUseException", 400, `Table already exists: ${name}`),
+  limitExceeded: (message: string) => new AwsError("LimitExceededException", 400, message),
+  canceled: (reasons: readonly { Code: string; Message?: string }[]) =>
+    new AwsError(
+      "TransactionCanceledException",
+      400,
+      `Transaction cancelled, please refer cancellation reasons for specific reasons [${reasons.map((r) => r.Code).join(", ")}]`,
+      { CancellationReasons: reasons },
+    ),
+  idempotentMismatch: () =>
+    new AwsError(
+      "IdempotentParameterMismatchException",
+      400,
+      "Client token that was used with a different set of parameters is being reused",
+    ),
+  accessDenied: (message: string) => new AwsError("AccessDeniedException", 400, message),
+  /** What we do not do yet is refused by name, never ignored. */
+  notImplemented: (what: string) => new AwsError("NotImplemented", 501, `${what} is not implemented by aws-like.`),
+} as const;

@@ -1,0 +1,162 @@
+// The rows of items, in their table and in its indexes: one SQL table for all, told apart by number.
+import type { Context, Tx } from "../../kernel/mod.ts";
+import { errors } from "./errors.ts";
+import { expireLater } from "./expiry.ts";
+import { keyAttributes, keyInIndex, type RowKey, rowKey } from "./item-key.ts";
+import { EMPTY, joinParts } from "./keys.ts";
+import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
+import type { Index, Table } from "./schema.ts";
+import { type Item, itemOf, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
+import { type Learned, remember, widenView } from "./views.ts";
+
+// `number` is the table's or the index's. `item_key` tells apart the items that share a key of an index; it is empty in the table itself.
+export const MIGRATION = `
+  CREATE TABLE dynamodb_item (
+    number BIGINT NOT NULL, hash BLOB NOT NULL, pk BLOB NOT NULL, sk BLOB NOT NULL, item_key BLOB NOT NULL,
+    item TEXT NOT NULL, size BIGINT NOT NULL,
+    PRIMARY KEY (number, hash, pk, sk, item_key)
+  )`;
+
+export interface Stored {
+  readonly item: Item;
+  /** As AWS counts it. */
+  readonly size: number;
+}
+
+export async function readItem(tx: Tx, table: Table, key: RowKey): Promise<Stored | undefined> {
+  const row = await tx.one<{ item: string; size: number }>(
+    `SELECT item, size FROM dynamodb_item
+     WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
+    { number: table.number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: EMPTY },
+  );
+  return row && { item: itemOf(row.item), size: row.size };
+}
+
+export interface Change {
+  readonly key: RowKey;
+  /** Known where the table has indexes; elsewhere it may be left out. */
+  readonly before?: Stored | undefined;
+  /** undefined deletes. */
+  readonly after?: Stored | undefined;
+}
+
+/** What an item weighs; throws where it is too large. `sentence` differs between operations. */
+export function weighed(item: Item, sentence = "Item size has exceeded the maximum allowed size"): Stored {
+  const size = itemSize(item);
+  if (size > LARGEST_ITEM) throw errors.validation(sentence);
+  return { item, size };
+}
+
+/** A transaction that changes items. */
+export interface Writing {
+  readonly ctx: Context;
+  readonly tx: Tx;
+  readonly learned: Learned;
+}
+
+export async function writing<T>(ctx: Context, work: (writing: Writing) => Promise<T>): Promise<T> {
+  let learned: Learned = new Map();
+  const answer = await ctx.write((tx) => {
+    learned = new Map();
+    return work({ ctx, tx, learned });
+  });
+  remember(learned);
+  return answer;
+}
+
+/** An item and its index entries, in the transaction that checked it. The one place where a stream record will be written too. */
+export async function changeItem(within: Writing, table: Table, { key, before, after }: Change): Promise<void> {
+  const { tx, learned } = within;
+  if (after) {
+    await upsert(tx, table.number, key, EMPTY, after);
+    await widenView(tx, table, after.item, learned);
+    if (table.ttlAttribute !== undefined) await expireLater(within, table, after.item);
+  } else await remove(tx, table.number, key, EMPTY);
+  for (const index of table.indexes)
+    await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
+}
+
+/** Every item of a table, a page at a time. */
+export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: RowKey) => Promise<void>): Promise<void> {
+  let after: Position | undefined;
+  for (;;) {
+    const page = await readAll(tx, { ...WHOLE_TABLE, number: table.number }, { after, limit: undefined });
+    for (const row of page.rows) {
+      const item = itemOf(row.item);
+      const key = rowKey(table.key, item);
+      await work(item, key);
+      after = { ...key, itemKey: EMPTY };
+    }
+    if (!page.stopped) return;
+  }
+}
+
+/** Tells apart the items that share a key of an index; they are in the order of the table's own partitions. */
+export const itemKeyOf = (key: RowKey): Uint8Array => Buffer.concat([key.hash, joinParts([key.pk, key.sk])]);
+
+/** True where some attribute that an index is keyed by is of a type or length that it cannot have: at backfill such items are left out. */
+export const refusedByIndex = (index: Index, item: Item): boolean => {
+  try {
+    keyInIndex(index, item);
+    return false;
+  } catch {
+    // Any refusal means the same: AWS skips the item silently.
+    return true;
+  }
+};
+
+export interface Entry {
+  readonly table: Table;
+  readonly index: Index;
+  readonly itemKey: Uint8Array;
+}
+
+export async function changeEntry(tx: Tx, entry: Entry, before?: Item, after?: Item): Promise<void> {
+  const old = before && keyInIndex(entry.index, before);
+  const next = after && keyInIndex(entry.index, after);
+  if (old && !(next && sameKey(old, next))) await remove(tx, entry.index.number, old, entry.itemKey);
+  if (!next) return;
+  const item = projected(entry.table, entry.index, after!);
+  await upsert(tx, entry.index.number, next, entry.itemKey, { item, size: itemSize(item) });
+}
+
+/** What an index keeps of an item. */
+export function projected(table: Table, index: Index, item: Item): Item {
+  if (index.projection === "ALL") return item;
+  return Object.fromEntries(
+    projectedNames(table, index)
+      .map((name) => [name, member(item, name)] as const)
+      .filter((entry): entry is [string, Item[string]] => entry[1] !== undefined),
+  );
+}
+
+/** Of an index whose projection is not ALL. */
+export const projectedNames = (table: Table, index: Index): readonly string[] => [
+  ...new Set([
+    ...[...keyAttributes(table.key), ...keyAttributes(index.key)].map(({ name }) => name),
+    ...index.nonKeyAttributes,
+  ]),
+];
+
+export async function removeRows(tx: Tx, number: number): Promise<void> {
+  await tx.run("DELETE FROM dynamodb_item WHERE number = :number", { number });
+}
+
+const sameKey = (a: RowKey, b: RowKey): boolean => Buffer.compare(a.pk, b.pk) === 0 && Buffer.compare(a.sk, b.sk) === 0;
+
+async function upsert(tx: Tx, number: number, key: RowKey, itemKey: Uint8Array, { item, size }: Stored): Promise<void> {
+  await tx.run(
+    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size)
+     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size)
+     ON CONFLICT (number, hash, pk, sk, item_key) DO UPDATE SET item = excluded.item, size = excluded.size`,
+    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: itemKey, item: itemText(item), size },
+  );
+}
+
+async function remove(tx: Tx, number: number, key: RowKey, itemKey: Uint8Array): Promise<void> {
+  await tx.run(
+    `DELETE FROM dynamodb_item
+     WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
+    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: itemKey },
+  );
+}

@@ -1,0 +1,218 @@
+// A table as everything else sees it: who it is, its keys, its indexes. Read with each request, decoded once a version.
+import { type Context, parseArn, type Tx } from "../../kernel/mod.ts";
+import { errors } from "./errors.ts";
+import type { KeyType } from "./keys.ts";
+
+export interface KeyAttribute {
+  readonly name: string;
+  readonly type: KeyType;
+}
+
+/** Tables and local indexes have one hash and at most one range attribute, global indexes up to four of each. */
+export interface KeySchema {
+  readonly hash: readonly KeyAttribute[];
+  readonly range: readonly KeyAttribute[];
+}
+
+export interface Throughput {
+  readonly read: number;
+  readonly write: number;
+}
+
+export interface OnDemandThroughput {
+  readonly MaxReadRequestUnits?: number | undefined;
+  readonly MaxWriteRequestUnits?: number | undefined;
+}
+
+export interface Index {
+  readonly kind: "local" | "global";
+  readonly name: string;
+  /** Of its rows in dynamodb_item. */
+  readonly number: number;
+  readonly key: KeySchema;
+  readonly projection: "ALL" | "KEYS_ONLY" | "INCLUDE";
+  readonly nonKeyAttributes: readonly string[];
+  readonly throughput: Throughput;
+  readonly warm?: Throughput;
+  readonly onDemandThroughput?: OnDemandThroughput;
+}
+
+/** What dynamodb_table.definition holds as JSON. */
+export interface Definition {
+  readonly key: KeySchema;
+  /** AttributeDefinitions, in the order they were given. */
+  readonly attributes: readonly KeyAttribute[];
+  readonly indexes: readonly Index[];
+  readonly billingMode: "PROVISIONED" | "PAY_PER_REQUEST";
+  readonly throughput: Throughput;
+  readonly throughputIncreasedMs?: number;
+  readonly throughputDecreasedMs?: number;
+  /** When it last became PAY_PER_REQUEST. */
+  readonly onDemandSinceMs?: number;
+  readonly warm?: Throughput;
+  readonly onDemandThroughput?: OnDemandThroughput;
+  readonly deletionProtection: boolean;
+  readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
+  readonly ttlAttribute?: string;
+}
+
+export interface Table extends Definition {
+  readonly account: string;
+  readonly region: string;
+  readonly name: string;
+  readonly arn: string;
+  /** TableId: a new one for each table, also under an old name. */
+  readonly id: string;
+  /** Of its rows in dynamodb_item. */
+  readonly number: number;
+  readonly version: number;
+  readonly createdMs: number;
+}
+
+export interface TableRef {
+  readonly account: string;
+  readonly region: string;
+  readonly name: string;
+  readonly arn: string;
+}
+
+export const NAME_RULE =
+  "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'";
+export const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
+
+/** TableName is a name, or an ARN, everywhere. */
+export function tableRef(ctx: Context, nameOrArn: string | undefined): TableRef {
+  if (nameOrArn === undefined)
+    throw errors.validation("The parameter 'TableName' is required but was not present in the request");
+  const arn = nameOrArn.startsWith("arn:") ? parseArn(nameOrArn) : undefined;
+  if (!arn) {
+    if (!NAME.test(nameOrArn)) throw errors.validation(NAME_RULE);
+    return refOf(ctx.account, ctx.region, nameOrArn);
+  }
+  const name = /^table\/([^/]+)$/.exec(arn.resource)?.[1];
+  if (arn.service !== "dynamodb" || !name || !NAME.test(name))
+    throw errors.validation(`Invalid TableArn: Invalid ResourceArn provided as input ${nameOrArn}`);
+  if (arn.region !== ctx.region)
+    throw errors.validation(`Invalid TableArn: Region in ARN ${nameOrArn} does not match the region of the request`);
+  return refOf(arn.account, arn.region, name);
+}
+
+const refOf = (account: string, region: string, name: string): TableRef => ({
+  account,
+  region,
+  name,
+  arn: `arn:aws:dynamodb:${region}:${account}:table/${name}`,
+});
+
+/** Throws ResourceNotFoundException in the words of the operations on items. */
+export async function openTable(tx: Tx, ctx: Context, nameOrArn: string | undefined): Promise<Table> {
+  const table = await findTable(tx, tableRef(ctx, nameOrArn));
+  if (!table) throw errors.notFound();
+  return table;
+}
+
+interface TableRow {
+  readonly table_id: string;
+  readonly number: number;
+  readonly version: number;
+  readonly created_ms: number;
+  readonly definition: string;
+}
+
+export async function findTable(tx: Tx, ref: TableRef): Promise<Table | undefined> {
+  const row = await tx.one<TableRow>(
+    `SELECT table_id, number, version, created_ms, definition FROM dynamodb_table
+     WHERE account = :account AND region = :region AND name = :name`,
+    { account: ref.account, region: ref.region, name: ref.name },
+  );
+  return row && decoded(ref, row);
+}
+
+export function findIndex(table: Table, name: string): Index {
+  const index = table.indexes.find((candidate) => candidate.name === name);
+  if (!index) throw errors.validation(`The table does not have the specified index: ${name}`);
+  return index;
+}
+
+/** A new version of its definition. */
+export async function redefine(tx: Tx, table: Table, change: Partial<Definition>): Promise<Table> {
+  const definition = { ...definitionOf(table), ...change };
+  const version = table.version + 1;
+  await tx.run("UPDATE dynamodb_table SET definition = :definition, version = :version WHERE table_id = :table_id", {
+    definition: JSON.stringify(definition),
+    version,
+    table_id: table.id,
+  });
+  return { ...table, ...definition, version };
+}
+
+export async function insertTable(tx: Tx, table: Table): Promise<void> {
+  await tx.run(
+    `INSERT INTO dynamodb_table (account, region, name, table_id, number, version, created_ms, definition)
+     VALUES (:account, :region, :name, :table_id, :number, :version, :created_ms, :definition)`,
+    {
+      account: table.account,
+      region: table.region,
+      name: table.name,
+      table_id: table.id,
+      number: table.number,
+      version: table.version,
+      created_ms: table.createdMs,
+      definition: JSON.stringify(definitionOf(table)),
+    },
+  );
+}
+
+/** Without what the row's other columns say. */
+function definitionOf(table: Table): Definition {
+  const {
+    account: _a,
+    region: _r,
+    name: _n,
+    arn: _arn,
+    id: _id,
+    number: _no,
+    version: _v,
+    createdMs: _c,
+    ...rest
+  } = table;
+  return rest;
+}
+
+export const MIGRATION = `
+  CREATE TABLE dynamodb_table (
+    account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+    table_id TEXT NOT NULL UNIQUE, number BIGINT NOT NULL UNIQUE, version BIGINT NOT NULL, created_ms BIGINT NOT NULL,
+    definition TEXT NOT NULL,
+    PRIMARY KEY (account, region, name)
+  );
+  CREATE TABLE dynamodb_number (name TEXT PRIMARY KEY, value BIGINT NOT NULL)`;
+
+/** Numbers name the rows of a table, and those of an index; none is used twice. */
+export async function nextNumber(tx: Tx): Promise<number> {
+  const row = await tx.one<{ value: number }>(
+    `INSERT INTO dynamodb_number (name, value) VALUES ('item', 1)
+     ON CONFLICT (name) DO UPDATE SET value = dynamodb_number.value + 1 RETURNING value`,
+  );
+  return row!.value;
+}
+
+// A definition never changes without its version: what was decoded is true as long as both are the same.
+const MOST_DECODED = 1000;
+const known = new Map<string, Table>();
+
+function decoded(ref: TableRef, row: TableRow): Table {
+  const cached = known.get(row.table_id);
+  if (cached?.version === row.version) return cached;
+  const table: Table = {
+    ...(JSON.parse(row.definition) as Definition),
+    ...ref,
+    id: row.table_id,
+    number: row.number,
+    version: row.version,
+    createdMs: row.created_ms,
+  };
+  if (known.size >= MOST_DECODED) known.delete(known.keys().next().value!);
+  known.set(row.table_id, table);
+  return table;
+}

@@ -1,0 +1,32 @@
+// DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
+import { defineService, loadModel } from "../../kernel/mod.ts";
+import { batches } from "./batches.ts";
+import { items } from "./items.ts";
+import { limits } from "./limits.ts";
+import { queries } from "./queries.ts";
+import { MIGRATION as ITEMS } from "./rows.ts";
+import { MIGRATION as TABLES } from "./schema.ts";
+import { tableUpdates } from "./table-updates.ts";
+import { tables } from "./tables.ts";
+import { MIGRATION as TAGS, tags } from "./tags.ts";
+import { MIGRATION as TRANSACTIONS, transactions } from "./transactions.ts";
+import { expire, timeToLive } from "./ttl.ts";
+import { MIGRATION as VIEWS } from "./views.ts";
+
+export const dynamodb = defineService({
+  name: "dynamodb",
+  model: loadModel(import.meta.url),
+  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS],
+  operations: {
+    ...tables,
+    ...tableUpdates,
+    ...tags,
+    ...items,
+    ...queries,
+    ...batches,
+    ...transactions,
+    ...timeToLive,
+    ...limits,
+  },
+  deliver: expire,
+});

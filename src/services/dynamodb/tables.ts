@@ -1,0 +1,113 @@
+// CreateTable, DescribeTable, ListTables, DeleteTable.
+import { type Context, defineOperations, type Input, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { onAll, onTable } from "./access.ts";
+import { errors } from "./errors.ts";
+import { removeRows } from "./rows.ts";
+import { findTable, type Index, insertTable, NAME, NAME_RULE, nextNumber, type Table, tableRef } from "./schema.ts";
+import { countRows, description, lastDescription, NO_COUNTS } from "./table-description.ts";
+import { type NewIndex, newDefinition } from "./table-rules.ts";
+import { removeTags, tagRules, writeTags } from "./tags.ts";
+import { createView, dropView } from "./views.ts";
+
+const MOST_TABLES_LISTED = 100;
+
+export const tables = defineOperations("dynamodb", {
+  CreateTable: {
+    access: (ctx, input) => [
+      onTable(ctx, "CreateTable", input.TableName),
+      ...(input.Tags?.length ? [onTable(ctx, "TagResource", input.TableName)] : []),
+    ],
+    async handle(ctx, input) {
+      const ref = tableRef(ctx, input.TableName);
+      notYet(input);
+      const { indexes, ...definition } = newDefinition(input, ctx.now);
+      const tags = tagRules(input.Tags ?? []);
+      const table = await ctx.write(async (tx) => {
+        if (await findTable(tx, ref)) throw errors.tableExists(ref.name);
+        const table: Table = {
+          ...ref,
+          ...definition,
+          indexes: await numbered(tx, indexes),
+          id: newRequestId(),
+          number: await nextNumber(tx),
+          version: 1,
+          createdMs: ctx.now,
+        };
+        await insertTable(tx, table);
+        await createView(tx, table);
+        await writeTags(tx, table, tags);
+        return table;
+      });
+      ctx.log.info(`table ${table.name} created`, { subject: table.arn });
+      return { TableDescription: description(table, NO_COUNTS, { whole: false }) };
+    },
+  },
+
+  DescribeTable: {
+    access: (ctx, input) => onTable(ctx, "DescribeTable", input.TableName),
+    async handle(ctx, input) {
+      return ctx.read(async (tx) => {
+        const table = await tableByName(tx, ctx, input.TableName);
+        return { Table: description(table, await countRows(tx, table, ctx.now), { whole: true }) };
+      });
+    },
+  },
+
+  ListTables: {
+    access: (ctx) => onAll(ctx, "ListTables"),
+    async handle(ctx, { ExclusiveStartTableName: after = "", Limit = MOST_TABLES_LISTED }) {
+      if (after !== "" && !NAME.test(after)) throw errors.validation(NAME_RULE);
+      const rows = await ctx.read((tx) =>
+        tx.all<{ name: string }>(
+          `SELECT name FROM dynamodb_table WHERE account = :account AND region = :region AND name > :after
+           ORDER BY name LIMIT :count`,
+          { account: ctx.account, region: ctx.region, after, count: Limit + 1 },
+        ),
+      );
+      const names = rows.slice(0, Limit).map(({ name }) => name);
+      return { TableNames: names, ...(rows.length > Limit && { LastEvaluatedTableName: names.at(-1)! }) };
+    },
+  },
+
+  DeleteTable: {
+    access: (ctx, input) => onTable(ctx, "DeleteTable", input.TableName),
+    async handle(ctx, input) {
+      const table = await ctx.write(async (tx) => {
+        const table = await tableByName(tx, ctx, input.TableName);
+        if (table.deletionProtection)
+          throw errors.validation(
+            "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
+          );
+        for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
+        await dropView(tx, table);
+        await removeTags(tx, table);
+        await tx.run("DELETE FROM dynamodb_table WHERE table_id = :table_id", { table_id: table.id });
+        return table;
+      });
+      ctx.log.info(`table ${table.name} deleted`, { subject: table.arn });
+      return { TableDescription: lastDescription(table) };
+    },
+  },
+});
+
+/** The operations on tables say which one is missing. */
+export async function tableByName(tx: Tx, ctx: Context, nameOrArn: string | undefined): Promise<Table> {
+  const ref = tableRef(ctx, nameOrArn);
+  const table = await findTable(tx, ref);
+  if (!table) throw errors.tableNotFound(ref.name);
+  return table;
+}
+
+export async function numbered(tx: Tx, indexes: readonly NewIndex[]): Promise<Index[]> {
+  const numbers: Index[] = [];
+  for (const index of indexes) numbers.push({ ...index, number: await nextNumber(tx) });
+  return numbers;
+}
+
+/** What would have no effect is refused, by name. */
+function notYet(input: Input<"dynamodb", "CreateTable">): void {
+  if (input.StreamSpecification?.StreamEnabled) throw errors.notImplemented("StreamSpecification.StreamEnabled");
+  if (input.SSESpecification?.Enabled) throw errors.notImplemented("SSESpecification.Enabled");
+  for (const parameter of ["ResourcePolicy", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"] as const)
+    if (input[parameter] !== undefined) throw errors.notImplemented(parameter);
+}

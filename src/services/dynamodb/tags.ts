@@ -1,0 +1,107 @@
+// TagResource, UntagResource, ListTagsOfResource.
+import { type Context, defineOperations, type Input, parseArn, type Tx } from "../../kernel/mod.ts";
+import { onTable } from "./access.ts";
+import { errors } from "./errors.ts";
+import { openTable, type Table } from "./schema.ts";
+
+export const MIGRATION = `
+  CREATE TABLE dynamodb_tag (
+    number BIGINT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (number, key)
+  )`;
+
+/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html */
+const MOST_TAGS = 50;
+/** AWS's own page: ten at a time. */
+const MOST_TAGS_LISTED = 10;
+const TAG = /^[\p{L}\p{N}\p{Z}+\-=._:/@]*$/u;
+
+type Tags = NonNullable<Input<"dynamodb", "TagResource">["Tags"]>;
+interface Tag {
+  readonly key: string;
+  readonly value: string;
+}
+
+export const tags = defineOperations("dynamodb", {
+  TagResource: {
+    access: (ctx, input) => onTable(ctx, "TagResource", input.ResourceArn),
+    async handle(ctx, input) {
+      const given = tagRules(input.Tags ?? []);
+      await ctx.write(async (tx) => {
+        const table = await taggedTable(tx, ctx, input.ResourceArn);
+        await writeTags(tx, table, given);
+      });
+      return {};
+    },
+  },
+
+  UntagResource: {
+    access: (ctx, input) => onTable(ctx, "UntagResource", input.ResourceArn),
+    async handle(ctx, input) {
+      await ctx.write(async (tx) => {
+        const { number } = await taggedTable(tx, ctx, input.ResourceArn);
+        for (const key of input.TagKeys ?? [])
+          await tx.run("DELETE FROM dynamodb_tag WHERE number = :number AND key = :key", { number, key });
+      });
+      return {};
+    },
+  },
+
+  ListTagsOfResource: {
+    access: (ctx, input) => onTable(ctx, "ListTagsOfResource", input.ResourceArn),
+    async handle(ctx, input) {
+      const after = input.NextToken === undefined ? "" : Buffer.from(input.NextToken, "base64url").toString();
+      const rows = await ctx.read(async (tx) => {
+        const { number } = await taggedTable(tx, ctx, input.ResourceArn);
+        return tx.all<Tag>(
+          "SELECT key, value FROM dynamodb_tag WHERE number = :number AND key > :after ORDER BY key LIMIT :count",
+          { number, after, count: MOST_TAGS_LISTED + 1 },
+        );
+      });
+      const page = rows.slice(0, MOST_TAGS_LISTED);
+      return {
+        Tags: page.map(({ key, value }) => ({ Key: key, Value: value })),
+        ...(rows.length > page.length && { NextToken: Buffer.from(page.at(-1)!.key).toString("base64url") }),
+      };
+    },
+  },
+});
+
+export function tagRules(given: Tags): readonly Tag[] {
+  const pairs = given.map(({ Key = "", Value = "" }) => ({ key: Key, value: Value }));
+  for (const { key, value } of pairs) {
+    if (!TAG.test(key) || !TAG.test(value))
+      throw errors.invalid(
+        "One or more tag keys or values contain characters that are not valid. Only letters, numbers, spaces and + - = . _ : / @ are allowed",
+      );
+    if (key.toLowerCase().startsWith("aws:"))
+      throw errors.invalid("One or more tag keys begin with the reserved prefix aws:");
+  }
+  if (new Set(pairs.map(({ key }) => key)).size < pairs.length)
+    throw errors.invalid("Tag keys must be unique within a request");
+  return pairs;
+}
+
+export async function writeTags(tx: Tx, { number }: Table, given: readonly Tag[]): Promise<void> {
+  for (const { key, value } of given)
+    await tx.run(
+      `INSERT INTO dynamodb_tag (number, key, value) VALUES (:number, :key, :value)
+       ON CONFLICT (number, key) DO UPDATE SET value = excluded.value`,
+      { number, key, value },
+    );
+  const row = await tx.one<{ count: number }>("SELECT COUNT(*) AS count FROM dynamodb_tag WHERE number = :number", {
+    number,
+  });
+  if (row!.count > MOST_TAGS) throw errors.invalid(`The number of tags exceeds the limit of ${MOST_TAGS}`);
+}
+
+export async function removeTags(tx: Tx, { number }: Table): Promise<void> {
+  await tx.run("DELETE FROM dynamodb_tag WHERE number = :number", { number });
+}
+
+/** Only a table's ARN will do: names, and ARNs of indexes, are refused. */
+async function taggedTable(tx: Tx, ctx: Context, arn: string | undefined): Promise<Table> {
+  if (arn === undefined || !parseArn(arn))
+    throw errors.validation(`Invalid TableArn: Invalid ResourceArn provided as input ${arn}`);
+  return openTable(tx, ctx, arn);
+}

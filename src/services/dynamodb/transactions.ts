@@ -1,0 +1,244 @@
+// TransactWriteItems and TransactGetItems. A write is serializable already: a transaction is one write, and never meets another half-way.
+import { createHash } from "node:crypto";
+import { AwsError, type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
+import { onItems } from "./access.ts";
+import { type Action, deleteAction, type Effect, perform, putAction, updateAction, writeCost } from "./actions.ts";
+import { capacities, inOrder, metricsOf } from "./batches.ts";
+import { addCosts, type Cost, readUnits, timesTwo } from "./capacity.ts";
+import { errors } from "./errors.ts";
+import { project } from "./expression/project.ts";
+import { keyOfRequest, type RowKey } from "./item-key.ts";
+import { logWrite } from "./items.ts";
+import { readExpressions } from "./parameters.ts";
+import { readItem, type Writing, writing } from "./rows.ts";
+import { openTable, type Table } from "./schema.ts";
+import { base64, type Item, itemSize, soundItem } from "./value.ts";
+
+// What a client request token did: for ten minutes the same token with the same parameters does nothing more.
+export const MIGRATION = `
+  CREATE TABLE dynamodb_transaction (
+    account TEXT NOT NULL, region TEXT NOT NULL, token TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, expires_ms BIGINT NOT NULL,
+    PRIMARY KEY (account, region, token)
+  );
+  CREATE INDEX dynamodb_transaction_expires ON dynamodb_transaction (expires_ms)`;
+
+const TOKEN_MS = 10 * 60 * 1000;
+/** 4 MB in all. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html */
+const MOST_BYTES = 4 * 1024 * 1024;
+
+type WriteInput = Input<"dynamodb", "TransactWriteItems">;
+type TransactItem = NonNullable<WriteInput["TransactItems"]>[number];
+
+export const transactions = defineOperations("dynamodb", {
+  TransactWriteItems: {
+    // AWS asks for the permission of each action: dynamodb:PutItem, dynamodb:ConditionCheckItem, ...
+    access: (ctx, input) =>
+      Promise.all(
+        (input.TransactItems ?? []).map((item) => {
+          const { Put, Update, Delete, ConditionCheck } = item;
+          const key = Update ?? Delete ?? ConditionCheck;
+          const action = Put ? "PutItem" : Update ? "UpdateItem" : Delete ? "DeleteItem" : "ConditionCheckItem";
+          return onItems(ctx, action, {
+            table: (Put ?? key)?.TableName,
+            touching: () => ({
+              keys: [Put?.Item ?? key?.Key ?? {}],
+              expressions: [Update?.UpdateExpression, (Put ?? key)?.ConditionExpression],
+              names: (Put ?? key)?.ExpressionAttributeNames,
+            }),
+          });
+        }),
+      ),
+    async handle(ctx, input) {
+      const requests = (input.TransactItems ?? []).map(prepare);
+      const written = await writing(ctx, async (within) => {
+        const opened = await inOrder(requests, async ({ tableName, action }) => ({
+          action,
+          table: await openTable(within.tx, ctx, tableName),
+        }));
+        // The token is looked at after the tables: an unknown table is an error, token or not.
+        if (await isRepeated(within.tx, ctx, input)) return { opened, effects: undefined };
+        return { opened, effects: await performAll(within, opened) };
+      });
+      if (written.effects) for (const done of written.effects) logWrite(ctx, "TransactWriteItems", done);
+      const byTable = grouped(written.effects ?? []);
+      // A repeated call costs the reads that found it repeated.
+      const costs = written.effects
+        ? byTable.map(({ table, effects }): [Table, Cost] => [
+            table,
+            timesTwo(effects.map((effect) => writeCost(table, effect)).reduce(addCosts)),
+          ])
+        : [...new Set(written.opened.map(({ table }) => table))].map((table): [Table, Cost] => [table, { table: 2 }]);
+      return {
+        ...capacities(
+          costs,
+          input.ReturnConsumedCapacity,
+          written.effects ? "WriteCapacityUnits" : "ReadCapacityUnits",
+        ),
+        ...(input.ReturnItemCollectionMetrics === "SIZE" && { ItemCollectionMetrics: metricsOf(byTable) }),
+      };
+    },
+  },
+
+  TransactGetItems: {
+    access: (ctx, input) =>
+      Promise.all(
+        (input.TransactItems ?? []).map(({ Get }) =>
+          onItems(ctx, "GetItem", {
+            table: Get?.TableName,
+            touching: () => ({
+              keys: [Get?.Key ?? {}],
+              expressions: [Get?.ProjectionExpression],
+              names: Get?.ExpressionAttributeNames,
+            }),
+          }),
+        ),
+      ),
+    async handle(ctx, input) {
+      const gets = (input.TransactItems ?? []).map(({ Get }) => ({
+        tableName: Get?.TableName,
+        key: soundItem(Get?.Key ?? {}),
+        projection: readExpressions(Get ?? {}, ["ProjectionExpression"]).projection,
+      }));
+      const found = await ctx.read(async (tx) => {
+        const opened = await inOrder(gets, async (get) => ({ ...get, table: await openTable(tx, ctx, get.tableName) }));
+        const keyed = opened.map((get) => ({
+          ...get,
+          rowKey: canceling(opened, get, () => keyOfRequest(get.table, get.key)),
+        }));
+        oneActionAnItem(keyed);
+        return inOrder(keyed, async ({ table, rowKey, projection }) => ({
+          table,
+          projection,
+          stored: await readItem(tx, table, rowKey),
+        }));
+      });
+      const costs = new Map<Table, Cost>();
+      for (const { table, stored } of found)
+        costs.set(
+          table,
+          addCosts(costs.get(table) ?? { table: 0 }, timesTwo({ table: readUnits(stored?.size ?? 0, true) })),
+        );
+      return {
+        Responses: found.map(({ stored, projection }) =>
+          stored ? { Item: projection ? project(stored.item, projection) : stored.item } : {},
+        ),
+        ...capacities([...costs], input.ReturnConsumedCapacity, "ReadCapacityUnits"),
+      };
+    },
+  },
+});
+
+interface Request {
+  readonly tableName: string | undefined;
+  readonly action: Action;
+}
+
+function prepare({ Put, Update, Delete, ConditionCheck }: TransactItem): Request {
+  const given = [Put, Update, Delete, ConditionCheck].filter((action) => action !== undefined);
+  if (given.length !== 1) throw errors.validation("TransactItems can only contain one of Check, Put, Update or Delete");
+  const tableName = given[0]!.TableName;
+  if (Put) return { tableName, action: putAction(Put) };
+  if (Update) return { tableName, action: updateAction(Update) };
+  if (Delete) return { tableName, action: deleteAction(Delete) };
+  return { tableName, action: deleteAction(ConditionCheck!, "ConditionCheck") };
+}
+
+interface Opened {
+  readonly table: Table;
+  readonly action: Action;
+}
+
+/** Every action is looked at before any says no: AWS answers the reasons of all. */
+async function performAll(within: Writing, opened: readonly Opened[]): Promise<{ table: Table; effect: Effect }[]> {
+  const reasons: Reason[] = opened.map(() => NO_REASON);
+  const keyed = opened.map((request) => ({
+    ...request,
+    rowKey: canceling(opened, request, () => request.action.key(request.table)),
+  }));
+  oneActionAnItem(keyed);
+  const done: { table: Table; effect: Effect }[] = [];
+  for (const [i, { table, action }] of opened.entries())
+    try {
+      done.push({ table, effect: await perform(within, table, { action, wantsBefore: true }) });
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      reasons[i] = reasonOf(error);
+      if (error.code === "ValidationException") throw errors.canceled(only(opened.length, i, reasons[i]));
+    }
+  if (reasons.some(({ Code }) => Code !== "None")) throw errors.canceled(reasons);
+  const bytes = done.reduce((sum, { effect }) => sum + (effect.after ? itemSize(effect.after.item) : 0), 0);
+  if (bytes > MOST_BYTES)
+    throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
+  return done;
+}
+
+interface Reason {
+  readonly Code: string;
+  readonly Message?: string;
+  readonly Item?: Item;
+}
+const NO_REASON: Reason = { Code: "None" };
+
+function reasonOf(error: AwsError): Reason {
+  if (error.code !== "ConditionalCheckFailedException") return { Code: "ValidationError", Message: error.message };
+  const item = error.fields.Item as Item | undefined;
+  return { Code: "ConditionalCheckFailed", Message: error.message, ...(item && { Item: item }) };
+}
+
+const only = (count: number, at: number, reason: Reason): Reason[] =>
+  Array.from({ length: count }, (_, i) => (i === at ? reason : NO_REASON));
+
+/** A key that does not fit its table cancels the whole, with that one reason. */
+function canceling<T, R>(all: readonly R[], one: R, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    throw errors.canceled(only(all.length, all.indexOf(one), reasonOf(error)));
+  }
+}
+
+function oneActionAnItem(keyed: readonly { table: Table; rowKey: RowKey }[]): void {
+  const texts = keyed.map(({ table, rowKey: { pk, sk } }) => `${table.number} ${base64(pk)} ${base64(sk)}`);
+  if (new Set(texts).size < texts.length)
+    throw errors.validation("Transaction request cannot include multiple operations on one item");
+}
+
+async function isRepeated(tx: Tx, ctx: Context, input: WriteInput): Promise<boolean> {
+  const { ClientRequestToken: token, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ...rest } = input;
+  if (token === undefined) return false;
+  const fingerprint = createHash("sha256").update(canonical(rest)).digest("hex");
+  const scope = { account: ctx.account, region: ctx.region, token };
+  await tx.run("DELETE FROM dynamodb_transaction WHERE expires_ms <= :now", { now: ctx.now });
+  const known = await tx.one<{ fingerprint: string }>(
+    "SELECT fingerprint FROM dynamodb_transaction WHERE account = :account AND region = :region AND token = :token",
+    scope,
+  );
+  if (known && known.fingerprint !== fingerprint) throw errors.idempotentMismatch();
+  if (known) return true;
+  await tx.run(
+    `INSERT INTO dynamodb_transaction (account, region, token, fingerprint, expires_ms)
+     VALUES (:account, :region, :token, :fingerprint, :expires_ms)`,
+    { ...scope, fingerprint, expires_ms: ctx.now + TOKEN_MS },
+  );
+  return false;
+}
+
+/** The same text for the same parameters, whatever the order of their members. */
+function canonical(value: unknown): string {
+  if (value instanceof Uint8Array) return `b${base64(value)}`;
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`)
+    .sort()
+    .join()}}`;
+}
+
+function grouped(done: readonly { table: Table; effect: Effect }[]): { table: Table; effects: Effect[] }[] {
+  const groups = new Map<Table, Effect[]>();
+  for (const { table, effect } of done) groups.set(table, [...(groups.get(table) ?? []), effect]);
+  return [...groups].map(([table, effects]) => ({ table, effects }));
+}
