@@ -14,6 +14,9 @@ const START = "/var/runtime/start";
 const USER = "sbx_user1051";
 const USER_ID = 993;
 
+/** Parents of binds are named: bwrap makes them 0700 otherwise. */
+const DIRS = ["/etc/ssl", "/tmp", "/opt", "/var/task", "/var/runtime", "/var/lang/bin"];
+
 export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command {
   const uid = root ? inside.uid! : USER_ID;
   const options = [
@@ -23,21 +26,9 @@ export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command
     // bwrap itself is process 1 inside: when it dies, by us or with us, the kernel kills every process inside.
     ...["--die-with-parent", "--new-session", "--hostname", "lambda", "--clearenv", "--cap-drop", "ALL"],
     ...(root ? ["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"].flatMap((name) => ["--cap-add", name]) : []),
+    ...DIRS.flatMap((dir) => ["--dir", dir]),
     ...hostView(),
-    ...[
-      "--proc",
-      "/proc",
-      "--dev",
-      "/dev",
-      "--dir",
-      "/tmp",
-      "--dir",
-      "/opt",
-      "--dir",
-      "/var/task",
-      "--dir",
-      "/var/runtime",
-    ],
+    ...["--proc", "/proc", "--dev", "/dev"],
     ...inside.binds.flatMap((bind) => [bind.write ? "--bind" : "--ro-bind", bind.from, bind.to]),
     ...["--perms", "0444", "--ro-bind-data", `${START_FD}`, START],
     ...["--perms", "0444", "--ro-bind-data", `${PASSWD_FD}`, "/etc/passwd"],
@@ -69,7 +60,6 @@ function hostView(): string[] {
       if (!stat) return [];
       return stat.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
     }),
-    ...["--dir", "/etc"],
     ...HOST_ETC.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
   ];
   return view;

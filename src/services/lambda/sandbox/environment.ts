@@ -2,8 +2,19 @@
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 import { dirname, join } from "node:path";
 import type { Host } from "./host.ts";
-import type { Places, Program } from "./interpreters.ts";
+import type { Program } from "./interpreters.ts";
 import type { Spec } from "./sandbox.ts";
+
+export interface Places {
+  readonly task: string;
+  readonly opt: string;
+  readonly runtime: string;
+  /** Empty where the interpreter is run from its own place. */
+  readonly lang: string;
+  readonly tmp: string;
+  /** Answers of the bash bootstrap. */
+  readonly out: string;
+}
 
 const LAYOUT: Places = {
   task: "/var/task",

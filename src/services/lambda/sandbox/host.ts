@@ -19,7 +19,8 @@ export interface Host extends AsyncDisposable {
   readonly workers: Set<AsyncDisposable>;
   takeUid(): number | undefined;
   giveUid(uid: number | undefined): void;
-  onNotice(text: string): void;
+  /** Said once, however often it holds. */
+  noticeOnce(text: string): void;
   newWorkerName(): string;
 }
 
@@ -44,6 +45,7 @@ export async function openHost(
   for (const name of BOOTSTRAPS) await copyFile(fileURLToPath(new URL(name, import.meta.url)), join(runtimeDir, name));
   const firstUid = FIRST_UID + (process.pid % UID_BLOCKS) * UIDS;
   const uids = new Set<number>();
+  const said = new Set<string>();
   const workers = new Set<AsyncDisposable>();
   let count = 0;
   return {
@@ -53,7 +55,10 @@ export async function openHost(
     fifos: new Fifos(workersDir),
     server: new RuntimeServer(),
     workers,
-    onNotice,
+    noticeOnce(text) {
+      if (!said.has(text)) onNotice(text);
+      said.add(text);
+    },
     newWorkerName: () => `${++count}`,
     takeUid() {
       if (!rung.ownUid) return undefined;

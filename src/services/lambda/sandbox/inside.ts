@@ -30,6 +30,7 @@ export const HOST_ETC = [
   "ssl/openssl.cnf",
   "ca-certificates",
   "pki",
+  "crypto-policies",
   "resolv.conf",
   "hosts",
   "nsswitch.conf",

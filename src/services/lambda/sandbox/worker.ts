@@ -3,7 +3,7 @@ import { access, chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { takeAnswerFile } from "./answer-file.ts";
-import { environment, placesOf } from "./environment.ts";
+import { environment, type Places, placesOf } from "./environment.ts";
 import {
   exited,
   type Failure,
@@ -16,7 +16,7 @@ import {
 } from "./failures.ts";
 import type { Host } from "./host.ts";
 import { type Bind, startScript } from "./inside.ts";
-import { type Places, type Program, programFor, type Unstartable } from "./interpreters.ts";
+import { type Program, programFor, type Unstartable } from "./interpreters.ts";
 import { type Loopback, listenForRuntime } from "./loopback.ts";
 import { realNow } from "./real-time.ts";
 import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
