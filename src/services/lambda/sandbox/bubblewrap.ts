@@ -19,6 +19,7 @@ const DIRS = ["/etc/ssl", "/tmp", "/opt", "/var/task", "/var/runtime", "/var/lan
 
 export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command {
   const uid = root ? inside.uid! : USER_ID;
+  const filter = seccompFilter();
   const options = [
     ...(root
       ? ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
@@ -32,7 +33,8 @@ export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command
     ...inside.binds.flatMap((bind) => [bind.write ? "--bind" : "--ro-bind", bind.from, bind.to]),
     ...["--perms", "0444", "--ro-bind-data", `${START_FD}`, START],
     ...["--perms", "0444", "--ro-bind-data", `${PASSWD_FD}`, "/etc/passwd"],
-    ...["--remount-ro", "/", "--chdir", "/", "--seccomp", `${SECCOMP_FD}`],
+    ...["--remount-ro", "/", "--chdir", "/"],
+    ...(filter ? ["--seccomp", `${SECCOMP_FD}`] : []),
   ];
   const drop = [
     ...["/usr/bin/setpriv", "--reuid", `${uid}`, "--regid", `${uid}`, "--clear-groups"],
@@ -41,7 +43,7 @@ export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command
   return {
     argv: ["bwrap", "--args", `${ARGS_FD}`, "--", ...(root ? drop : []), "/bin/sh", START],
     fds: [
-      seccompFilter(),
+      filter ?? Buffer.alloc(0),
       Buffer.from(`${options.join("\0")}\0`),
       Buffer.from(inside.start),
       Buffer.from(`root:x:0:0:root:/root:/sbin/nologin\n${USER}:x:${uid}:${uid}::/tmp:/sbin/nologin\n`),

@@ -1,6 +1,7 @@
 // Memory limits by cgroup, v2 or v1, where this process may make one (as root). Elsewhere the watchdog in processes.ts stands in.
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isAlive } from "./processes.ts";
 
 export interface Cgroup {
   /** A process joins by writing 0 here. */
@@ -102,15 +103,6 @@ function sweep(root: string, name: string): void {
   for (const child of readdirSync(join(root, name), { withFileTypes: true }))
     if (child.isDirectory()) removed(join(root, name, child.name));
   removed(join(root, name));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
 }
 
 function removed(dir: string): boolean {

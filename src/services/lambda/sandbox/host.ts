@@ -1,10 +1,11 @@
 // What all workers of one sandbox share: the state directory with the bootstraps, pipes in stock, uids, the Runtime API's HTTP.
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { closeCgroups } from "./cgroup.ts";
 import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
+import { isAlive } from "./processes.ts";
 import { RuntimeServer } from "./runtime-api.ts";
 
 export interface Host extends AsyncDisposable {
@@ -38,7 +39,7 @@ export async function openHost(
   const dir = join(stateDir, `run-${process.pid}`);
   const runtimeDir = join(dir, "runtime");
   const workersDir = join(dir, "workers");
-  await rm(dir, { recursive: true, force: true });
+  await sweep(stateDir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await mkdir(workersDir);
   await mkdir(runtimeDir);
@@ -77,4 +78,13 @@ export async function openHost(
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Removes what a process left that was killed, and what another process of our pid once left. */
+async function sweep(stateDir: string): Promise<void> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(stateDir)) {
+    const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
+    if (pid === process.pid || (pid && !isAlive(pid))) await rm(join(stateDir, name), { recursive: true, force: true });
+  }
 }

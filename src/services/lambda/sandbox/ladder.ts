@@ -9,6 +9,7 @@ import { bare } from "./bare.ts";
 import { bubblewrap } from "./bubblewrap.ts";
 import { cgroupProblem } from "./cgroup.ts";
 import type { Command, Inside } from "./inside.ts";
+import { seccompFilter } from "./seccomp.ts";
 import { unshared } from "./unshared.ts";
 
 export interface Rung {
@@ -42,7 +43,7 @@ const STEPS: readonly Step[] = [
     title: "bubblewrap as root: own mounts, pids and uid for each sandbox",
     for: "root",
     protectsAgainst: ["host files", "other sandboxes", "stray processes", "kernel surface", "memory and process hogs"],
-    off: unlimitedMemory,
+    off: () => [...unlimitedMemory(), ...unfiltered()],
     turnOn: `Note: ${SHARED_NET}.`,
     layout: true,
     ownUid: true,
@@ -53,7 +54,7 @@ const STEPS: readonly Step[] = [
     title: "bubblewrap as user: own mounts and pids in a user namespace",
     for: "user",
     protectsAgainst: ["host files (all but the bind list)", "stray processes", "kernel surface"],
-    off: () => ["hard memory and CPU limits (memory is watched instead)", "a uid of its own for each sandbox"],
+    off: () => [...unlimitedMemory(), "a uid of its own for each sandbox", ...unfiltered()],
     turnOn: `Run as root for these. Note: ${SHARED_NET}.`,
     layout: true,
     ownUid: false,
@@ -64,7 +65,7 @@ const STEPS: readonly Step[] = [
     title: "unshare: own mounts and pids, made with mount(8)",
     for: "both",
     protectsAgainst: ["host files (all but the bind list)", "stray processes"],
-    off: () => ["the seccomp filter", "a uid of its own for each sandbox"],
+    off: () => [...unlimitedMemory(), "the seccomp filter", "a uid of its own for each sandbox"],
     turnOn: "apt install bubblewrap",
     layout: true,
     ownUid: false,
@@ -92,6 +93,8 @@ function unlimitedMemory(): string[] {
     ? []
     : [`hard memory limits, for want of cgroups (memory is watched instead): ${problem}`];
 }
+
+const unfiltered = (): string[] => (seccompFilter() ? [] : [`the seccomp filter: none for ${process.arch}`]);
 
 let known: Promise<Rung[]> | undefined;
 

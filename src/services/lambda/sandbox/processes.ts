@@ -39,6 +39,15 @@ export function sendKill(pid: number): void {
   }
 }
 
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
 /** Kills until `remaining` finds none: a fork may run ahead of one look. */
 export async function killAll(remaining: () => readonly number[]): Promise<void> {
   for (let left = remaining(); left.length > 0; left = remaining()) {

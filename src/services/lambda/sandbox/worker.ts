@@ -125,7 +125,10 @@ class ExecutionEnvironment implements Worker {
     this.#ending.resolve({ kind: "aborted" });
     this.#loopback?.close();
     await this.#kill();
-    await rm(this.#plan.dir, { recursive: true, force: true });
+    // A function may have made what its own user cannot remove.
+    await rm(this.#plan.dir, { recursive: true, force: true }).catch((error) =>
+      this.#host.noticeOnce(`${this.#plan.dir} could not be removed: ${error}`),
+    );
     this.#host.giveUid(this.#uid);
     this.#host.workers.delete(this);
     this.#settled.resolve();
