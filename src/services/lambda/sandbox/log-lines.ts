@@ -6,8 +6,15 @@ export const LONGEST_LINE = 262_144 - 26;
 
 const NEWLINE = 10;
 
+export interface Lines {
+  /** Resolves at the end of the stream. */
+  readonly done: Promise<void>;
+  /** What was written without a line end is a line too, once the invocation is over. */
+  flush(): void;
+}
+
 /** Reads `stream` to its end. While `onLine` has a promise pending nothing more is read, so that the writer waits. */
-export async function readLines(stream: Readable, onLine: (text: string) => void | Promise<void>): Promise<void> {
+export function readLines(stream: Readable, onLine: (text: string) => void | Promise<void>): Lines {
   let pending: Buffer[] = [];
   let length = 0;
   const emit = (): void | Promise<void> => {
@@ -16,20 +23,21 @@ export async function readLines(stream: Readable, onLine: (text: string) => void
     length = 0;
     return onLine(text);
   };
-  const add = (part: Buffer): void => {
-    pending.push(part);
-    length += part.length;
-  };
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    let start = 0;
-    while (start < chunk.length) {
-      const newline = chunk.indexOf(NEWLINE, start);
-      const end = Math.min(newline < 0 ? chunk.length : newline, start + LONGEST_LINE - length);
-      add(chunk.subarray(start, end));
-      start = end === newline ? end + 1 : end;
-      const waits = end === newline || length >= LONGEST_LINE ? emit() : undefined;
-      if (waits) await waits;
+  const flush = (): void | Promise<void> => (length > 0 ? emit() : undefined);
+  const read = async (): Promise<void> => {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      let start = 0;
+      while (start < chunk.length) {
+        const newline = chunk.indexOf(NEWLINE, start);
+        const end = Math.min(newline < 0 ? chunk.length : newline, start + LONGEST_LINE - length);
+        pending.push(chunk.subarray(start, end));
+        length += end - start;
+        start = end === newline ? end + 1 : end;
+        const waits = end === newline || length >= LONGEST_LINE ? emit() : undefined;
+        if (waits) await waits;
+      }
     }
-  }
-  if (length > 0) await emit();
+    await flush();
+  };
+  return { done: read(), flush: () => void flush() };
 }

@@ -1,7 +1,7 @@
 // One life of a runtime: the processes from the spawn to the last one's end.
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { type Cgroup, newCgroup } from "./cgroup.ts";
 import { closeWriteEnds } from "./fifo.ts";
 import type { Host } from "./host.ts";
@@ -22,6 +22,8 @@ export interface RuntimeProcess {
   readonly exited: Promise<Exit>;
   /** Ends every process of the sandbox; resolves when none is left and all they wrote has been read. */
   kill(): Promise<void>;
+  /** Resolves when what was written so far has been read. */
+  caughtUp(): Promise<void>;
   /** Sum over the living processes of what each held at its peak. */
   peakMb(): number;
 }
@@ -52,10 +54,10 @@ export async function startProcess(host: Host, life: Life): Promise<RuntimeProce
     detached: true,
   });
   closeWriteEnds(logs);
-  const read = Promise.all([
+  const lines = [
     readLines(logs[0].reader, (text) => life.onLine("stdout", text)),
     readLines(logs[1].reader, (text) => life.onLine("stderr", text)),
-  ]);
+  ];
   host.server.adopt(child.stdio[3] as Socket, life.api, { inherited: true });
   feed(child.stdio.slice(4) as NodeJS.WritableStream[], command.fds);
   const watch = cgroup ? undefined : watchMemory(child, life.memoryMb);
@@ -63,9 +65,16 @@ export async function startProcess(host: Host, life: Life): Promise<RuntimeProce
   return {
     exited,
     peakMb: () => Math.ceil(peakKb(treeOf(child.pid!)) / 1024),
+    async caughtUp() {
+      // What was written before the answer is in the pipes when the answer is here: one turn of the event loop reads it.
+      await turn();
+      await turn();
+      for (const { flush } of lines) flush();
+    },
     async kill() {
       await killTree(host, child, life.tag);
       await exited;
+      const read = Promise.all(lines.map(({ done }) => done));
       await Promise.race([read, sleep(DRAIN_LIMIT_MS, undefined, { ref: false })]);
       while (cgroup && !cgroup.remove()) await sleep(1);
     },

@@ -1,7 +1,6 @@
 // One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
 import { access, chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
 import { takeAnswerFile } from "./answer-file.ts";
 import { environment, type Places, placesOf } from "./environment.ts";
 import {
@@ -144,9 +143,7 @@ class ExecutionEnvironment implements Worker {
     this.#api.give(invocation);
     const ending = await this.#end(left());
     if (ending.kind === "answer") {
-      // What the function wrote before it answered is in the pipes by now: let it be read, as this invocation's.
-      await turn();
-      await turn();
+      await this.#process?.caughtUp();
       return this.#answered(invocation, ending.answer);
     }
     await this.#kill();
