@@ -1,0 +1,28 @@
+// The file that a bash handler wrote its answer into. The function may have put anything in its place, so nothing but a plain file is read.
+import { constants } from "node:fs";
+import { open, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { LARGEST_PAYLOAD } from "./runtime-api.ts";
+
+/** Undefined: more than an answer may hold. */
+export async function takeAnswerFile(outDir: string, requestId: string): Promise<Buffer | undefined> {
+  const path = join(outDir, requestId);
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new Error(`the answer of ${requestId} is not a file`);
+    if (stat.size > LARGEST_PAYLOAD) return undefined;
+    const bytes = await file.readFile();
+    return bytes.subarray(0, bytes.length - trailingNewlines(bytes));
+  } finally {
+    await file.close();
+    await unlink(path);
+  }
+}
+
+/** Left out, as `$(handler)` leaves them out in the bootstrap of AWS's tutorial. */
+function trailingNewlines(bytes: Buffer): number {
+  let count = 0;
+  while (bytes[bytes.length - 1 - count] === 10) count++;
+  return count;
+}

@@ -1,0 +1,90 @@
+// What all workers of one sandbox share: the state directory with the bootstraps, pipes in stock, uids, the Runtime API's HTTP.
+import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { closeCgroups } from "./cgroup.ts";
+import { Fifos } from "./fifo.ts";
+import type { Rung } from "./ladder.ts";
+import { isAlive } from "./processes.ts";
+import { RuntimeServer } from "./runtime-api.ts";
+
+export interface Host extends AsyncDisposable {
+  readonly rung: Rung;
+  /** Bootstraps, readable for every uid. */
+  readonly runtimeDir: string;
+  /** One directory a worker. */
+  readonly workersDir: string;
+  readonly fifos: Fifos;
+  readonly server: RuntimeServer;
+  /** Workers that must be gone before this is. */
+  readonly workers: Set<AsyncDisposable>;
+  takeUid(): number | undefined;
+  giveUid(uid: number | undefined): void;
+  /** Said once, however often it holds. */
+  noticeOnce(text: string): void;
+  newWorkerName(): string;
+}
+
+export const BOOTSTRAPS = ["bootstrap.sh", "bootstrap.mjs", "bootstrap.py"] as const;
+
+// 0x70000000 and above is used by nobody: https://systemd.io/UIDS-GIDS/. Each process of ours takes 4096 of its own there.
+const FIRST_UID = 0x7000_0000;
+const UIDS = 4096;
+const UID_BLOCKS = 65_000;
+
+export async function openHost(
+  rung: Rung,
+  { stateDir, onNotice }: { stateDir: string; onNotice(text: string): void },
+): Promise<Host> {
+  const dir = join(stateDir, `run-${process.pid}`);
+  const runtimeDir = join(dir, "runtime");
+  const workersDir = join(dir, "workers");
+  await sweep(stateDir);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await mkdir(workersDir);
+  await mkdir(runtimeDir);
+  for (const name of BOOTSTRAPS) await copyFile(fileURLToPath(new URL(name, import.meta.url)), join(runtimeDir, name));
+  const firstUid = FIRST_UID + (process.pid % UID_BLOCKS) * UIDS;
+  const uids = new Set<number>();
+  const said = new Set<string>();
+  const workers = new Set<AsyncDisposable>();
+  let count = 0;
+  return {
+    rung,
+    runtimeDir,
+    workersDir,
+    fifos: new Fifos(workersDir),
+    server: new RuntimeServer(),
+    workers,
+    noticeOnce(text) {
+      if (!said.has(text)) onNotice(text);
+      said.add(text);
+    },
+    newWorkerName: () => `${++count}`,
+    takeUid() {
+      if (!rung.ownUid) return undefined;
+      let uid = firstUid;
+      while (uids.has(uid)) uid++;
+      if (uid >= firstUid + UIDS) throw new Error(`more than ${UIDS} sandboxes at once`);
+      uids.add(uid);
+      return uid;
+    },
+    giveUid(uid) {
+      if (uid !== undefined) uids.delete(uid);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...workers].map((worker) => worker[Symbol.asyncDispose]()));
+      closeCgroups();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Removes what a process left that was killed, and what another process of our pid once left. */
+async function sweep(stateDir: string): Promise<void> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(stateDir)) {
+    const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
+    if (pid === process.pid || (pid && !isAlive(pid))) await rm(join(stateDir, name), { recursive: true, force: true });
+  }
+}

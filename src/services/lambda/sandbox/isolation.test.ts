@@ -1,0 +1,336 @@
+// What a function cannot do, on every rung that this host has; and what it leaves behind: nothing.
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Config } from "../../../config.ts";
+import { ladder } from "./ladder.ts";
+import { json, openWorld, type Trial, text } from "./sandbox.fixture.ts";
+import { probe } from "./sandbox.ts";
+
+const TIME = { timeout: 20_000 };
+const bash = (body: string) => ({ "lambda.sh": `handler() {\n${body}\n}` });
+
+/** Every process of this host whose environment or command line holds `mark`. */
+function marked(mark: string): number[] {
+  const holds = (pid: string, file: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, "latin1").includes(mark);
+    } catch {
+      return false; // Gone meanwhile.
+    }
+  };
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => holds(pid, "environ") || holds(pid, "cmdline"))
+    .map(Number);
+}
+
+const rungs = await ladder();
+const CHOICES: Readonly<Record<string, Config["sandbox"]>> = { A: "bwrap", B: "bwrap", C: "unshare", E: "none" };
+
+test("the probe tells of each rung whether it works, what it protects against and what is off", TIME, async () => {
+  const probed = await probe();
+  assert.equal(probed.at(-1)?.name, "E");
+  assert.equal(probed.at(-1)?.works, true);
+  for (const rung of probed) {
+    assert.ok(rung.title && rung.protectsAgainst.length > 0 && rung.turnOn);
+    assert.ok(rung.works || rung.why, `${rung.name} does not say why it does not work`);
+  }
+});
+
+for (const rung of rungs) {
+  const skip = rung.works ? false : `rung ${rung.name} does not work on this host: ${rung.why}`;
+  const skipBare = skip || (rung.name === "E" ? "rung E isolates nothing" : false);
+  const open = () => openWorld(CHOICES[rung.name]);
+
+  describe(`rung ${rung.name}`, { skip }, () => {
+    test("runs bash, node and python", TIME, async () => {
+      await using world = await open();
+      await using sh = await world.try(bash("cat"));
+      await using node = await world.try(
+        { "index.mjs": "export const handler = async (event) => event;" },
+        { runtime: "nodejs24.x", handler: "index.handler" },
+      );
+      await using python = await world.try(
+        { "app.py": "def handler(event, context): return event" },
+        { runtime: "python3.13", handler: "app.handler" },
+      );
+      assert.deepEqual([await sh.answer([1]), await node.answer([2]), await python.answer([3])], [[1], [2], [3]]);
+    });
+
+    test("shows a function its own environment and nothing of the host's", TIME, async () => {
+      await using world = await open();
+      process.env.AWS_LIKE_TEST_SECRET = "not for functions";
+      await using run = await world.try(bash("env"), { env: { MINE: "it's $HOME\n`id`" } });
+      const seen = text(await run.invoke());
+      delete process.env.AWS_LIKE_TEST_SECRET;
+      assert.doesNotMatch(seen, /not for functions/);
+      assert.match(seen, /^MINE=it's \$HOME\n`id`$/m);
+      assert.match(seen, /^_HANDLER=lambda\.handler$/m);
+      assert.match(seen, /^AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256$/m);
+      assert.doesNotMatch(seen, /^AWS_EXECUTION_ENV=/m);
+    });
+
+    test("does not obey LD_PRELOAD and the like outside the function", TIME, async () => {
+      await using world = await open();
+      await using run = await world.try(bash(`echo "\\"$BASH_ENV\\""`), {
+        env: { BASH_ENV: "/tmp/x", LD_PRELOAD: "/nope.so" },
+      });
+      assert.equal(await run.answer(), "/tmp/x");
+      const preloads = run.log("stderr").filter((line) => line.includes("/nope.so"));
+      assert.ok(
+        preloads.every((line) => !/setpriv|bwrap|mount/.test(line)),
+        preloads.join("\n"),
+      );
+    });
+
+    test("sees no home, no workspace, no other function and no process of the host", {
+      ...TIME,
+      skip: skipBare,
+    }, async () => {
+      await using world = await open();
+      const secret = join(world.dir, "db.sqlite");
+      await writeFile(secret, "secret");
+      await using other = await world.try(bash("echo 1"));
+      await other.invoke();
+      const paths = [
+        secret,
+        world.dir,
+        homedir(),
+        "/etc/shadow",
+        "/etc/passwd-",
+        "/var/lib",
+        "/run",
+        "/sys",
+        fileURLToPath(import.meta.url),
+        `/proc/${process.pid}/environ`,
+      ];
+      const body = `for path in ${paths.join(" ")}; do [[ -e $path ]] && echo "$path"; done; echo /proc/[0-9]* | wc -w; ls /tmp /opt /var/task`;
+      await using run = await world.try(bash(body));
+      const seen = text(await run.invoke()).split("\n");
+      const found = seen.filter((line) => paths.includes(line) && line !== `/proc/${process.pid}/environ`);
+      assert.deepEqual(found, []);
+      // bash itself, the handler's subshell, wc, and what builds the sandbox.
+      const processes = Number(seen.find((line) => /^\d+$/.test(line)));
+      assert.ok(processes > 0 && processes <= 6, `${processes} processes are visible`);
+    });
+
+    test("can write to /tmp alone", { ...TIME, skip: skipBare }, async () => {
+      await using world = await open();
+      const body = `for dir in / /usr /etc /var /var/task /var/runtime /opt /var/lang /proc/sys/kernel/hostname /dev/shm; do touch "$dir/x" 2>/dev/null && echo "$dir"; done; echo ok >/tmp/x && cat /tmp/x`;
+      await using run = await world.try(bash(body));
+      assert.equal(text(await run.invoke()), "ok");
+      assert.equal(existsSync("/tmp/x") && readFileSync("/tmp/x", "utf8") === "ok\n", false);
+    });
+
+    test("has no privileges and cannot get any", { ...TIME, skip: skipBare }, async () => {
+      await using world = await open();
+      const body = `grep -E '^(CapEff|CapPrm|CapBnd|CapAmb|NoNewPrivs):' /proc/self/status | tr -s '\\t' ' '; { mount -t tmpfs x /tmp || unshare -Ur true || chroot / true; } 2>/dev/null && echo privileged; true`;
+      await using run = await world.try(bash(body));
+      const seen = text(await run.invoke());
+      for (const name of ["CapEff", "CapPrm", "CapBnd", "CapAmb"]) assert.match(seen, new RegExp(`${name}: 0{16}`));
+      assert.match(seen, /NoNewPrivs: 1/);
+      if (rung.name !== "C") assert.doesNotMatch(seen, /privileged/); // There is no seccomp filter on C.
+    });
+
+    test("a timeout kills a daemon that has left its session and ignores TERM", TIME, async () => {
+      await using world = await open();
+      const mark = `daemon-${process.pid}-${rung.name}-timeout`;
+      const body = `( trap '' TERM HUP; setsid env MARK=${mark} sleep 60 </dev/null >/dev/null 2>&1 & ) & sleep 60`;
+      await using run = await world.try(bash(body));
+      const invoked = run.invoke({}, { timeoutMs: 500 });
+      await new Promise((resolve) => setTimeout(resolve, 300)); // Let it start: the test is of its end.
+      assert.ok(marked(mark).length > 0, "the daemon is not running");
+      assert.equal((await invoked).error?.kind, "timeout");
+      assert.deepEqual(marked(mark), []);
+    });
+
+    test("nothing is left when a worker is disposed: no process, no directory", TIME, async () => {
+      await using world = await open();
+      const mark = `daemon-${process.pid}-${rung.name}-dispose`;
+      const run = await world.try(bash(`setsid sleep 60 >/dev/null 2>&1 & chmod 0 /tmp 2>/dev/null; echo 1`), {
+        env: { MARK: mark },
+      });
+      await run.invoke();
+      assert.ok(marked(mark).length > 0);
+      await run.worker[Symbol.asyncDispose]();
+      assert.deepEqual(marked(mark), []);
+      assert.equal(run.worker.state, "dead");
+      assert.deepEqual(
+        readdirSync(join(world.dir, "state", `run-${process.pid}`, "workers")).filter((name) => /^\d+$/.test(name)),
+        [],
+      );
+      await assert.rejects(run.invoke(), /dead/);
+    });
+
+    test("a crash leaves /tmp, loses the memory, and the next invocation is served", TIME, async () => {
+      await using world = await open();
+      const body = `count=$(cat "\${TMPDIR:-/tmp}/count" 2>/dev/null || echo 0); echo $((count + 1)) >"\${TMPDIR:-/tmp}/count"; (( $1 == 1 )) && kill -9 $PPID $$ ; echo "$count"`;
+      await using run = await world.try(bash(body));
+      assert.equal(await run.answer(0), 0);
+      const crash = await run.invoke(1, { requestId: "8b3f6c2e" });
+      assert.deepEqual(json(crash), {
+        errorType: "Runtime.ExitError",
+        errorMessage: "RequestId: 8b3f6c2e Error: Runtime exited with error: signal: killed",
+      });
+      assert.equal(await run.answer(0), 2);
+    });
+
+    test("10 MB on stdout are all logged, in lines, and do not hold up the answer", TIME, async () => {
+      await using world = await open();
+      await using run = await world.try(bash(`yes ${"x".repeat(99)} | head -n 100000 >&2; echo '"done"'`));
+      assert.equal(await run.answer({}, { timeoutMs: 10_000 }), "done");
+      assert.equal(run.log("stderr").length, 100_000);
+      assert.ok(run.log("stderr").every((line) => line.length === 99));
+    });
+
+    test(
+      "more memory than the function has is Runtime.ExitError to the caller and Runtime.OutOfMemory in the report",
+      TIME,
+      async () => {
+        await using world = await open();
+        const app = "import time\ndef handler(event, context):\n    block = bytearray(400 << 20)\n    time.sleep(5)";
+        await using run = await world.try(
+          { "app.py": app },
+          { runtime: "python3.13", handler: "app.handler", memoryMb: 128 },
+        );
+        const result = await run.invoke({}, { timeoutMs: 10_000, requestId: "8b3f6c2e" });
+        assert.deepEqual(json(result), {
+          errorType: "Runtime.ExitError",
+          errorMessage: "RequestId: 8b3f6c2e Error: Runtime exited with error: signal: killed",
+        });
+        assert.equal(result.error?.type, "Runtime.OutOfMemory");
+        assert.equal(result.maxMemoryMb, 128);
+      },
+    );
+
+    test("sandboxes run side by side", TIME, async () => {
+      await using world = await open();
+      const runs: Trial[] = await Promise.all(Array.from({ length: 4 }, () => world.try(bash(`sleep 0.2; echo "$1"`))));
+      const answers = await Promise.all(runs.map((run, index) => run.answer(index)));
+      assert.deepEqual(answers, [0, 1, 2, 3]);
+      await Promise.all(runs.map((run) => run.worker[Symbol.asyncDispose]()));
+    });
+
+    test("reaches a server on the host's loopback: the cloud is one", TIME, async () => {
+      await using world = await open();
+      const server = createServer((_request, response) => response.end('"hello"')).listen(0, "127.0.0.1");
+      await new Promise((resolve) => server.once("listening", resolve));
+      const { port } = server.address() as { port: number };
+      await using run = await world.try(bash(`curl -sS "$AWS_ENDPOINT_URL"`), {
+        env: { AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` },
+      });
+      assert.equal(await run.answer(), "hello");
+      server.close();
+    });
+  });
+}
+
+test("the file size and /tmp are bounded: a write past the limit fails, it does not kill", TIME, async () => {
+  await using world = await openWorld();
+  const body = `head -c 3000000 /dev/zero >"\${TMPDIR:-/tmp}/big" 2>/dev/null; echo $?; rm -f "\${TMPDIR:-/tmp}/big"`;
+  await using run = await world.try(bash(body), { ephemeralMb: 1 });
+  assert.notEqual(await run.answer(), 0);
+});
+
+test("an environment whose /tmp is over its size is not used again", TIME, async () => {
+  await using world = await openWorld();
+  const body = `for i in 1 2 3; do head -c 900000 /dev/zero >"\${TMPDIR:-/tmp}/$i"; done; echo 1`;
+  await using run = await world.try(bash(body), { ephemeralMb: 1 });
+  await run.invoke();
+  assert.equal(run.worker.state, "dead");
+  assert.match(run.log("platform").at(-1)!, /\/tmp/);
+});
+
+test("a fork bomb ends at the process limit", {
+  ...TIME,
+  skip: rungs[0]?.ownUid ? false : "only rung A counts processes by sandbox",
+}, async () => {
+  await using world = await openWorld();
+  await using run = await world.try(bash(`for i in $(seq 2000); do sleep 20 & done 2>/dev/null; jobs -p | wc -l`), {
+    memoryMb: 2048,
+  });
+  const result = await run.invoke({}, { timeoutMs: 10_000 });
+  assert.ok(result.error || Number(text(result)) < 742, text(result));
+});
+
+test("an abandoned invocation is killed and rejects with the signal's reason", TIME, async () => {
+  await using world = await openWorld();
+  await using run = await world.try(bash("sleep 30"));
+  const abandoned = new AbortController();
+  const invoked = run.invoke({}, { signal: abandoned.signal });
+  setTimeout(() => abandoned.abort(new Error("the caller went away")), 50);
+  await assert.rejects(invoked, /the caller went away/);
+  await run.worker.settled();
+  assert.equal(run.worker.state, "warm");
+});
+
+test("init that takes too long is killed, and told within the invocation", TIME, async () => {
+  await using world = await openWorld();
+  await using run = await world.try({ "lambda.sh": "exit 7" });
+  const result = await run.invoke({}, { requestId: "8b3f6c2e" });
+  assert.deepEqual(json(result), {
+    errorType: "Runtime.ExitError",
+    errorMessage: "RequestId: 8b3f6c2e Error: Runtime exited with error: exit status 7",
+  });
+  const quiet = await world.try({ "lambda.sh": "exit 0" });
+  assert.match(text(await quiet.invoke()), /Runtime exited without providing a reason/);
+});
+
+test("a sandbox ignores the SIGTERM that the cloud itself is told to end by, until it is disposed", TIME, async () => {
+  await using world = await openWorld();
+  await using run = await world.try(bash("trap '' TERM; sleep 0.1; echo 1"));
+  assert.equal(await run.answer(), 1);
+});
+
+test("the Runtime API refuses what is out of turn, in AWS's words", TIME, async () => {
+  await using world = await openWorld();
+  const body = `api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01
+echo "["
+curl -s -o - -w ',%{http_code},' $api/runtime/invocation/next
+curl -s -w ',%{http_code},' -d x $api/runtime/invocation/nope/response
+curl -s -w ',%{http_code},' -d x $api/runtime/init/error
+curl -s -w ',%{http_code}' $api/runtime/nothing
+echo "]"`;
+  await using run = await world.try(bash(body));
+  assert.deepEqual(await run.answer(), [
+    {
+      errorMessage: "State transition from Running to Ready failed for runtime. Error: State transition is not allowed",
+      errorType: "InvalidStateTransition",
+    },
+    403,
+    { errorMessage: "Invalid request ID", errorType: "InvalidRequestID" },
+    400,
+    {
+      errorMessage:
+        "State transition from Running to InitError failed for runtime. Error: State transition is not allowed",
+      errorType: "InvalidStateTransition",
+    },
+    403,
+    { errorMessage: "404 page not found", errorType: "NotFound" },
+    404,
+  ]);
+});
+
+test("the Runtime API of a sandbox with its own uid hangs up on everybody else", {
+  ...TIME,
+  skip: rungs[0]?.ownUid && rungs[0].works ? false : "only rung A has a uid for each sandbox",
+}, async () => {
+  await using world = await openWorld();
+  await using run = await world.try(bash(`echo "\\"$AWS_LAMBDA_RUNTIME_API\\""`));
+  const [host, port] = String(await run.answer()).split(":");
+  const socket = connect(Number(port), host);
+  socket.write("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n");
+  let said = "";
+  socket.on("data", (data) => {
+    said += data;
+  });
+  await new Promise((resolve) => socket.once("close", resolve).once("error", resolve));
+  assert.equal(said, "");
+});

@@ -1,0 +1,161 @@
+// The ladder: what this host allows, strongest rung first. A rung is tried by running `true` in it, never inferred from a version or a uid.
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../../../config.ts";
+import { AwsError } from "../../../kernel/mod.ts";
+import { bare } from "./bare.ts";
+import { bubblewrap } from "./bubblewrap.ts";
+import { cgroupProblem } from "./cgroup.ts";
+import type { Command, Inside } from "./inside.ts";
+import { seccompFilter } from "./seccomp.ts";
+import { unshared } from "./unshared.ts";
+
+export interface Rung {
+  readonly name: "A" | "B" | "C" | "E";
+  /** One line for people. */
+  readonly title: string;
+  readonly works: boolean;
+  /** The first line of what went wrong when it was tried. */
+  readonly why?: string;
+  readonly protectsAgainst: readonly string[];
+  readonly off: readonly string[];
+  /** How to turn on what is off, or to reach a higher rung. */
+  readonly turnOn: string;
+  /** The function sees /var/task, /tmp...; otherwise the real paths. */
+  readonly layout: boolean;
+  /** Each sandbox gets a uid of its own. */
+  readonly ownUid: boolean;
+  command(inside: Inside): Command;
+}
+
+type Step = Omit<Rung, "works" | "why" | "off"> & { readonly for: "root" | "user" | "both"; off(): readonly string[] };
+
+const SHARED_NET = "the network is the host's (a function must reach the cloud)";
+/** Of the programs that build a sandbox. The function's own environment never reaches them: LD_PRELOAD would be obeyed as root. */
+export const LAUNCHER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PROBE_LIMIT_MS = 10_000;
+
+const STEPS: readonly Step[] = [
+  {
+    name: "A",
+    title: "bubblewrap as root: own mounts, pids and uid for each sandbox",
+    for: "root",
+    protectsAgainst: ["host files", "other sandboxes", "stray processes", "kernel surface", "memory and process hogs"],
+    off: () => [...unlimitedMemory(), ...unfiltered()],
+    turnOn: `Note: ${SHARED_NET}.`,
+    layout: true,
+    ownUid: true,
+    command: (inside) => bubblewrap(inside, { root: true }),
+  },
+  {
+    name: "B",
+    title: "bubblewrap as user: own mounts and pids in a user namespace",
+    for: "user",
+    protectsAgainst: ["host files (all but the bind list)", "stray processes", "kernel surface"],
+    off: () => [...unlimitedMemory(), "a uid of its own for each sandbox", ...unfiltered()],
+    turnOn: `Run as root for these. Note: ${SHARED_NET}.`,
+    layout: true,
+    ownUid: false,
+    command: (inside) => bubblewrap(inside, { root: false }),
+  },
+  {
+    name: "C",
+    title: "unshare: own mounts and pids, made with mount(8)",
+    for: "both",
+    protectsAgainst: ["host files (all but the bind list)", "stray processes"],
+    off: () => [...unlimitedMemory(), "the seccomp filter", "a uid of its own for each sandbox"],
+    turnOn: "apt install bubblewrap",
+    layout: true,
+    ownUid: false,
+    command: unshared,
+  },
+  {
+    name: "E",
+    title: "no sandbox: a process group with resource limits and a clean environment",
+    for: "both",
+    protectsAgainst: ["accidents"],
+    off: () => [
+      "everything: a function sees this host's files and processes, /tmp is shared (TMPDIR is its own), /var/task and /opt do not exist",
+    ],
+    turnOn:
+      "apt install bubblewrap; on Ubuntu >= 23.10 as user also: sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN",
+    layout: false,
+    ownUid: false,
+    command: bare,
+  },
+];
+
+function unlimitedMemory(): string[] {
+  const problem = cgroupProblem();
+  return problem === undefined
+    ? []
+    : [`hard memory limits, for want of cgroups (memory is watched instead): ${problem}`];
+}
+
+const unfiltered = (): string[] => (seccompFilter() ? [] : [`the seccomp filter: none for ${process.arch}`]);
+
+let known: Promise<Rung[]> | undefined;
+
+/** Tried once a process: what a host allows does not change while it runs. */
+export function ladder(): Promise<Rung[]> {
+  const user = process.getuid!() === 0 ? "root" : "user";
+  known ??= Promise.all(STEPS.filter((step) => step.for === user || step.for === "both").map(tried));
+  return known;
+}
+
+const RUNGS_OF = { bwrap: ["A", "B"], unshare: ["C"], none: ["E"], auto: ["A", "B", "C", "E"] } as const;
+
+/** The strongest rung that works and that `choice` allows. */
+export async function strongest(choice: Config["sandbox"]): Promise<Rung> {
+  const names: readonly string[] = RUNGS_OF[choice];
+  const rungs = (await ladder()).filter((rung) => names.includes(rung.name));
+  const rung = rungs.find((candidate) => candidate.works);
+  if (rung) return rung;
+  throw new AwsError("ServiceException", 500, `--sandbox ${choice} does not work on this host: ${rungs[0]?.why}`);
+}
+
+async function tried(step: Step): Promise<Rung> {
+  const { for: _, off, ...rung } = step;
+  const why = await failure(step);
+  return { ...rung, off: off(), works: why === undefined, ...(why !== undefined && { why }) };
+}
+
+async function failure(step: Step): Promise<string | undefined> {
+  const dir = await mkdtemp(join(tmpdir(), "aws-like-probe-"));
+  try {
+    const command = step.command({
+      workerDir: dir,
+      uid: step.ownUid ? 0x7000_0000 : undefined,
+      binds: [],
+      start: "exec true\n",
+    });
+    const [file, ...args] = command.argv;
+    const child = spawn(file!, args, {
+      env: { PATH: LAUNCHER_PATH },
+      stdio: ["ignore", "ignore", "pipe", "ignore", ...command.fds.map(() => "pipe" as const)],
+      timeout: PROBE_LIMIT_MS,
+      killSignal: "SIGKILL",
+    });
+    feed(child.stdio.slice(4) as NodeJS.WritableStream[], command.fds);
+    let said = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    child.once("error", (error) => resolve(error.message));
+    child.once("close", (code, signal) => resolve(code === 0 ? undefined : said.split("\n")[0] || `${code ?? signal}`));
+    return await promise;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Writes each text into its pipe. A program that died before it read is known by its exit. */
+export function feed(pipes: readonly NodeJS.WritableStream[], texts: readonly Buffer[]): void {
+  for (const [index, text] of texts.entries()) {
+    pipes[index]!.on("error", () => pipes[index]!.removeAllListeners("drain"));
+    pipes[index]!.end(text);
+  }
+}

@@ -1,0 +1,150 @@
+// Warm execution environments, by function and revision: taken by one invocation at a time, ended when idle too long or out of date.
+import { AwsError } from "../../../kernel/mod.ts";
+import type { Sandbox, Worker } from "./sandbox.ts";
+
+export interface PoolOptions {
+  /** Environments in all, busy and idle: the machine's limit, not the account's. Beyond it an invocation waits for its turn. */
+  readonly maxWorkers?: number;
+  /** How long an environment waits for its next invocation. On real time, since what it costs is real memory. */
+  readonly idleMs?: number;
+}
+
+export interface WorkerKey {
+  /** The function, whatever its code: what `retire` names. */
+  readonly functionKey: string;
+  /** Of code and configuration together. A worker of another revision is not reused. */
+  readonly revision: string;
+}
+
+export interface Pool extends AsyncDisposable {
+  /**
+   * The warm worker that was used last, or a new one. It is the caller's until `release`.
+   * Throws TooManyRequestsException (429) when too many wait already, and whatever `start` throws.
+   */
+  acquire(key: WorkerKey, start: (sandbox: Sandbox) => Promise<Worker>): Promise<Worker>;
+  /** Whatever became of it. It is given out again when its runtime has asked for the next event. */
+  release(worker: Worker): void;
+  /** The function changed or is gone: its idle workers end now, its busy ones at their release. */
+  retire(functionKey: string): Promise<void>;
+  readonly size: { readonly busy: number; readonly idle: number; readonly waiting: number };
+}
+
+const MAX_WORKERS = 64;
+const IDLE_MS = 5 * 60_000;
+const MAX_WAITING = 1_000;
+
+interface Entry extends WorkerKey {
+  worker?: Worker;
+  state: "busy" | "idle" | "ending";
+  retired: boolean;
+  timer?: NodeJS.Timeout;
+}
+
+interface Waiting {
+  readonly key: WorkerKey;
+  /** With a worker of this key, or with leave to start one in the entry. */
+  readonly resolve: (entry: Entry) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
+  const { maxWorkers = MAX_WORKERS, idleMs = IDLE_MS } = options;
+  const entries = new Set<Entry>();
+  const byWorker = new WeakMap<Worker, Entry>();
+  let waiting: Waiting[] = [];
+  let closed = false;
+
+  const count = (state: Entry["state"]): number => [...entries].filter((entry) => entry.state === state).length;
+
+  async function end(entry: Entry): Promise<void> {
+    clearTimeout(entry.timer);
+    entry.state = "ending";
+    await entry.worker?.[Symbol.asyncDispose]();
+    entries.delete(entry);
+    serve();
+  }
+
+  /** Whatever can be done for a key now: a warm worker, or room for a new one. Else undefined, and room is made if that is possible. */
+  function entryFor(key: WorkerKey): Entry | undefined {
+    const warm = [...entries].findLast(
+      (entry) => entry.state === "idle" && entry.functionKey === key.functionKey && entry.revision === key.revision,
+    );
+    if (warm) {
+      clearTimeout(warm.timer);
+      warm.state = "busy";
+      return warm;
+    }
+    if (entries.size < maxWorkers) {
+      const entry: Entry = { ...key, state: "busy", retired: false };
+      entries.add(entry);
+      return entry;
+    }
+    const longestIdle = [...entries].find((entry) => entry.state === "idle");
+    if (longestIdle && count("ending") === 0) end(longestIdle);
+    return undefined;
+  }
+
+  function serve(): void {
+    waiting = waiting.filter(({ key, resolve }) => {
+      const entry = entryFor(key);
+      if (entry) resolve(entry);
+      return !entry;
+    });
+  }
+
+  function wait(key: WorkerKey): Promise<Entry> {
+    if (waiting.length >= MAX_WAITING)
+      throw new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", {
+        Reason: "ConcurrentInvocationLimitExceeded",
+        Type: "User",
+      });
+    const { promise, resolve, reject } = Promise.withResolvers<Entry>();
+    waiting.push({ key, resolve, reject });
+    return promise;
+  }
+
+  async function settle(entry: Entry): Promise<void> {
+    await entry.worker!.settled();
+    if (entry.retired || closed || entry.worker!.state !== "warm") return end(entry);
+    entry.state = "idle";
+    // At the end of the set: the last one used is the first one taken.
+    entries.delete(entry);
+    entries.add(entry);
+    entry.timer = setTimeout(() => end(entry), idleMs);
+    entry.timer.unref();
+    serve();
+  }
+
+  return {
+    async acquire(key, start) {
+      if (closed) throw new Error("the pool is closed");
+      const entry = (waiting.length === 0 && entryFor(key)) || (await wait(key));
+      if (entry.worker) return entry.worker;
+      try {
+        entry.worker = await start(sandbox);
+      } catch (error) {
+        await end(entry);
+        throw error;
+      }
+      byWorker.set(entry.worker, entry);
+      return entry.worker;
+    },
+    release(worker) {
+      const entry = byWorker.get(worker);
+      if (entry?.state === "busy") settle(entry);
+    },
+    async retire(functionKey) {
+      const concerned = [...entries].filter((entry) => entry.functionKey === functionKey);
+      for (const entry of concerned) entry.retired = true;
+      await Promise.all(concerned.filter((entry) => entry.state === "idle").map(end));
+    },
+    get size() {
+      return { busy: count("busy"), idle: count("idle"), waiting: waiting.length };
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const { reject } of waiting.splice(0)) reject(new Error("the pool is closed"));
+      await Promise.all([...entries].map(end));
+    },
+  };
+}

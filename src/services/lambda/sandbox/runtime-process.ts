@@ -1,0 +1,154 @@
+// One life of a runtime: the processes from the spawn to the last one's end.
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { type Cgroup, newCgroup } from "./cgroup.ts";
+import { closeWriteEnds } from "./fifo.ts";
+import type { Host } from "./host.ts";
+import type { Inside } from "./inside.ts";
+import { feed, LAUNCHER_PATH } from "./ladder.ts";
+import { readLines } from "./log-lines.ts";
+import { heldKb, killAll, peakKb, sendKill, tagged, treeOf } from "./processes.ts";
+import type { RuntimeApi } from "./runtime-api.ts";
+
+export interface Exit {
+  /** In AWS's words: `exit status 3`, `signal: killed`; empty for status 0. */
+  readonly how: string;
+  readonly outOfMemory: boolean;
+}
+
+export interface RuntimeProcess {
+  /** When the runtime itself is gone; what it left behind may live on until `kill`. */
+  readonly exited: Promise<Exit>;
+  /** Ends every process of the sandbox; resolves when none is left and all they wrote has been read. */
+  kill(): Promise<void>;
+  /** Resolves when what was written so far has been read. */
+  caughtUp(): Promise<void>;
+  /** Sum over the living processes of what each held at its peak. */
+  peakMb(): number;
+}
+
+export interface Life {
+  readonly inside: Inside;
+  readonly memoryMb: number;
+  /** On the bare rung: NAME=VALUE in the environment of everything that was started here. */
+  readonly tag: string;
+  readonly api: RuntimeApi;
+  onLine(stream: "stdout" | "stderr", text: string): void | Promise<void>;
+}
+
+// How far a process may run over its memory before the watchdog sees it. Each look costs 0.1 ms a process.
+const WATCH_MS = 50;
+// Output that is still in the pipes when all writers are dead is there at once; a reader that a slow log holds up is not waited for longer.
+const DRAIN_LIMIT_MS = 2_000;
+
+export async function startProcess(host: Host, life: Life): Promise<RuntimeProcess> {
+  const logs = [await host.fifos.take(), await host.fifos.take()] as const;
+  const command = host.rung.command(life.inside);
+  const cgroup = newCgroup(life.memoryMb);
+  const [file, ...args] = cgroup ? ["/bin/sh", "-c", JOIN, "sh", cgroup.procs, ...command.argv] : command.argv;
+  const child = spawn(file!, args, {
+    env: { PATH: LAUNCHER_PATH },
+    cwd: "/",
+    stdio: ["ignore", logs[0].writeFd, logs[1].writeFd, "pipe", ...command.fds.map(() => "pipe" as const)],
+    detached: true,
+  });
+  closeWriteEnds(logs);
+  const lines = [
+    readLines(logs[0].reader, (text) => life.onLine("stdout", text)),
+    readLines(logs[1].reader, (text) => life.onLine("stderr", text)),
+  ];
+  host.server.adopt(child.stdio[3] as Socket, life.api, { inherited: true });
+  feed(child.stdio.slice(4) as NodeJS.WritableStream[], command.fds);
+  const watch = cgroup ? undefined : watchMemory(child, life.memoryMb);
+  const exited = exitOf(child, cgroup, watch);
+  return {
+    exited,
+    peakMb: () => Math.ceil(peakKb(treeOf(child.pid!)) / 1024),
+    async caughtUp() {
+      // What was written before the answer is in the pipes when the answer is here: one turn of the event loop reads it.
+      await turn();
+      await turn();
+      for (const { flush } of lines) flush();
+    },
+    async kill() {
+      await killTree(host, child, life.tag);
+      await exited;
+      const read = Promise.all(lines.map(({ done }) => done));
+      await Promise.race([read, sleep(DRAIN_LIMIT_MS, undefined, { ref: false })]);
+      while (cgroup && !cgroup.remove()) await sleep(1);
+    },
+  };
+}
+
+const JOIN = `echo 0 >"$1" || exit 9; shift; exec "$@"`;
+
+/** The first process of a pid namespace takes all others with it. Where there is none, the tag finds them. */
+async function killTree(host: Host, child: ChildProcess, tag: string): Promise<void> {
+  if (child.pid === undefined) return;
+  if (!host.rung.layout) {
+    killGroup(child.pid);
+    return killAll(() => tagged(tag));
+  }
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const [launcher, first] = treeOf(child.pid);
+  sendKill(first ?? launcher!);
+  // The launcher ends when its namespace is gone. One that had not yet made it is killed itself.
+  if (first === undefined) return;
+  const timer = setTimeout(() => sendKill(child.pid!), 100);
+  await new Promise((resolve) => child.once("exit", resolve));
+  clearTimeout(timer);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+async function exitOf(child: ChildProcess, cgroup: Cgroup | undefined, watch: MemoryWatch | undefined): Promise<Exit> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  child.once("error", (error) => resolve(error.message));
+  child.once("exit", (code, signal) => resolve(exitWords(code, signal)));
+  const how = await promise;
+  watch?.stop();
+  return { how, outOfMemory: watch?.exceeded === true || (how === "signal: killed" && (cgroup?.oomKills() ?? 0) > 0) };
+}
+
+const SIGNALS: Readonly<Record<number, string>> = {
+  4: "illegal instruction",
+  6: "aborted",
+  7: "bus error",
+  8: "floating point exception",
+  9: "killed",
+  11: "segmentation fault",
+  15: "terminated",
+};
+
+/** bwrap and unshare report a signal as 128 + its number, as a shell does; so a runtime's own `exit 137` reads as a kill. */
+function exitWords(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal) return `signal: ${signal === "SIGKILL" ? "killed" : signal}`;
+  if (code === 0) return "";
+  const name = SIGNALS[code! - 128];
+  return name ? `signal: ${name}` : `exit status ${code}`;
+}
+
+interface MemoryWatch {
+  readonly exceeded: boolean;
+  stop(): void;
+}
+
+/** Without a cgroup: the whole tree dies when it holds more than it may. */
+function watchMemory(child: ChildProcess, memoryMb: number): MemoryWatch {
+  const watch = { exceeded: false, stop: () => clearInterval(timer) };
+  const timer = setInterval(() => {
+    const tree = treeOf(child.pid!);
+    if (heldKb(tree) <= memoryMb * 1024) return;
+    watch.exceeded = true;
+    watch.stop();
+    for (const pid of tree.reverse()) sendKill(pid);
+  }, WATCH_MS);
+  return watch;
+}

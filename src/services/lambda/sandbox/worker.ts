@@ -1,0 +1,284 @@
+// One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
+import { access, chmod, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { takeAnswerFile } from "./answer-file.ts";
+import { environment, type Places, placesOf } from "./environment.ts";
+import {
+  exited,
+  type Failure,
+  handlerFailed,
+  initReport,
+  noEntrypoint,
+  reported,
+  timedOut,
+  tooLarge,
+} from "./failures.ts";
+import type { Host } from "./host.ts";
+import { type Bind, startScript } from "./inside.ts";
+import { type Program, programFor, type Unstartable } from "./interpreters.ts";
+import { type Loopback, listenForRuntime } from "./loopback.ts";
+import { realNow } from "./real-time.ts";
+import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
+import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
+import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: "The Init phase is limited to 10 seconds." */
+const INIT_LIMIT_MS = 10_000;
+
+/** What ends a wait for the runtime. The first one counts. */
+type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
+type Bad =
+  | { readonly kind: "initError"; readonly answer: Answer }
+  | { readonly kind: "exit"; readonly exit: Exit }
+  | { readonly kind: "timeout" }
+  | { readonly kind: "aborted" };
+
+export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
+  await access(spec.codeDir);
+  const dir = join(host.workersDir, host.newWorkerName());
+  const places = placesOf(host, spec, dir);
+  const program = await programFor(spec, host, places);
+  await mkdir(dir, { mode: 0o700 });
+  for (const name of ["tmp", "out"]) {
+    await mkdir(join(dir, name));
+    await chmod(join(dir, name), 0o1777);
+  }
+  const worker = new ExecutionEnvironment(host, { spec, onLog, dir, places, program });
+  await worker.open();
+  return worker;
+}
+
+interface Plan {
+  readonly spec: Spec;
+  readonly onLog: OnLog;
+  readonly dir: string;
+  readonly places: Places;
+  readonly program: Program | Unstartable;
+}
+
+class ExecutionEnvironment implements Worker {
+  readonly #host: Host;
+  readonly #plan: Plan;
+  readonly #uid: number | undefined;
+  readonly #api: RuntimeApi;
+  #loopback: Loopback | undefined;
+  #process: RuntimeProcess | undefined;
+  #cleanup: Promise<void> = Promise.resolve();
+  #state: Worker["state"] = "busy";
+  #settled = Promise.withResolvers<void>();
+  #ending = Promise.withResolvers<Ending>();
+  #invocation: Invocation | undefined;
+  #lastWords: string | undefined;
+  #initMs: number | undefined;
+  #peakMb = 0;
+
+  constructor(host: Host, plan: Plan) {
+    this.#host = host;
+    this.#plan = plan;
+    this.#uid = host.takeUid();
+    this.#api = new RuntimeApi({
+      onReady: () => this.#ending.resolve({ kind: "ready" }),
+      onInitError: (answer) => this.#ending.resolve({ kind: "initError", answer }),
+      onAnswer: (answer) => this.#ending.resolve({ kind: "answer", answer }),
+    });
+    host.workers.add(this);
+  }
+
+  get state(): Worker["state"] {
+    return this.#state;
+  }
+
+  settled(): Promise<void> {
+    return this.#state === "busy" ? this.#settled.promise : Promise.resolve();
+  }
+
+  async open(): Promise<void> {
+    this.#loopback = await listenForRuntime(this.#host.server, this.#api, this.#uid ?? process.getuid!());
+    this.#initMs = await this.#init("init", INIT_LIMIT_MS).then((init) => (init.failure ? undefined : init.ms));
+    this.#settle();
+  }
+
+  async invoke(invocation: Invocation): Promise<Result> {
+    if (this.#state !== "warm") throw new Error(`this worker is ${this.#state}`);
+    invocation.signal?.throwIfAborted();
+    this.#state = "busy";
+    this.#settled = Promise.withResolvers();
+    this.#invocation = invocation;
+    this.#lastWords = undefined;
+    const abort = () => this.#ending.resolve({ kind: "aborted" });
+    invocation.signal?.addEventListener("abort", abort, { once: true });
+    const began = realNow();
+    const left = () => Math.max(0, invocation.timeoutMs - (realNow() - began));
+    try {
+      const outcome = await this.#run(invocation, left);
+      return this.#result(outcome, realNow() - began);
+    } finally {
+      invocation.signal?.removeEventListener("abort", abort);
+      this.#untilReady(left()).then(() => this.#settle());
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state === "dead") return;
+    this.#state = "dead";
+    this.#ending.resolve({ kind: "aborted" });
+    this.#loopback?.close();
+    await this.#kill();
+    // A function may have made what its own user cannot remove.
+    await rm(this.#plan.dir, { recursive: true, force: true }).catch((error) =>
+      this.#host.noticeOnce(`${this.#plan.dir} could not be removed: ${error}`),
+    );
+    this.#host.giveUid(this.#uid);
+    this.#host.workers.delete(this);
+    this.#settled.resolve();
+  }
+
+  /** The answer's bytes, or what went wrong. Rejects when the invocation was aborted. */
+  async #run(invocation: Invocation, left: () => number): Promise<Buffer | Failure> {
+    if (!this.#process) {
+      const { failure } = await this.#init("invoke", left());
+      if (failure) return failure;
+    }
+    this.#ending = Promise.withResolvers();
+    this.#api.give(invocation);
+    const ending = await this.#end(left());
+    if (ending.kind === "answer") {
+      await this.#process?.caughtUp();
+      return this.#answered(invocation, ending.answer);
+    }
+    await this.#kill();
+    return this.#failed(ending as Bad);
+  }
+
+  async #answered(invocation: Invocation, answer: Answer): Promise<Buffer | Failure> {
+    const body = answer.inFile || answer.exitStatus ? await this.#answerFile(invocation.requestId) : answer.body;
+    if (answer.exitStatus) return handlerFailed(invocation.requestId, answer.exitStatus, this.#lastWords);
+    if (answer.tooLarge || !body) return tooLarge(LARGEST_PAYLOAD);
+    return answer.errorType === undefined ? body : reported(body, answer.errorType);
+  }
+
+  #answerFile(requestId: string): Promise<Buffer | undefined> {
+    return takeAnswerFile(join(this.#plan.dir, "out"), requestId);
+  }
+
+  #failed(ending: Bad): Failure {
+    const { requestId = "", timeoutMs = INIT_LIMIT_MS, signal } = this.#invocation ?? {};
+    if (ending.kind === "exit") return exited(requestId, ending.exit);
+    if (ending.kind === "timeout") return timedOut(requestId, timeoutMs, new Date(realNow()));
+    if (ending.kind === "initError") return reported(ending.answer.body, ending.answer.errorType ?? "");
+    throw signal?.aborted ? signal.reason : new Error("the sandbox was closed");
+  }
+
+  #result(outcome: Buffer | Failure, tookMs: number): Result {
+    const failure = Buffer.isBuffer(outcome) ? undefined : outcome;
+    const { memoryMb } = this.#plan.spec;
+    const durationMs = failure?.error.kind === "timeout" ? this.#invocation!.timeoutMs : tookMs;
+    const initMs = this.#initMs;
+    this.#initMs = undefined;
+    this.#peakMb = Math.min(memoryMb, Math.max(this.#peakMb, this.#process?.peakMb() ?? 0));
+    if (failure?.error.type === "Runtime.OutOfMemory") this.#peakMb = memoryMb;
+    if (failure?.line) this.#say("platform", failure.line);
+    return {
+      payload: failure?.payload ?? (outcome as Buffer),
+      ...(failure && { error: failure.error }),
+      durationMs,
+      billedMs: Math.ceil(durationMs + (initMs ?? 0)),
+      ...(initMs !== undefined && { initMs }),
+      maxMemoryMb: this.#peakMb,
+    };
+  }
+
+  /** Starts the runtime and waits until it asks for its first event. */
+  async #init(phase: "init" | "invoke", limitMs: number): Promise<{ ms: number; failure?: Failure }> {
+    const began = realNow();
+    const failure = await this.#start(limitMs);
+    const ms = realNow() - began;
+    if (failure) this.#say("platform", initReport(ms, phase, failure.error));
+    return { ms, ...(failure && { failure }) };
+  }
+
+  async #start(limitMs: number): Promise<Failure | undefined> {
+    const { program, spec, places, dir } = this.#plan;
+    if ("message" in program) return noEntrypoint(this.#invocation?.requestId ?? "", program);
+    this.#ending = Promise.withResolvers();
+    this.#api.restart();
+    const tag = `${process.pid}-${dir}`;
+    const env = environment(spec, { places, program, runtimeApi: this.#loopback!.address, tag });
+    const { rung } = this.#host;
+    const start = startScript({
+      env,
+      argv: program.argv,
+      cwd: places.task,
+      fileMb: spec.ephemeralMb,
+      ownProcessCount: rung.layout,
+    });
+    const started = await startProcess(this.#host, {
+      inside: { workerDir: dir, uid: this.#uid, binds: rung.layout ? this.#binds(program) : [], start },
+      memoryMb: spec.memoryMb,
+      tag: `_SANDBOX_ID=${tag}`,
+      api: this.#api,
+      onLine: (stream, text) => this.#say(stream, text),
+    });
+    this.#process = started;
+    started.exited.then((exit) => this.#exited(started, exit));
+    const ending = await this.#end(limitMs);
+    if (ending.kind === "ready") return undefined;
+    await this.#kill();
+    return this.#failed(ending as Bad);
+  }
+
+  #binds(program: Program): Bind[] {
+    const { dir, places, spec } = this.#plan;
+    return [
+      { from: spec.codeDir, to: places.task },
+      { from: join(dir, "tmp"), to: places.tmp, write: true },
+      { from: join(dir, "out"), to: places.out, write: true },
+      ...program.binds,
+    ];
+  }
+
+  #exited(started: RuntimeProcess, exit: Exit): void {
+    if (this.#process !== started) return;
+    this.#process = undefined;
+    this.#cleanup = started.kill();
+    this.#ending.resolve({ kind: "exit", exit });
+  }
+
+  async #kill(): Promise<void> {
+    const running = this.#process;
+    this.#process = undefined;
+    if (running) this.#cleanup = running.kill();
+    await this.#cleanup;
+  }
+
+  async #end(limitMs: number): Promise<Ending> {
+    const { promise, resolve } = this.#ending;
+    const timer = setTimeout(() => resolve({ kind: "timeout" }), limitMs);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** After the answer a runtime may work on until it asks for the next event, but not past the deadline. */
+  async #untilReady(limitMs: number): Promise<void> {
+    if (!this.#process || this.#api.ready) return;
+    this.#ending = Promise.withResolvers();
+    const ending = await this.#end(limitMs);
+    if (ending.kind === "timeout") await this.#kill();
+  }
+
+  #settle(): void {
+    if (this.#state === "dead") return;
+    this.#invocation = undefined;
+    this.#state = "warm";
+    this.#settled.resolve();
+  }
+
+  #say(stream: LogLine["stream"], text: string): void | Promise<void> {
+    if (stream === "stderr" && text.trim() !== "") this.#lastWords = text;
+    const requestId = this.#invocation?.requestId;
+    return this.#plan.onLog({ at: realNow(), ...(requestId !== undefined && { requestId }), text, stream });
+  }
+}
