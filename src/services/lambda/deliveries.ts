@@ -9,7 +9,7 @@ import {
   type Work,
 } from "../../kernel/mod.ts";
 import { configurationOf, type FunctionRow } from "./configuration.ts";
-import { type EventInvokeConfig, findConfig } from "./event-invoke-configs.ts";
+import { findConfig } from "./event-invoke-configs.ts";
 import { findFunction } from "./functions.ts";
 import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
 import { lambdaPrincipal } from "./roles.ts";
@@ -53,13 +53,13 @@ export async function putInvocation(
   });
 }
 
-/** A function that failed, in a form that the post can be thrown: what it answered goes to the destination. */
+/** A function that failed, in a form that can be thrown: the post tries again, and what it answered goes to the destination. */
 class FailedInvocation extends Error {
   readonly outcome: Outcome;
 
-  constructor(outcome: Outcome) {
+  constructor(name: string, outcome: Outcome) {
     const { errorType, errorMessage } = readError(outcome.payload);
-    super(`${errorType}: ${errorMessage}`);
+    super(`${name} failed with ${errorType}: ${errorMessage}`);
     this.name = "FailedInvocation";
     this.outcome = outcome;
   }
@@ -83,22 +83,18 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
     return;
   }
-  try {
-    const outcome = await runtimeOf(ctx).run(ctx, row, {
-      requestId: invocation.requestId,
-      event: Buffer.from(invocation.event),
-      invokedArn: work.to,
-    });
-    if (outcome.error) throw new FailedInvocation(outcome);
-    if (config?.on_success)
-      await ctx.write((tx) => put(ctx, tx, record(ctx, work, { outcome, condition: "Success" }), config.on_success!));
-  } catch (error) {
-    if (!ctx.signal.aborted) ctx.log.error(`${ref.name} failed: ${whatNext(ctx, work, { row, config, error })}`);
-    throw error;
-  }
+  const outcome = await runtimeOf(ctx).run(ctx, row, {
+    requestId: invocation.requestId,
+    event: Buffer.from(invocation.event),
+    invokedArn: work.to,
+  });
+  if (outcome.error) throw new FailedInvocation(ref.name, outcome);
+  const { on_success } = config ?? {};
+  if (on_success)
+    await ctx.write((tx) => put(ctx, tx, record(ctx, work, { outcome, condition: "Success" }), on_success));
 }
 
-/** After the last attempt: OnFailure's destination gets the record, the dead-letter queue the event. */
+/** After the last attempt: OnFailure's destination gets the record, the dead-letter queue the event. Not having either is said loudly. */
 export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void> {
   const invocation = asynchronousOf(work);
   if (!invocation) return;
@@ -110,6 +106,12 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
   if (config?.on_failure) await put(ctx, tx, record(ctx, work, { outcome, condition }), config.on_failure);
   const { DeadLetterConfig } = configurationOf(row);
   if (DeadLetterConfig) await ctx.put(tx, deadLetter(invocation, outcome, DeadLetterConfig.TargetArn));
+  const targets = [config?.on_failure, DeadLetterConfig?.TargetArn].filter((target) => target);
+  ctx.log.error(
+    targets.length > 0
+      ? `${ref.name}: the event of ${invocation.requestId} goes to ${targets.join(" and ")}`
+      : `${ref.name}: the event of ${invocation.requestId} is lost: no OnFailure destination, no dead-letter queue`,
+  );
 }
 
 const find = async (tx: Tx, ref: FunctionRef) => ({
@@ -128,20 +130,6 @@ function asynchronousOf(work: Work): Asynchronous | undefined {
 function eventOf(payload: unknown): unknown {
   const wrapped = payload as { kind?: unknown; event?: unknown } | null;
   return typeof wrapped === "object" && wrapped?.kind === "event" && "event" in wrapped ? wrapped.event : payload;
-}
-
-function whatNext(
-  ctx: Context,
-  work: Work,
-  { row, config, error }: { row: FunctionRow; config: EventInvokeConfig | undefined; error: unknown },
-): string {
-  const said = `${error instanceof Error ? error.message : error} (attempt ${work.attempt} of ${work.retry.attempts})`;
-  const { waitsMs, attempts, maxAgeMs = Number.POSITIVE_INFINITY } = work.retry;
-  const waitMs = waitsMs[Math.min(work.attempt, waitsMs.length) - 1] ?? 0;
-  if (work.attempt < attempts && ctx.clock.now() + waitMs - work.createdAt <= maxAgeMs)
-    return `${said}; again in ${waitMs / 1000} s`;
-  const targets = [config?.on_failure, configurationOf(row).DeadLetterConfig?.TargetArn].filter(Boolean);
-  return `${said}; given up, ${targets.length > 0 ? `the event goes to ${targets.join(" and ")}` : "the event is lost: it has neither destination nor dead-letter queue"}`;
 }
 
 /** The record of an invocation for a destination, version 1.0: recorded answers of AWS. */

@@ -1,12 +1,10 @@
-// Lambda's errors, word for word. Those with a `Type` are Lambda's own; those without come from its front (ValidationException, sizes).
+// Lambda's errors, word for word. The wire adds the `Type` that Lambda's own errors have and those of its front have not.
 import { AwsError } from "../../kernel/mod.ts";
 
-const user = (code: string, status: number, message: string, fields: Record<string, unknown> = {}) =>
-  new AwsError(code, status, message, { Type: "User", ...fields });
-
-export const invalidParameter = (message: string): AwsError => user("InvalidParameterValueException", 400, message);
-export const notFound = (message: string): AwsError => user("ResourceNotFoundException", 404, message);
-const conflict = (message: string): AwsError => user("ResourceConflictException", 409, message);
+export const invalidParameter = (message: string): AwsError =>
+  new AwsError("InvalidParameterValueException", 400, message);
+export const notFound = (message: string): AwsError => new AwsError("ResourceNotFoundException", 404, message);
+const conflict = (message: string): AwsError => new AwsError("ResourceConflictException", 409, message);
 const tooLarge = (message: string): AwsError => new AwsError("RequestEntityTooLargeException", 413, message);
 
 export const errors = {
@@ -29,7 +27,7 @@ export const errors = {
       `1 validation error detected: Value '${value}' at '${path}' failed to satisfy constraint: ${constraint}`,
     ),
   revisionMismatch: (call: "GetFunction/GetAlias" | "GetPolicy") =>
-    user(
+    new AwsError(
       "PreconditionFailedException",
       412,
       `The Revision Id provided does not match the latest Revision Id. Call the ${call} API to retrieve the latest Revision Id`,
@@ -49,22 +47,26 @@ export const errors = {
   payloadTooLarge: (bytes: number, type: string, limit: number) =>
     tooLarge(`${bytes} byte payload is too large for the ${type} invocation type (limit ${limit} bytes)`),
   badJson: (reason: string) =>
-    user(
+    new AwsError(
       "InvalidRequestContentException",
       400,
       `Could not parse request body into json: Could not parse payload into json: ${reason}`,
     ),
   badClientContext: () =>
-    user("InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object."),
+    new AwsError("InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object."),
   throttled: () =>
-    user("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: "ConcurrentInvocationLimitExceeded" }),
+    new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: "ConcurrentInvocationLimitExceeded" }),
 
   statementExists: (sid: string) =>
     conflict(
       `The statement id (${sid}) provided already exists. Please provide a new statement id, or remove the existing statement.`,
     ),
   policyTooLong: (size: number, limit: number) =>
-    user("PolicyLengthExceededException", 400, `The final policy size (${size}) is bigger than the limit (${limit}).`),
+    new AwsError(
+      "PolicyLengthExceededException",
+      400,
+      `The final policy size (${size}) is bigger than the limit (${limit}).`,
+    ),
   badPrincipal: () => invalidParameter("The provided principal was invalid. Please check the principal and try again."),
   noPolicy: () => notFound("The resource you requested does not exist."),
   tooManyTags: () => invalidParameter("Number of tags exceeds resource tag limit."),
