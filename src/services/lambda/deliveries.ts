@@ -83,7 +83,7 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
     return;
   }
-  const outcome = await runtimeOf(ctx).run(ctx, row, {
+  const outcome = await runtimeOf(ctx).runInTurn(ctx, row, {
     requestId: invocation.requestId,
     event: Buffer.from(invocation.event),
     invokedArn: work.to,

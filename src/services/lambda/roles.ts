@@ -17,7 +17,7 @@ export async function assumeRole(
   ctx: Context,
   ref: FunctionRef,
   role: string,
-): Promise<{ credentials: Credentials; expires: number; session: Principal }> {
+): Promise<{ credentials: Credentials; session: Principal }> {
   // A session's name has two characters at least, a function's one.
   const input = { RoleArn: role, RoleSessionName: ref.name.padEnd(2, "_") };
   const { Credentials: given, AssumedRoleUser: user } = await ctx
@@ -32,7 +32,6 @@ export async function assumeRole(
       secretAccessKey: given!.SecretAccessKey!,
       sessionToken: given!.SessionToken!,
     },
-    expires: given!.Expiration!.getTime(),
     session: {
       kind: "session",
       account: role.split(":")[4]!,

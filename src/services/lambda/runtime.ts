@@ -1,5 +1,6 @@
 // What runs while the cloud is up: the sandbox, its pool of warm workers, the log files. One for each cloud, found by its configuration.
 import { readdir, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import {
   type Arn,
@@ -12,7 +13,7 @@ import {
 } from "../../kernel/mod.ts";
 import { codeDir, lambdaDir } from "./code.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
-import { type Credentials, environmentOf } from "./environment.ts";
+import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
 import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
@@ -57,20 +58,23 @@ export async function startRuntime(ctx: Context): Promise<Runtime> {
   return runtime;
 }
 
+type Write = (text: string) => Promise<void> | undefined;
+
 /** What is known of a worker besides what the sandbox knows. */
 interface Environment {
-  readonly credentials: Credentials;
-  /** ms on the clock. */
-  readonly expires: number;
+  readonly accessKeyId: string;
   readonly session: Principal;
-  /** Of the invocation that it answers. */
-  tail?: LogTail | undefined;
-  /** Where its lines are shown: as caused by that invocation, else by the one that started it. */
-  show: (text: string) => void;
+  /** Where its lines go: to the log, as of the invocation that it answers, or answered last, or was started for. */
+  write: Write;
 }
 
-/** A worker whose role session ends sooner than this is replaced, so that no invocation outlives its credentials. */
-const CREDENTIALS_MARGIN_MS = 900_000;
+/**
+ * Environments are renewed so often: a role session lasts an hour, an invocation a quarter of one, and none may outlive its credentials.
+ */
+const RENEWAL_MS = 45 * 60_000;
+
+/** Asynchronous invocations at once: a burst of events is worked off, not started all together. */
+const ASYNCHRONOUS_HANDS = 4 * availableParallelism();
 
 export class Runtime implements Running {
   /** Signs this process's download links. */
@@ -80,6 +84,7 @@ export class Runtime implements Running {
   readonly #logs: LogFiles;
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
+  readonly #asynchronous: Semaphore;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -89,6 +94,7 @@ export class Runtime implements Running {
     this.#logs = new LogFiles((path, error) => ctx.log.error(`the log ${path} cannot be written: ${error}`));
     this.#environments = new WeakMap();
     this.#running = new Set();
+    this.#asynchronous = new Semaphore(ASYNCHRONOUS_HANDS);
     this.#opened = this.#open();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
@@ -103,6 +109,13 @@ export class Runtime implements Running {
     } finally {
       this.#running.delete(running);
     }
+  }
+
+  /** The same for what nobody waits for: it waits its turn. Rejects when the cloud stops. */
+  async runInTurn(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    await using _turn = await this.#asynchronous.take();
+    this.#stop.signal.throwIfAborted();
+    return await this.run(ctx, row, call);
   }
 
   /** Ends the warm workers of all versions of a function; those that are busy end after their answer. */
@@ -140,17 +153,21 @@ export class Runtime implements Running {
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
-    const current = await this.#code(ctx, row);
-    const worker = await this.#acquire(ctx, current);
-    const environment = this.#environments.get(worker)!;
-    const { MemorySize, Timeout } = configurationOf(current.row);
+    const code = await this.#code(ctx, row);
+    const { pool } = await this.#opened;
     const { requestId } = call;
-    environment.tail = new LogTail();
-    environment.show = showTo(ctx.log);
-    // What the function calls with this worker's credentials is caused by this invocation.
-    ctx.attribute(environment.credentials.accessKeyId, ctx.requestId);
+    const tail = new LogTail();
+    const write = this.#writer(ctx, row, tail);
+    const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
+      this.#start(ctx, { ...code, sandbox, write }),
+    );
+    const environment = this.#environments.get(worker)!;
+    environment.write = write;
+    // What the function calls with its environment's credentials is caused by this invocation.
+    ctx.attribute(environment.accessKeyId, ctx.requestId);
     try {
-      this.#log(current.row, environment, platformLines.start(requestId, row.version));
+      write(platformLines.start(requestId, row.version));
+      const { MemorySize, Timeout } = configurationOf(code.row);
       const timeoutMs = Timeout * 1000;
       const result = await worker.invoke({
         requestId,
@@ -159,22 +176,16 @@ export class Runtime implements Running {
         deadlineMs: realNow() + timeoutMs,
         timeoutMs,
         traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
-        clientContext: call.clientContext,
+        ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
         signal: this.#stop.signal,
       });
-      this.#log(current.row, environment, platformLines.end(requestId));
-      this.#log(current.row, environment, platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
-      return {
-        payload: result.payload,
-        error: result.error,
-        logTail: environment.tail.toBase64(),
-        version: row.version,
-        session: environment.session,
-      };
+      write(platformLines.end(requestId));
+      write(platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
+      const { payload, error } = result;
+      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
     } finally {
-      ctx.attribute(environment.credentials.accessKeyId, undefined);
-      environment.tail = undefined;
-      (await this.#opened).pool.release(worker);
+      ctx.attribute(environment.accessKeyId, undefined);
+      pool.release(worker);
     }
   }
 
@@ -198,32 +209,18 @@ export class Runtime implements Running {
     return { row: latest, dir: live.dir };
   }
 
-  async #acquire(ctx: Context, code: { row: FunctionRow; dir: string }): Promise<Worker> {
-    const { sandbox, pool } = await this.#opened;
-    const { row } = code;
-    const key = {
-      functionKey: functionArn(refOf(row)),
-      revision: `${row.version} ${row.revision_id} ${row.code_sha256}`,
-    };
-    for (;;) {
-      const worker = await pool.acquire(key, () => this.#start(ctx, sandbox, code));
-      const environment = this.#environments.get(worker);
-      if (environment && environment.expires - ctx.clock.now() > CREDENTIALS_MARGIN_MS) return worker;
-      await worker[Symbol.asyncDispose]();
-      pool.release(worker);
-    }
-  }
-
-  async #start(ctx: Context, sandbox: Sandbox, { row, dir }: { row: FunctionRow; dir: string }): Promise<Worker> {
+  /** A new worker, with a role session of its own. */
+  async #start(ctx: Context, { row, dir, sandbox, write }: Start): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
-    const { credentials, expires, session } = await assumeRole(ctx, ref, configuration.Role);
-    const environment: Environment = { credentials, expires, session, show: showTo(ctx.log) };
+    const runtime = configuration.Runtime;
+    const { credentials, session } = await assumeRole(ctx, ref, configuration.Role);
+    const environment: Environment = { accessKeyId: credentials.accessKeyId, session, write };
     const spec: Spec = {
       functionName: ref.name,
       functionArn: functionArn(ref),
       version: row.version,
-      runtime: configuration.Runtime,
+      runtime,
       handler: configuration.Handler,
       codeDir: dir,
       env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials }),
@@ -231,22 +228,38 @@ export class Runtime implements Running {
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
       logGroup: configuration.LoggingConfig.LogGroup,
-      logStream: logStreamName(ctx.clock.now(), row.version, newHex(32)),
+      logStream: logStreamName(ctx.now, row.version, newHex(32)),
     };
-    const { Runtime: runtime } = configuration;
-    this.#log(row, environment, platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
-    const worker = await sandbox.start(spec, (line) => this.#log(row, environment, line.text));
+    write(platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
+    const worker = await sandbox.start(spec, (line) => environment.write(line.text));
     this.#environments.set(worker, environment);
     return worker;
   }
 
-  #log(row: FunctionRow, environment: Environment, text: string): Promise<void> | undefined {
-    const now = this.#ctx.clock.now();
-    environment.tail?.add(text);
-    environment.show(text);
-    return this.#logs.append(logPath(this.#ctx.config, refOf(row), now), logLine(now, text));
+  #writer(ctx: Context, row: FunctionRow, tail: LogTail): Write {
+    const show = showTo(ctx.log);
+    const ref = refOf(row);
+    return (text) => {
+      const now = ctx.clock.now();
+      tail.add(text);
+      show(text);
+      return this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text));
+    };
   }
 }
+
+interface Start {
+  readonly row: FunctionRow;
+  readonly dir: string;
+  readonly sandbox: Sandbox;
+  readonly write: Write;
+}
+
+/** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
+const keyOf = (row: FunctionRow, now: number) => ({
+  functionKey: functionArn(refOf(row)),
+  revision: [row.version, row.revision_id, row.code_sha256, Math.floor(now / RENEWAL_MS)].join(" "),
+});
 
 /** Of one invocation, on the terminal. The file has all of them. */
 const SHOWN_LINES = 100;
@@ -278,4 +291,27 @@ async function sweep(ctx: Context, dir: string): Promise<void> {
   });
   for (const name of found)
     if (!names.has(name.replace(/\.zip$/, ""))) await rm(join(home, name), { recursive: true, force: true });
+}
+
+class Semaphore {
+  #free: number;
+  readonly #waiting: (() => void)[];
+
+  constructor(hands: number) {
+    this.#free = hands;
+    this.#waiting = [];
+  }
+
+  /** Resolves when there is a free hand, in the order of asking; its disposal gives the hand back. */
+  async take(): Promise<AsyncDisposable> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const next = this.#waiting.shift();
+        if (next) next();
+        else this.#free++;
+      },
+    };
+  }
 }

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { zipOf } from "./package.fixture.ts";
+import { zipOf } from "../../../test/zip.ts";
 import { readZip, ZipError } from "./zip.ts";
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("utf8");
