@@ -8,7 +8,7 @@ import { codeZip } from "./code.ts";
 import type { FunctionRow } from "./configuration.ts";
 import { runtimeOf } from "./runtime.ts";
 
-const PREFIX = "/_aws-like/lambda/code/";
+const PREFIX = "/_lambda/code/";
 const VALID_MS = 600_000;
 
 // The key is the process's own: a URL lives no longer than what signed it.

@@ -16,6 +16,7 @@ const SUPPORTED = [
   "python3.10",
   "python3.11",
   "java21",
+  "ruby4.0",
   "ruby3.3",
   "ruby3.4",
   "ruby3.2",
