@@ -1,0 +1,177 @@
+// Aliases: names that point at one version. Weights over two versions are refused until versions are weighed at invocation.
+import { defineOperations, type Input, newRequestId, type Output, type Tx } from "../../kernel/mod.ts";
+import { findVersion } from "./configuration.ts";
+import { errors, invalidParameter, notFound } from "./errors.ts";
+import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
+
+export const tables = `
+CREATE TABLE lambda_alias (
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
+  function_name TEXT NOT NULL,
+  name TEXT NOT NULL,
+  function_version TEXT NOT NULL,
+  description TEXT NOT NULL,
+  revision_id TEXT NOT NULL,
+  PRIMARY KEY (account, region, function_name, name)
+)`;
+
+export interface AliasRow {
+  readonly account: string;
+  readonly region: string;
+  readonly function_name: string;
+  readonly name: string;
+  readonly function_version: string;
+  readonly description: string;
+  readonly revision_id: string;
+}
+
+export const findAlias = (tx: Tx, ref: FunctionRef, name: string) =>
+  tx.one<AliasRow>(
+    `SELECT * FROM lambda_alias
+     WHERE account = :account AND region = :region AND function_name = :function_name AND name = :name`,
+    { account: ref.account, region: ref.region, function_name: ref.name, name },
+  );
+
+export const aliases = defineOperations("lambda", {
+  CreateAlias: {
+    access: (ctx, input) => ({ action: "lambda:CreateAlias", resource: resourceOf(ctx, input.FunctionName) }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      refuseWeights(input.RoutingConfig);
+      return ctx.write(async (tx) => {
+        await requireVersion(tx, ref, input.FunctionVersion!);
+        if (await findAlias(tx, ref, input.Name!)) throw errors.aliasExists(aliasArn(ref, input.Name!));
+        const row: AliasRow = {
+          account: ref.account,
+          region: ref.region,
+          function_name: ref.name,
+          name: input.Name!,
+          function_version: input.FunctionVersion!,
+          description: input.Description ?? "",
+          revision_id: newRequestId(),
+        };
+        await tx.run(
+          `INSERT INTO lambda_alias (account, region, function_name, name, function_version, description, revision_id)
+           VALUES (:account, :region, :function_name, :name, :function_version, :description, :revision_id)`,
+          { ...row },
+        );
+        return describeAlias(row);
+      });
+    },
+  },
+
+  GetAlias: {
+    access: (ctx, input) => ({ action: "lambda:GetAlias", resource: resourceOf(ctx, input.FunctionName) }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      const row = await ctx.read((tx) => findAlias(tx, ref, input.Name!));
+      if (!row) throw notFound(`Cannot find alias arn: ${aliasArn(ref, input.Name!)}`);
+      return describeAlias(row);
+    },
+  },
+
+  UpdateAlias: {
+    access: (ctx, input) => ({ action: "lambda:UpdateAlias", resource: resourceOf(ctx, input.FunctionName) }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      refuseWeights(input.RoutingConfig);
+      return ctx.write(async (tx) => {
+        const before = await findAlias(tx, ref, input.Name!);
+        if (!before) throw notFound(`Alias not found: ${aliasArn(ref, input.Name!)}`);
+        if (input.RevisionId !== undefined && input.RevisionId !== before.revision_id)
+          throw errors.revisionMismatch("GetFunction/GetAlias");
+        if (input.FunctionVersion !== undefined) await requireVersion(tx, ref, input.FunctionVersion);
+        const row: AliasRow = {
+          ...before,
+          function_version: input.FunctionVersion ?? before.function_version,
+          description: input.Description ?? before.description,
+          revision_id: newRequestId(),
+        };
+        await tx.run(
+          `UPDATE lambda_alias SET function_version = :function_version, description = :description, revision_id = :revision_id
+           WHERE account = :account AND region = :region AND function_name = :function_name AND name = :name`,
+          { ...row },
+        );
+        return describeAlias(row);
+      });
+    },
+  },
+
+  DeleteAlias: {
+    access: (ctx, input) => ({ action: "lambda:DeleteAlias", resource: resourceOf(ctx, input.FunctionName) }),
+    // Deleting what is not there succeeds on AWS too.
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      const key = { account: ref.account, region: ref.region, function_name: ref.name, name: input.Name! };
+      await ctx.write(async (tx) => {
+        for (const { table, column } of OWNED)
+          await tx.run(
+            `DELETE FROM ${table}
+             WHERE account = :account AND region = :region AND function_name = :function_name AND ${column} = :name`,
+            key,
+          );
+      });
+      return {};
+    },
+  },
+
+  ListAliases: {
+    access: (ctx, input) => ({ action: "lambda:ListAliases", resource: resourceOf(ctx, input.FunctionName) }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      const limit = Math.min(input.MaxItems ?? PAGE, PAGE);
+      const rows = await ctx.read(async (tx) => {
+        if (!(await findVersion(tx, ref))) throw errors.functionNotFound(functionArn({ ...ref, qualifier: undefined }));
+        return tx.all<AliasRow>(
+          `SELECT * FROM lambda_alias
+           WHERE account = :account AND region = :region AND function_name = :name AND name > :marker
+             AND (function_version = :version OR :version = '')
+           ORDER BY name LIMIT :limit`,
+          {
+            account: ref.account,
+            region: ref.region,
+            name: ref.name,
+            marker: input.Marker ?? "",
+            version: input.FunctionVersion ?? "",
+            limit: limit + 1,
+          },
+        );
+      });
+      return {
+        Aliases: rows.slice(0, limit).map(describeAlias),
+        ...(rows.length > limit && { NextMarker: rows[limit - 1]!.name }),
+      };
+    },
+  },
+});
+
+const PAGE = 50;
+
+const OWNED = [
+  { table: "lambda_alias", column: "name" },
+  { table: "lambda_policy", column: "qualifier" },
+  { table: "lambda_event_invoke_config", column: "qualifier" },
+] as const;
+
+const describeAlias = (row: AliasRow): Output<"lambda", "GetAlias"> => ({
+  AliasArn: aliasArn({ account: row.account, region: row.region, name: row.function_name }, row.name),
+  Name: row.name,
+  FunctionVersion: row.function_version,
+  Description: row.description,
+  RevisionId: row.revision_id,
+});
+
+const aliasArn = (ref: FunctionRef, name: string) => functionArn({ ...ref, qualifier: name });
+
+async function requireVersion(tx: Tx, ref: FunctionRef, version: string): Promise<void> {
+  if (!(await findVersion(tx, ref, version)))
+    throw errors.functionNotFound(functionArn({ ...ref, qualifier: version }));
+}
+
+function refuseWeights(config: Input<"lambda", "CreateAlias">["RoutingConfig"]): void {
+  const weights = Object.keys(config?.AdditionalVersionWeights ?? {});
+  if (weights.length > 1)
+    throw invalidParameter("Number of items in AdditionalVersionWeights cannot be greater than 1");
+  if (weights.length > 0) throw errors.unsupported("RoutingConfig.AdditionalVersionWeights");
+}

@@ -1,0 +1,216 @@
+// CreateFunction, Get, List, Delete. The order of checks in each is AWS's, as far as recorded answers show it.
+import { defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { findAlias } from "./aliases.ts";
+import { type Code, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
+import { choose, describe, type FunctionRow, findVersion, insertVersion, refuseUnsupported } from "./configuration.ts";
+import { codeLocation } from "./download.ts";
+import { errors, invalidParameter } from "./errors.ts";
+import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
+import { assumeRole } from "./roles.ts";
+import { runtimeOf } from "./runtime.ts";
+import { checkTags, tagsOf } from "./tags.ts";
+import { publish } from "./versions.ts";
+
+export const functions = defineOperations("lambda", {
+  CreateFunction: {
+    access: (ctx, input) => [
+      { action: "lambda:CreateFunction", resource: resourceOf(ctx, input.FunctionName) },
+      passRole(input.Role),
+    ],
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      if (ref.qualifier !== undefined) throw invalidParameter("A function is created without a qualifier.");
+      if (ref.name.length > 64) throw errors.nameTooLong(ref.name);
+      refuseUnsupported(input);
+      const configuration = choose(
+        { ...input, FunctionName: ref.name },
+        { Role: input.Role!, Architectures: [input.Architectures?.[0] ?? "x86_64"] },
+      );
+      const tags = input.Tags ?? {};
+      checkTags(tags);
+      if (await ctx.read((tx) => findVersion(tx, ref))) throw errors.functionExists(ref.name);
+      await assumeRole(ctx, ref, configuration.Role);
+      const code = await stageCode(ctx, input.Code ?? {});
+      const row: FunctionRow = {
+        account: ref.account,
+        region: ref.region,
+        function_name: ref.name,
+        version: "$LATEST",
+        revision_id: newRequestId(),
+        configuration: JSON.stringify(configuration),
+        ...codeColumns(code),
+        tags: JSON.stringify(tags),
+        last_version: 0,
+        last_modified_ms: ctx.now,
+      };
+      const created = await ctx.write(async (tx) => {
+        if (await findVersion(tx, ref)) throw errors.functionExists(ref.name);
+        await insertVersion(tx, row);
+        return input.Publish ? await publish(tx, row, { now: ctx.now }) : row;
+      });
+      return describe(created);
+    },
+  },
+
+  GetFunction: {
+    access: (ctx, input) => ({
+      action: "lambda:GetFunction",
+      resource: resourceOf(ctx, input.FunctionName, input.Qualifier),
+    }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
+      const { row, tags } = await ctx.read(async (tx) => {
+        const row = await requireFunction(tx, ref);
+        return { row, tags: tagsOf((await findVersion(tx, ref)) ?? row) };
+      });
+      return {
+        Configuration: describeAs(row, ref),
+        Code: { RepositoryType: "S3", Location: codeLocation(ctx, row) },
+        ...(Object.keys(tags).length > 0 && { Tags: tags }),
+      };
+    },
+  },
+
+  GetFunctionConfiguration: {
+    access: (ctx, input) => ({
+      action: "lambda:GetFunctionConfiguration",
+      resource: resourceOf(ctx, input.FunctionName, input.Qualifier),
+    }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
+      return describeAs(await ctx.read((tx) => requireFunction(tx, ref)), ref);
+    },
+  },
+
+  ListFunctions: {
+    access: () => ({ action: "lambda:ListFunctions", resource: "*" }),
+    async handle(ctx, input) {
+      if (input.MasterRegion !== undefined) throw errors.unsupported("MasterRegion");
+      const all = input.FunctionVersion === "ALL";
+      const limit = Math.min(input.MaxItems ?? PAGE, PAGE);
+      const [name, version] = readMarker(input.Marker);
+      const rows = await ctx.read((tx) =>
+        tx.all<FunctionRow>(
+          `SELECT * FROM lambda_function
+           WHERE account = :account AND region = :region AND (version = '$LATEST' OR :all = 1)
+             AND (function_name > :name OR (function_name = :name AND version > :version))
+           ORDER BY function_name, version LIMIT :limit`,
+          { account: ctx.account, region: ctx.region, all: all ? 1 : 0, name, version, limit: limit + 1 },
+        ),
+      );
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        Functions: page.map((row) => describe(row, { list: true, qualified: all })),
+        ...(last && rows.length > limit && { NextMarker: writeMarker(last.function_name, last.version) }),
+      };
+    },
+  },
+
+  DeleteFunction: {
+    access: (ctx, input) => ({
+      action: "lambda:DeleteFunction",
+      resource: resourceOf(ctx, input.FunctionName, input.Qualifier),
+    }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
+      const { qualifier } = ref;
+      if (qualifier === "$LATEST")
+        throw invalidParameter("$LATEST version cannot be deleted without deleting the function.");
+      if (qualifier !== undefined && /^[a-zA-Z0-9-_]+$/.test(qualifier) && !/^\d+$/.test(qualifier))
+        throw invalidParameter("Deletion of aliases is not currently supported.");
+      const key = { account: ref.account, region: ref.region, name: ref.name };
+      await ctx.write(async (tx) => {
+        if (!(await findVersion(tx, ref))) throw errors.functionNotFound(functionArn(key));
+        if (qualifier !== undefined) {
+          const user = await tx.one<{ name: string }>(
+            `SELECT name FROM lambda_alias
+             WHERE account = :account AND region = :region AND function_name = :name AND function_version = :qualifier`,
+            { ...key, qualifier },
+          );
+          if (user) throw errors.versionInUse(functionArn(ref), user.name);
+        }
+        for (const { table, column } of OWNED)
+          await tx.run(
+            `DELETE FROM ${table} WHERE account = :account AND region = :region AND function_name = :name
+             AND (${column} = :qualifier OR :whole = 1)`,
+            { ...key, qualifier: qualifier ?? "", whole: qualifier === undefined ? 1 : 0 },
+          );
+      });
+      runtimeOf(ctx).retire(functionArn(key));
+      return { StatusCode: 204 };
+    },
+  },
+
+  GetAccountSettings: {
+    access: () => ({ action: "lambda:GetAccountSettings", resource: "*" }),
+    async handle(ctx) {
+      const usage = await ctx.read((tx) =>
+        tx.one<{ size: number; functions: number }>(
+          `SELECT coalesce(sum(code_size), 0) AS size, coalesce(sum(CASE WHEN version = '$LATEST' THEN 1 ELSE 0 END), 0) AS functions
+           FROM lambda_function WHERE account = :account AND region = :region`,
+          { account: ctx.account, region: ctx.region },
+        ),
+      );
+      return {
+        AccountLimit: {
+          TotalCodeSize: 80_530_636_800,
+          CodeSizeUnzipped: MAX_UNZIPPED_BYTES,
+          CodeSizeZipped: MAX_ZIPPED_BYTES,
+          ConcurrentExecutions: 1000,
+          UnreservedConcurrentExecutions: 1000,
+        },
+        AccountUsage: { TotalCodeSize: Number(usage?.size ?? 0), FunctionCount: Number(usage?.functions ?? 0) },
+      };
+    },
+  },
+});
+
+// "Lambda returns a maximum of 50 items in each response, even if you set the number higher" (ListFunctions).
+const PAGE = 50;
+
+// What goes with a function. Constant names: no value is ever concatenated.
+const OWNED = [
+  { table: "lambda_function", column: "version" },
+  { table: "lambda_policy", column: "qualifier" },
+  { table: "lambda_event_invoke_config", column: "qualifier" },
+  { table: "lambda_alias", column: "name" },
+] as const;
+
+/** The row that a ref leads to, through an alias where it names one; AWS's 404 where there is none. */
+export async function requireFunction(tx: Tx, ref: FunctionRef): Promise<FunctionRow> {
+  const row = await findFunction(tx, ref);
+  if (!row) throw errors.functionNotFound(functionArn(ref));
+  return row;
+}
+
+export async function findFunction(tx: Tx, ref: FunctionRef): Promise<FunctionRow | undefined> {
+  const { qualifier = "$LATEST" } = ref;
+  const alias = /^\d+$|^\$/.test(qualifier) ? undefined : await findAlias(tx, ref, qualifier);
+  return findVersion(tx, ref, alias?.function_version ?? qualifier);
+}
+
+/** As AWS answers to a qualified question: with the qualifier that was asked for in the ARN. */
+const describeAs = (row: FunctionRow, ref: FunctionRef) => ({ ...describe(row), FunctionArn: functionArn(ref) });
+
+export const codeColumns = (code: Code) => ({ code_sha256: code.sha256, code_size: code.size, live: code.live });
+
+export const passRole = (role: string | undefined) => ({
+  action: "iam:PassRole",
+  resource: role ?? "",
+  conditions: { "iam:PassedToService": "lambda.amazonaws.com" },
+});
+
+const writeMarker = (name: string, version: string): string =>
+  Buffer.from(JSON.stringify([name, version])).toString("base64url");
+
+function readMarker(marker: string | undefined): [string, string] {
+  if (!marker) return ["", ""];
+  try {
+    const [name, version] = JSON.parse(Buffer.from(marker, "base64url").toString());
+    if (typeof name === "string" && typeof version === "string") return [name, version];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw invalidParameter("Invalid Marker");
+}

@@ -1,0 +1,317 @@
+// What runs while the cloud is up: the sandbox, its pool of warm workers, the log files. One for each cloud, found by its configuration.
+import { readdir, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import {
+  type Arn,
+  type Config,
+  type Context,
+  type Log,
+  newHex,
+  type Principal,
+  type Running,
+} from "../../kernel/mod.ts";
+import { codeDir, lambdaDir } from "./code.ts";
+import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
+import { environmentOf } from "./environment.ts";
+import { errors } from "./errors.ts";
+import { openLive } from "./live.ts";
+import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
+import { functionArn } from "./names.ts";
+import { assumeRole } from "./roles.ts";
+import { runtimeVersionArn } from "./runtimes.ts";
+import { openPool, type Pool } from "./sandbox/pool.ts";
+import { openSandbox, type Result, type Sandbox, type Spec, type Worker } from "./sandbox/sandbox.ts";
+
+export interface Call {
+  /** The id that START, END and the context carry: the same in each retry of an asynchronous invocation. */
+  readonly requestId: string;
+  readonly event: Uint8Array;
+  /** As the caller named the function: with the qualifier, where there was one. */
+  readonly invokedArn: Arn;
+  /** JSON. */
+  readonly clientContext?: string | undefined;
+}
+
+export interface Outcome {
+  readonly payload: Uint8Array;
+  readonly error?: Result["error"];
+  /** The last 4 KB of its log, base64. */
+  readonly logTail: string;
+  readonly version: string;
+  /** The function's role, as this invocation had it: destinations are written to in its name. */
+  readonly session: Principal;
+}
+
+const runtimes = new WeakMap<Config, Runtime>();
+
+export function runtimeOf(ctx: Context): Runtime {
+  const runtime = runtimes.get(ctx.config);
+  if (!runtime) throw new Error("lambda is called before it is started");
+  return runtime;
+}
+
+/** Resolves without the sandbox: it is probed meanwhile, and the first invocation waits for it. */
+export async function startRuntime(ctx: Context): Promise<Runtime> {
+  const runtime = new Runtime(ctx);
+  runtimes.set(ctx.config, runtime);
+  return runtime;
+}
+
+type Write = (text: string) => Promise<void> | undefined;
+
+/** What is known of a worker besides what the sandbox knows. */
+interface Environment {
+  readonly accessKeyId: string;
+  readonly session: Principal;
+  /** Where its lines go: to the log, as of the invocation that it answers, or answered last, or was started for. */
+  write: Write;
+}
+
+/**
+ * Environments are renewed so often: a role session lasts an hour, an invocation a quarter of one, and none may outlive its credentials.
+ */
+const RENEWAL_MS = 45 * 60_000;
+
+/** Asynchronous invocations at once: a burst of events is worked off, not started all together. */
+const ASYNCHRONOUS_HANDS = 4 * availableParallelism();
+
+export class Runtime implements Running {
+  /** Signs this process's download links. */
+  readonly secret: string;
+  readonly #ctx: Context;
+  readonly #stop: AbortController;
+  readonly #logs: LogFiles;
+  readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
+  readonly #environments: WeakMap<Worker, Environment>;
+  readonly #asynchronous: Semaphore;
+  readonly #running: Set<Promise<unknown>>;
+
+  constructor(ctx: Context) {
+    this.secret = newHex(64);
+    this.#ctx = ctx;
+    this.#stop = new AbortController();
+    this.#logs = new LogFiles((path, error) => ctx.log.error(`the log ${path} cannot be written: ${error}`));
+    this.#environments = new WeakMap();
+    this.#running = new Set();
+    this.#asynchronous = new Semaphore(ASYNCHRONOUS_HANDS);
+    this.#opened = this.#open();
+    // Whoever invokes gets the same error; here it is said once, and at once.
+    this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
+  }
+
+  /** Runs a function once, now. A function that fails is an Outcome; a throw means that it could not be run. */
+  async run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    const running = this.#run(ctx, row, call);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** The same for what nobody waits for: it waits its turn. Rejects when the cloud stops. */
+  async runInTurn(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    await using _turn = await this.#asynchronous.take();
+    this.#stop.signal.throwIfAborted();
+    return await this.run(ctx, row, call);
+  }
+
+  /** Ends the warm workers of all versions of a function; those that are busy end after their answer. */
+  retire(arn: Arn): void {
+    this.#opened
+      .then(({ pool }) => pool.retire(arn))
+      .catch(() => this.#ctx.log.debug(`no sandbox to retire ${arn} in`));
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#logs.flushed();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    runtimes.delete(this.#ctx.config);
+    this.#stop.abort(new Error("the cloud stops"));
+    const [opened] = await Promise.allSettled([this.#opened]);
+    if (opened.status === "fulfilled") {
+      await opened.value.pool[Symbol.asyncDispose]();
+      await opened.value.sandbox[Symbol.asyncDispose]();
+    }
+    await this.settled();
+  }
+
+  async #open(): Promise<{ sandbox: Sandbox; pool: Pool }> {
+    const dir = lambdaDir(this.#ctx.config.dir);
+    await sweep(this.#ctx, dir);
+    const sandbox = await openSandbox({
+      choice: this.#ctx.config.sandbox,
+      stateDir: join(dir, "sandboxes"),
+      onNotice: (text) => this.#ctx.log.warn(text),
+    });
+    return { sandbox, pool: openPool(sandbox, {}) };
+  }
+
+  async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    const code = await this.#code(ctx, row);
+    const { pool } = await this.#opened;
+    const { requestId } = call;
+    const tail = new LogTail();
+    const write = this.#writer(ctx, row, tail);
+    const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
+      this.#start(ctx, { ...code, sandbox, write }),
+    );
+    const environment = this.#environments.get(worker)!;
+    environment.write = write;
+    // What the function calls with its environment's credentials is caused by this invocation.
+    ctx.attribute(environment.accessKeyId, ctx.requestId);
+    try {
+      write(platformLines.start(requestId, row.version));
+      const { MemorySize, Timeout } = configurationOf(code.row);
+      const timeoutMs = Timeout * 1000;
+      const result = await worker.invoke({
+        requestId,
+        event: call.event,
+        functionArn: call.invokedArn,
+        deadlineMs: realNow() + timeoutMs,
+        timeoutMs,
+        traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
+        ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
+        signal: this.#stop.signal,
+      });
+      write(platformLines.end(requestId));
+      write(platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
+      const { payload, error } = result;
+      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
+    } finally {
+      ctx.attribute(environment.accessKeyId, undefined);
+      pool.release(worker);
+    }
+  }
+
+  /** The code as it is now. An edit of live code is a deployment: a new hash, a new revision, new workers. */
+  async #code(ctx: Context, row: FunctionRow): Promise<{ row: FunctionRow; dir: string }> {
+    const workspace = ctx.config.dir;
+    if (row.live === null) return { row, dir: codeDir(workspace, row.code_sha256) };
+    const live = await openLive(workspace, lambdaDir(workspace), row.live);
+    if (live.sha256 === row.code_sha256) return { row, dir: live.dir };
+    const latest = await ctx.write(async (tx) => {
+      const before = await findVersion(tx, refOf(row));
+      if (!before) throw errors.functionNotFound(functionArn(refOf(row)));
+      if (before.live !== row.live || before.code_sha256 === live.sha256) return before;
+      const after = { ...before, code_sha256: live.sha256, code_size: live.size, last_modified_ms: ctx.now };
+      await updateVersion(tx, after);
+      return after;
+    });
+    if (latest.live !== row.live) return this.#code(ctx, latest);
+    ctx.log.info(`${row.function_name}: ${row.live} has changed, the next sandbox runs it`);
+    this.retire(functionArn(refOf(row)));
+    return { row: latest, dir: live.dir };
+  }
+
+  /** A new worker, with a role session of its own. */
+  async #start(ctx: Context, { row, dir, sandbox, write }: Start): Promise<Worker> {
+    const ref = refOf(row);
+    const configuration = configurationOf(row);
+    const runtime = configuration.Runtime;
+    const { credentials, session } = await assumeRole(ctx, ref, configuration.Role);
+    const environment: Environment = { accessKeyId: credentials.accessKeyId, session, write };
+    const spec: Spec = {
+      functionName: ref.name,
+      functionArn: functionArn(ref),
+      version: row.version,
+      runtime,
+      handler: configuration.Handler,
+      codeDir: dir,
+      env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials }),
+      memoryMb: configuration.MemorySize,
+      ephemeralMb: configuration.EphemeralStorage.Size,
+      timeoutMs: configuration.Timeout * 1000,
+      logGroup: configuration.LoggingConfig.LogGroup,
+      logStream: logStreamName(ctx.now, row.version, newHex(32)),
+    };
+    write(platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
+    const worker = await sandbox.start(spec, (line) => environment.write(line.text));
+    this.#environments.set(worker, environment);
+    return worker;
+  }
+
+  #writer(ctx: Context, row: FunctionRow, tail: LogTail): Write {
+    const show = showTo(ctx.log);
+    const ref = refOf(row);
+    return (text) => {
+      const now = ctx.clock.now();
+      tail.add(text);
+      show(text);
+      return this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text));
+    };
+  }
+}
+
+interface Start {
+  readonly row: FunctionRow;
+  readonly dir: string;
+  readonly sandbox: Sandbox;
+  readonly write: Write;
+}
+
+/** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
+const keyOf = (row: FunctionRow, now: number) => ({
+  functionKey: functionArn(refOf(row)),
+  revision: [row.version, row.revision_id, row.code_sha256, Math.floor(now / RENEWAL_MS)].join(" "),
+});
+
+/** Of one invocation, on the terminal. The file has all of them. */
+const SHOWN_LINES = 100;
+
+function showTo(log: Log): (text: string) => void {
+  let shown = 0;
+  return (text) => {
+    shown++;
+    // REPORT and what Lambda says of a failure come last, and are always seen.
+    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: /.test(text)) log.info(text);
+    else if (shown === SHOWN_LINES + 1) log.info("... further lines are in the log file");
+  };
+}
+
+// Deadlines are the sandbox's, and sandboxes live on real time.
+const realNow = (): number => performance.timeOrigin + performance.now();
+
+/** Removes what a stopped process left: code that no function has any more, staged live files. */
+async function sweep(ctx: Context, dir: string): Promise<void> {
+  await rm(join(dir, "live"), { recursive: true, force: true });
+  const used = await ctx.read((tx) =>
+    tx.all<{ code_sha256: string }>("SELECT DISTINCT code_sha256 FROM lambda_function"),
+  );
+  const names = new Set(used.map((row) => Buffer.from(row.code_sha256, "base64").toString("hex")));
+  const home = join(dir, "code");
+  const found = await readdir(home).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return [];
+  });
+  for (const name of found)
+    if (!names.has(name.replace(/\.zip$/, ""))) await rm(join(home, name), { recursive: true, force: true });
+}
+
+class Semaphore {
+  #free: number;
+  readonly #waiting: (() => void)[];
+
+  constructor(hands: number) {
+    this.#free = hands;
+    this.#waiting = [];
+  }
+
+  /** Resolves when there is a free hand, in the order of asking; its disposal gives the hand back. */
+  async take(): Promise<AsyncDisposable> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const next = this.#waiting.shift();
+        if (next) next();
+        else this.#free++;
+      },
+    };
+  }
+}

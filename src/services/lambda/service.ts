@@ -1,0 +1,42 @@
+// AWS Lambda: functions, their code, and how they are invoked. README.md says first what is missing.
+import { rm } from "node:fs/promises";
+import { defineService, loadModel } from "../../kernel/mod.ts";
+import { aliases, tables as aliasTables } from "./aliases.ts";
+import { lambdaDir } from "./code.ts";
+import { tables as functionTables } from "./configuration.ts";
+import { deliver, giveUp } from "./deliveries.ts";
+import { download } from "./download.ts";
+import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-invoke-configs.ts";
+import { functions } from "./functions.ts";
+import { invocations } from "./invocations.ts";
+import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
+import { quirks } from "./quirks.ts";
+import { startRuntime } from "./runtime.ts";
+import { tags } from "./tags.ts";
+import { updates } from "./updates.ts";
+import { versions } from "./versions.ts";
+
+export const lambda = defineService({
+  name: "lambda",
+  model: loadModel(import.meta.url),
+  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";")],
+  operations: {
+    ...functions,
+    ...updates,
+    ...versions,
+    ...aliases,
+    ...policies,
+    ...tags,
+    ...eventInvokeConfigs,
+    ...invocations,
+  },
+  quirks,
+  sites: [download],
+  resourcePolicy,
+  deliver,
+  giveUp,
+  start: startRuntime,
+  async reset(ctx) {
+    await rm(lambdaDir(ctx.config.dir), { recursive: true, force: true });
+  },
+});

@@ -1,0 +1,78 @@
+// Tags of functions. They belong to the function as a whole, so they stand in the row of $LATEST.
+import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
+import { type FunctionRow, findVersion } from "./configuration.ts";
+import { errors, invalidParameter } from "./errors.ts";
+import { type FunctionRef, functionArn, resolveName } from "./names.ts";
+
+type Tags = Readonly<Record<string, string>>;
+
+export const tags = defineOperations("lambda", {
+  TagResource: {
+    access: (_ctx, input) => ({ action: "lambda:TagResource", resource: input.Resource ?? "" }),
+    async handle(ctx, input) {
+      const ref = resolveResource(ctx, input.Resource!);
+      const given = input.Tags ?? {};
+      if (Object.keys(given).length === 0)
+        throw invalidParameter("An error occurred and the request cannot be processed.");
+      await change(ctx, ref, (before) => ({ ...before, ...given }));
+      return {};
+    },
+  },
+
+  UntagResource: {
+    access: (_ctx, input) => ({ action: "lambda:UntagResource", resource: input.Resource ?? "" }),
+    async handle(ctx, input) {
+      const ref = resolveResource(ctx, input.Resource!);
+      const gone = new Set(input.TagKeys);
+      await change(ctx, ref, (before) =>
+        Object.fromEntries(Object.entries(before).filter(([name]) => !gone.has(name))),
+      );
+      return {};
+    },
+  },
+
+  ListTags: {
+    access: (_ctx, input) => ({ action: "lambda:ListTags", resource: input.Resource ?? "" }),
+    async handle(ctx, input) {
+      const ref = resolveResource(ctx, input.Resource!);
+      return { Tags: { ...tagsOf(await ctx.read((tx) => requireRow(tx, ref))) } };
+    },
+  },
+});
+
+export const tagsOf = (row: FunctionRow): Record<string, string> => JSON.parse(row.tags);
+
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
+const MAX_TAGS = 50;
+
+export function checkTags(tags: Tags): void {
+  if (Object.keys(tags).length > MAX_TAGS) throw errors.tooManyTags();
+}
+
+const NOT_OURS = /:(event-source-mapping|code-signing-config|capacity-provider|layer):/;
+
+function resolveResource(ctx: Context, resource: string): FunctionRef {
+  const other = NOT_OURS.exec(resource);
+  if (other) throw errors.unsupported(`tags of ${other[1]}`);
+  const ref = resolveName(ctx, resource);
+  if (ref.qualifier !== undefined)
+    throw invalidParameter("Tags on function aliases and versions are not supported. Please specify a function ARN.");
+  return ref;
+}
+
+async function requireRow(tx: Tx, ref: FunctionRef): Promise<FunctionRow> {
+  const row = await findVersion(tx, ref);
+  if (!row) throw errors.functionNotFound(functionArn(ref));
+  return row;
+}
+
+const change = (ctx: Context, ref: FunctionRef, edit: (before: Tags) => Tags): Promise<void> =>
+  ctx.write(async (tx) => {
+    const after = edit(tagsOf(await requireRow(tx, ref)));
+    checkTags(after);
+    await tx.run(
+      `UPDATE lambda_function SET tags = :tags
+       WHERE account = :account AND region = :region AND function_name = :name AND version = '$LATEST'`,
+      { account: ref.account, region: ref.region, name: ref.name, tags: JSON.stringify(after) },
+    );
+  });

@@ -1,0 +1,84 @@
+// UpdateFunctionCode and UpdateFunctionConfiguration. Both change $LATEST, give it a new revision, and end its warm sandboxes.
+import { type Context, defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { stageCode } from "./code.ts";
+import { choose, configurationOf, describe, type FunctionRow, findVersion, updateVersion } from "./configuration.ts";
+import { errors, invalidParameter } from "./errors.ts";
+import { codeColumns, passRole } from "./functions.ts";
+import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
+import { assumeRole } from "./roles.ts";
+import { runtimeOf } from "./runtime.ts";
+import { publish } from "./versions.ts";
+
+export const updates = defineOperations("lambda", {
+  UpdateFunctionCode: {
+    access: (ctx, input) => ({
+      action: "lambda:UpdateFunctionCode",
+      resource: resourceOf(ctx, input.FunctionName),
+    }),
+    async handle(ctx, input) {
+      const ref = resolveLatest(ctx, input.FunctionName!);
+      await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId));
+      if (input.PublishTo !== undefined) throw errors.unsupported("PublishTo");
+      const code = await stageCode(ctx, input);
+      const update = (row: FunctionRow): FunctionRow => ({
+        ...row,
+        ...codeColumns(code),
+        configuration: JSON.stringify({
+          ...configurationOf(row),
+          ...(input.Architectures?.length && { Architectures: input.Architectures }),
+        }),
+        revision_id: newRequestId(),
+        last_modified_ms: ctx.now,
+      });
+      if (input.DryRun) return describe(update(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId))));
+      const row = await ctx.write(async (tx) => {
+        const next = update(await requireLatest(tx, ref, input.RevisionId));
+        await updateVersion(tx, next);
+        return input.Publish ? publish(tx, next, { now: ctx.now }) : next;
+      });
+      runtimeOf(ctx).retire(functionArn(ref));
+      return describe(row);
+    },
+  },
+
+  UpdateFunctionConfiguration: {
+    access: (ctx, input) => [
+      { action: "lambda:UpdateFunctionConfiguration", resource: resourceOf(ctx, input.FunctionName) },
+      ...(input.Role === undefined ? [] : [passRole(input.Role)]),
+    ],
+    async handle(ctx, input) {
+      const ref = resolveLatest(ctx, input.FunctionName!);
+      const before = configurationOf(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId)));
+      choose(input, before);
+      if (input.Role !== undefined && input.Role !== before.Role) await assumeRole(ctx, ref, input.Role);
+      const row = await ctx.write(async (tx) => {
+        const latest = await requireLatest(tx, ref, input.RevisionId);
+        const next = {
+          ...latest,
+          configuration: JSON.stringify(choose(input, configurationOf(latest))),
+          revision_id: newRequestId(),
+          last_modified_ms: ctx.now,
+        };
+        await updateVersion(tx, next);
+        return next;
+      });
+      runtimeOf(ctx).retire(functionArn(ref));
+      return describe(row);
+    },
+  },
+});
+
+/** Only $LATEST can be changed. */
+function resolveLatest(ctx: Context, functionName: string): FunctionRef {
+  const { qualifier, ...ref } = resolveName(ctx, functionName);
+  if (qualifier !== undefined && qualifier !== "$LATEST")
+    throw invalidParameter(`Versions cannot be changed: ${functionArn({ ...ref, qualifier })}`);
+  return ref;
+}
+
+async function requireLatest(tx: Tx, ref: FunctionRef, revisionId: string | undefined): Promise<FunctionRow> {
+  const row = await findVersion(tx, ref);
+  if (!row) throw errors.functionNotFound(functionArn(ref));
+  if (revisionId !== undefined && revisionId !== row.revision_id) throw errors.revisionMismatch("GetFunction/GetAlias");
+  return row;
+}
