@@ -1,10 +1,9 @@
 // Real files, real programs, real events; each test ends with the exact list of what was hinted.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
-  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -95,7 +94,7 @@ async function watchRoot(options: Partial<WatchOptions> = {}) {
   return world;
 }
 
-const has = (program: string) => (process.env.PATH ?? "").split(":").some((dir) => existsSync(join(dir, program)));
+const has = (program: string) => spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
 
 function skipWithout(t: TestContext, program: string): boolean {
   if (has(program)) return false;
