@@ -381,6 +381,16 @@ test("a file that becomes a directory, and the other way round, is gone", async 
   assert.deepEqual(world.paths("finished"), ["a/c", "b"]);
 });
 
+test("a directory that becomes a file, and another file before anybody looked, is gone", async () => {
+  await using world = await watchRoot();
+  world.run("mkdir b; echo x > b/c");
+  await world.watcher.settled();
+  world.forget();
+  world.run("mv b ../outside/b; echo x > b; rm b; echo y > b");
+  await world.watcher.settled();
+  assert.deepEqual(world.paths("gone"), ["b"]);
+});
+
 test("a removed tree is gone with each of its files, and one made anew is seen", async () => {
   await using world = await watchRoot();
   world.run("mkdir -p t/u; echo x > t/1; echo x > t/u/2");
