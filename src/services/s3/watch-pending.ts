@@ -17,7 +17,9 @@ interface Found extends Waiting {
   readonly waitMs: number;
 }
 
+/** What went by this name: within the settle time it may be a directory, then a file. */
 interface Gone extends Waiting {
+  readonly file: boolean;
   readonly directory: boolean;
 }
 
@@ -68,8 +70,12 @@ export class Pending {
 
   gone(path: string, directory: boolean): void {
     this.#drop(path);
-    this.#gone.delete(path);
-    this.#gone.set(path, { ...this.#waiting(), directory });
+    const earlier = this.#gone.get(path);
+    this.#gone.set(path, {
+      ...(earlier ?? this.#waiting()),
+      file: !directory || earlier?.file === true,
+      directory: directory || earlier?.directory === true,
+    });
   }
 
   /** Forgets everything about a tree that is watched no more. */
@@ -108,10 +114,10 @@ export class Pending {
 
   #judge(): void {
     const now = performance.now();
-    for (const [path, { dueAt, directory }] of this.#gone) {
-      if (dueAt > now) break;
+    for (const [path, gone] of this.#gone) {
+      if (gone.dueAt > now) break;
       this.#gone.delete(path);
-      this.#judgeGone(path, directory);
+      this.#judgeGone(path, gone);
     }
     for (const [path, found] of this.#found) {
       if (found.dueAt > now) break;
@@ -131,10 +137,12 @@ export class Pending {
     this.#decided.delete(path);
   }
 
-  #judgeGone(path: string, directory: boolean): void {
+  #judgeGone(path: string, { file, directory }: Gone): void {
     const stats = lookAt(path, this.#voice);
-    if (stats === undefined || stats.isDirectory() !== directory) this.#voice.hint({ kind: "gone", path });
-    else if (directory) this.#voice.hint({ kind: "rescan", root: path, reason: "the directory was replaced" });
+    const isDirectory = stats?.isDirectory() ?? false;
+    if (stats === undefined || (isDirectory ? file : directory)) this.#voice.hint({ kind: "gone", path });
+    if (isDirectory && directory)
+      this.#voice.hint({ kind: "rescan", root: path, reason: "the directory was replaced" });
   }
 
   #judgeFound(path: string, found: Found): void {

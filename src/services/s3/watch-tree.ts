@@ -35,6 +35,10 @@ const SELF = IN.IGNORED | IN.DELETE_SELF | IN.MOVE_SELF | IN.UNMOUNT;
 
 // Events that we hold unread in memory. The kernel's own queue has 16,384.
 const MOST_EVENTS = 500_000;
+// Enough to read the kernel's queue to its end, and no more where somebody fills it as fast as we read.
+const MOST_READS = 64;
+// In a storm of events the worker's commands and what is pending have their turn too.
+const LONGEST_LOOK_MS = 50;
 // How often we look whether a root is still what its path leads to, and whether one that went is back.
 const CHECK_MS = 1_000;
 const RETURN_MS = 100;
@@ -74,12 +78,13 @@ export class Tree implements Engine {
 
   look(full: boolean): void {
     this.#read();
-    while (this.#events.length > 0) {
+    const until = performance.now() + LONGEST_LOOK_MS;
+    do {
       const events = this.#events;
       this.#events = [];
       for (const event of events) this.#happened(event);
       this.#read();
-    }
+    } while (this.#events.length > 0 && performance.now() < until);
     if (this.#lost !== undefined) this.#recover(this.#lost);
     if (full || performance.now() >= this.#nextCheck) this.#checkRoots();
   }
@@ -93,7 +98,7 @@ export class Tree implements Engine {
   }
 
   #read(): void {
-    for (;;) {
+    for (let times = 0; times < MOST_READS; times++) {
       const events = this.#parts.inotify.read();
       if (events.length === 0) return;
       if (this.#events.length < MOST_EVENTS) for (const event of events) this.#events.push(event);

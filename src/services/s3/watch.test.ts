@@ -1,10 +1,9 @@
 // Real files, real programs, real events; each test ends with the exact list of what was hinted.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
-  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -95,7 +94,7 @@ async function watchRoot(options: Partial<WatchOptions> = {}) {
   return world;
 }
 
-const has = (program: string) => (process.env.PATH ?? "").split(":").some((dir) => existsSync(join(dir, program)));
+const has = (program: string) => spawnSync("sh", ["-c", 'command -v "$1"', "sh", program]).status === 0;
 
 function skipWithout(t: TestContext, program: string): boolean {
   if (has(program)) return false;
@@ -380,6 +379,16 @@ test("a file that becomes a directory, and the other way round, is gone", async 
   await world.watcher.settled();
   assert.deepEqual(world.paths("gone"), ["a", "b", "b/c"]);
   assert.deepEqual(world.paths("finished"), ["a/c", "b"]);
+});
+
+test("a directory that becomes a file, and another file before anybody looked, is gone", async () => {
+  await using world = await watchRoot();
+  world.run("mkdir b; echo x > b/c");
+  await world.watcher.settled();
+  world.forget();
+  world.run("mv b ../outside/b; echo x > b; rm b; echo y > b");
+  await world.watcher.settled();
+  assert.deepEqual(world.paths("gone"), ["b"]);
 });
 
 test("a removed tree is gone with each of its files, and one made anew is seen", async () => {
