@@ -19,7 +19,7 @@ const SELECT = "SELECT name, value FROM item WHERE account = :account AND name =
 
 const account = "000000000000";
 /** Never the same: SQLite does not write a page that stays as it was. */
-const valueOf = (i: number): string => `${i}`.padEnd(200, "x");
+const textOf = (i: number): string => `${i}`.padEnd(200, "x");
 const nameOf = (i: number): string => `item-${(i * 7919) % ROWS}`;
 
 interface Line {
@@ -43,7 +43,7 @@ function limits(file: string): Line[] {
   const insert = db.prepare(INSERT);
   const select = db.prepare(SELECT);
   let i = 0;
-  const write = () => void insert.run({ account, name: nameOf(i), value: valueOf(i++) });
+  const write = () => void insert.run({ account, name: nameOf(i), value: textOf(i++) });
   const read = () => void select.get({ account, name: nameOf(i++) });
   db.exec("BEGIN");
   const lines = [{ what: "limit: raw INSERT, one transaction", perSecond: rateNow(write) }];
@@ -71,7 +71,7 @@ async function engine(url: string): Promise<Line[]> {
 }
 
 function write(store: Store, i: number): Promise<unknown> {
-  return store.write((tx) => tx.run(INSERT, { account, name: nameOf(i), value: valueOf(i) }));
+  return store.write((tx) => tx.run(INSERT, { account, name: nameOf(i), value: textOf(i) }));
 }
 
 function read(store: Store, i: number): Promise<unknown> {

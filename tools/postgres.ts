@@ -1,16 +1,13 @@
-// A throw-away PostgreSQL (15 or newer) from Debian's package, for tests: `await using server = await startPostgres()`. Or one for a whole
-// command: `node tools/postgres.ts node --test` shares its server with every startPostgres() in it.
+// A throw-away PostgreSQL (15 or newer) from Debian's package, for tests: `await using server = await startPostgres()`.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { globSync } from "node:fs";
 import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 
-/** Environment variable that names the server of `node tools/postgres.ts COMMAND`. */
-const SHARED = "AWS_LIKE_TEST_POSTGRES";
 const START_LIMIT_MS = 30_000;
 /** A database whose own collation is not C, as a user's may be: our tables have to see to the order of bytes themselves. */
 const TEMPLATE = "aws_like";
@@ -23,10 +20,9 @@ export interface PostgresServer extends AsyncDisposable {
 
 /** Undefined where PostgreSQL is not installed. */
 export async function startPostgres(): Promise<PostgresServer | undefined> {
-  const shared = process.env[SHARED];
-  if (shared) return server(shared, () => Promise.resolve());
-  const bin = globSync("/usr/lib/postgresql/*/bin").sort().at(-1);
-  return bin === undefined ? undefined : start(bin);
+  // The client's package has the folder too, without the server.
+  const newest = globSync("/usr/lib/postgresql/*/bin/postgres").sort().at(-1);
+  return newest === undefined ? undefined : start(dirname(newest));
 }
 
 /** A new database on a server that startPostgres() has started, in this process or another. */
@@ -44,19 +40,7 @@ async function start(bin: string): Promise<PostgresServer> {
   const ids = user ? [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"] : [];
   const as = [...ids, "--pdeathsig=QUIT", "--"];
   const data = join(dir, "data");
-  const make = [
-    join(bin, "initdb"),
-    "-D",
-    data,
-    "-U",
-    "postgres",
-    "-A",
-    "trust",
-    "-E",
-    "UTF8",
-    "--no-locale",
-    "--no-sync",
-  ];
+  const make = [join(bin, "initdb"), "-D", data, ..."-U postgres -A trust -E UTF8 --no-locale --no-sync".split(" ")];
   execFileSync("setpriv", [...as, ...make], { cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
   // Nothing here outlives the test, so nothing waits for the disk.
   const settings = ["listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200"];
@@ -127,18 +111,4 @@ function abortedBy(event: Promise<void>): AbortSignal {
   const controller = new AbortController();
   event.then(() => controller.abort());
   return controller.signal;
-}
-
-if (import.meta.main) {
-  const [command, ...args] = process.argv.slice(2);
-  if (!command) throw new Error("usage: node tools/postgres.ts COMMAND [ARG]...");
-  const server = await startPostgres();
-  if (!server) console.error("PostgreSQL is not installed (Debian: apt install postgresql): its tests are skipped");
-  const env = { ...process.env, ...(server && { [SHARED]: server.url }) };
-  const child = spawn(command, args, { stdio: "inherit", env });
-  process.exitCode = await new Promise<number>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code) => resolve(code ?? 1));
-  });
-  await server?.[Symbol.asyncDispose]();
 }

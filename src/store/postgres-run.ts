@@ -11,7 +11,8 @@ export class PostgresRun implements MigrationTx {
   readonly #translator: Translator;
   #pending = 0;
   #last: string | undefined;
-  #end: Error | undefined;
+  #over = false;
+  #hung: Error | undefined;
   #failure: { readonly error: unknown } | undefined;
   #reject: ((error: Error) => void) | undefined;
 
@@ -36,7 +37,7 @@ export class PostgresRun implements MigrationTx {
       if (this.#failure) throw this.#failure.error;
       return value;
     } finally {
-      this.#end ??= defects.over();
+      this.#over = true;
     }
   }
 
@@ -65,11 +66,11 @@ export class PostgresRun implements MigrationTx {
     this.#last = sql;
     this.#pending++;
     try {
-      if (this.#end) throw this.#end;
+      if (this.#over) throw this.#hung ?? defects.over();
       if (this.#failure) throw this.#failure.error;
       return await statement();
     } catch (error) {
-      if (error instanceof Error && !this.#end && !this.#failure) error.message += ` in: ${sql}`;
+      if (error instanceof Error && !this.#over && !this.#failure) error.message += ` in: ${sql}`;
       this.#failure ??= { error };
       throw error;
     } finally {
@@ -81,9 +82,10 @@ export class PostgresRun implements MigrationTx {
   /** When the event loop turns and the work is not done, it must have asked its tx for something; else it awaits something else. */
   #watch(): void {
     setImmediate(() => {
-      if (this.#pending > 0 || this.#end) return;
-      this.#end = defects.waited(this.#last);
-      this.#reject?.(this.#end);
+      if (this.#pending > 0 || this.#over) return;
+      this.#over = true;
+      this.#hung = defects.waited(this.#last);
+      this.#reject?.(this.#hung);
     });
   }
 }

@@ -32,9 +32,9 @@ export async function openPostgres(url: string): Promise<Store> {
     await store.prepare();
   } catch (error) {
     await store.close();
-    throw new Error(`the database ${withoutPassword(url)} cannot be opened: ${(error as Error).message}`, {
-      cause: error,
-    });
+    // Where a name has several addresses, the error has no message of its own.
+    const { message, code } = error as DatabaseError;
+    throw new Error(`the database ${withoutPassword(url)} cannot be opened: ${message || code}`, { cause: error });
   }
   return store;
 }
@@ -81,11 +81,11 @@ class PostgresStore implements Store {
   }
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#counted(() => this.#repeated(READ, work));
+    return this.#counted(() => this.#connected((client) => this.#transaction(client, READ, work)));
   }
 
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#counted(() => this.#repeated(WRITE, work));
+    return this.#counted(() => this.#connected((client) => this.#transaction(client, WRITE, work)));
   }
 
   async migrate(owner: string, migrations: readonly Migration[]): Promise<void> {
@@ -109,9 +109,15 @@ class PostgresStore implements Store {
 
   /** What was asked for before is still done. */
   close(): Promise<void> {
-    this.#closed ??= Promise.withResolvers<void>();
-    if (this.#asked === 0) this.#pool.end().then(this.#closed.resolve, this.#closed.reject);
+    if (!this.#closed) {
+      this.#closed = Promise.withResolvers<void>();
+      this.#endWhenIdle();
+    }
     return this.#closed.promise;
+  }
+
+  #endWhenIdle(): void {
+    if (this.#closed && this.#asked === 0) this.#pool.end().then(this.#closed.resolve, this.#closed.reject);
   }
 
   async #counted<T>(work: () => Promise<T>): Promise<T> {
@@ -121,21 +127,11 @@ class PostgresStore implements Store {
       return await work();
     } finally {
       this.#asked--;
-      if (this.#closed && this.#asked === 0) this.close();
+      this.#endWhenIdle();
     }
   }
 
-  async #repeated<T>(begin: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++)
-      try {
-        return await this.#connected((client) => this.#transaction(client, begin, work));
-      } catch (error) {
-        if (!mayRunAgain(error) || attempt === ATTEMPTS) throw error;
-        await sleep(randomInt(1 + Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS)));
-      }
-  }
-
-  /** Only one node at a time does `work`. */
+  /** Only one node at a time does `work`, which may be run again. */
   #alone(work: (write: <T>(work: (tx: MigrationTx) => Promise<T>) => Promise<T>) => Promise<void>): Promise<void> {
     return this.#connected(async (client) => {
       await client.query(`SELECT pg_advisory_lock(${MIGRATION_LOCK})`);
@@ -147,7 +143,18 @@ class PostgresStore implements Store {
     });
   }
 
+  /** Runs `work` on a connection, and again on another while it loses against concurrent transactions. */
   async #connected<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#onConnection(work);
+      } catch (error) {
+        if (!mayRunAgain(error) || attempt === ATTEMPTS) throw error;
+        await sleep(randomInt(1 + Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS)));
+      }
+  }
+
+  async #onConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let unfit = false;
     try {
@@ -164,8 +171,11 @@ class PostgresStore implements Store {
   async #transaction<T>(client: PoolClient, begin: string, work: (tx: PostgresRun) => Promise<T>): Promise<T> {
     const run = new PostgresRun(client, this.#translator);
     const begun = client.query(begin);
+    // It is awaited below: the work's own error goes first.
+    begun.catch(() => undefined);
     try {
-      const [value] = await Promise.all([run.finish(work), begun]);
+      const value = await run.finish(work);
+      await begun;
       const { command } = await client.query("COMMIT");
       assert.equal(command, "COMMIT");
       return value;

@@ -75,6 +75,7 @@ const BUSY_TIMEOUT_MS = 1000;
 export class Connection {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, Prepared>();
+  readonly #commands = new Map<string, StatementSync>();
 
   constructor(file: string, { readOnly }: { readOnly: boolean }) {
     this.#db = new DatabaseSync(file, { readOnly, timeout: BUSY_TIMEOUT_MS });
@@ -116,6 +117,16 @@ export class Connection {
     const prepared = this.#prepare(sql);
     const { changes } = prepared.compiled.run(...positional(prepared.statement, params));
     return prepared.changes ? Number(changes) : 0;
+  }
+
+  /** BEGIN, COMMIT, SAVEPOINT...: nothing goes in and nothing comes out. */
+  command(sql: string): void {
+    let command = this.#commands.get(sql);
+    if (!command) {
+      command = this.#db.prepare(sql);
+      this.#commands.set(sql, command);
+    }
+    command.get();
   }
 
   exec(sql: string): void {

@@ -8,7 +8,8 @@ export class SqliteRun implements MigrationTx {
   readonly engine = "sqlite";
   readonly #connection: Connection;
   #last: string | undefined;
-  #end: Error | undefined;
+  #over = false;
+  #hung: Error | undefined;
   #failure: { readonly error: unknown } | undefined;
   #reject: ((error: Error) => void) | undefined;
 
@@ -26,14 +27,15 @@ export class SqliteRun implements MigrationTx {
       if (this.#failure) throw this.#failure.error;
       return value;
     } finally {
-      this.#end ??= defects.over();
+      this.#over = true;
     }
   }
 
   /** The work hangs: it is not waited for any longer, and its tx is of no more use to it. */
   abandon(): void {
-    this.#end = defects.waited(this.#last);
-    this.#reject?.(this.#end);
+    this.#over = true;
+    this.#hung = defects.waited(this.#last);
+    this.#reject?.(this.#hung);
   }
 
   all<T>(sql: string, params?: Params): Promise<T[]> {
@@ -55,11 +57,11 @@ export class SqliteRun implements MigrationTx {
   #answer<R>(sql: string, statement: () => R): Promise<R> {
     this.#last = sql;
     try {
-      if (this.#end) throw this.#end;
+      if (this.#over) throw this.#hung ?? defects.over();
       if (this.#failure) throw this.#failure.error;
       return Promise.resolve(statement());
     } catch (error) {
-      if (error instanceof Error && !this.#end && !this.#failure) error.message += ` in: ${sql}`;
+      if (error instanceof Error && !this.#over && !this.#failure) error.message += ` in: ${sql}`;
       this.#failure ??= { error };
       return Promise.reject(error);
     }

@@ -49,6 +49,8 @@ class SqliteStore implements Store {
   /** A read, or a group of writes, is under way. */
   #busy = false;
   #armed = false;
+  /** So many of the next writers have a commit each: the one they shared failed, and it is to be the failure of whose fault it was. */
+  #alone = 0;
   #lockedSince: number | undefined;
   #closed: PromiseWithResolvers<void> | undefined;
 
@@ -102,15 +104,20 @@ class SqliteStore implements Store {
     this.#busy = true;
     const jobs: Job[] = [];
     const outcomes: Outcome[] = [];
+    const limit = this.#alone > 0 ? 1 : GROUP_LIMIT;
     const end = performance.now() + GROUP_MS;
     do {
       const job = this.#writes.shift()!;
       jobs.push(job);
       outcomes.push(await this.#run(writer, job, WRITE));
-    } while (writer.inTransaction && this.#writes.length > 0 && jobs.length < GROUP_LIMIT && performance.now() < end);
+    } while (writer.inTransaction && this.#writes.length > 0 && jobs.length < limit && performance.now() < end);
     const failure = commit(writer, outcomes.at(-1)!);
     this.#busy = false;
-    for (const [index, job] of jobs.entries()) settle(job, failure ?? outcomes[index]!);
+    this.#alone = Math.max(0, this.#alone - 1);
+    if (failure && jobs.length > 1) {
+      this.#writes.unshift(...jobs);
+      this.#alone = jobs.length;
+    } else for (const [index, job] of jobs.entries()) settle(job, failure ?? outcomes[index]!);
     this.#next();
   }
 
@@ -119,12 +126,12 @@ class SqliteStore implements Store {
     this.#running = run;
     this.#arm();
     try {
-      connection.run(begin);
+      connection.command(begin);
       const value = await run.finish(job.work);
-      connection.run(commit);
+      connection.command(commit);
       return { ok: true, value };
     } catch (error) {
-      if (connection.inTransaction) connection.exec(rollback);
+      if (connection.inTransaction) for (const command of rollback) connection.command(command);
       return { ok: false, error };
     } finally {
       this.#running = undefined;
@@ -164,7 +171,7 @@ class SqliteStore implements Store {
   /** Another process may hold the write lock: we look again, so that this one goes on serving, and say so at last. */
   #begin(): boolean {
     try {
-      this.#file.writer.run("BEGIN IMMEDIATE");
+      this.#file.writer.command("BEGIN IMMEDIATE");
       this.#lockedSince = undefined;
       return true;
     } catch (error) {
@@ -184,20 +191,20 @@ class SqliteStore implements Store {
 interface Brackets {
   readonly begin: string;
   readonly commit: string;
-  readonly rollback: string;
+  readonly rollback: readonly string[];
 }
 
-const READ: Brackets = { begin: "BEGIN", commit: "COMMIT", rollback: "ROLLBACK" };
-const WRITE: Brackets = { begin: "SAVEPOINT w", commit: "RELEASE w", rollback: "ROLLBACK TO w; RELEASE w" };
+const READ: Brackets = { begin: "BEGIN", commit: "COMMIT", rollback: ["ROLLBACK"] };
+const WRITE: Brackets = { begin: "SAVEPOINT w", commit: "RELEASE w", rollback: ["ROLLBACK TO w", "RELEASE w"] };
 
 /** The failure that all of the group share: of the commit, or of a statement on which SQLite gave up the whole transaction (disk full). */
 function commit(writer: Connection, last: Outcome): Outcome | undefined {
   if (!writer.inTransaction) return last;
   try {
-    writer.run("COMMIT");
+    writer.command("COMMIT");
     return undefined;
   } catch (error) {
-    if (writer.inTransaction) writer.exec("ROLLBACK");
+    if (writer.inTransaction) writer.command("ROLLBACK");
     return { ok: false, error };
   }
 }

@@ -1,4 +1,4 @@
-// What every engine promises. SQL is the same text on both; parameters are named (`:name`).
+// What every engine promises. SQL is the same text on both; parameters are named (`:name`). What both read is in docs/store.md.
 
 export type Value = string | number | bigint | Uint8Array | null;
 export type Params = Readonly<Record<string, Value>>;
