@@ -87,6 +87,8 @@ export interface NewWork {
   readonly as?: Principal;
   /** Default: try for 24 hours, a minute apart at most. */
   readonly retry?: Retry;
+  /** Request id of what caused it, where one transaction serves several. Default: the context's. */
+  readonly cause?: string;
 }
 
 export interface Retry {

@@ -107,7 +107,7 @@ export class Post implements AsyncDisposable {
       as: work.as ?? from.principal,
       payload: work.payload,
       retry: work.retry ?? DEFAULT_RETRY,
-      cause: from.requestId,
+      cause: work.cause ?? from.requestId,
       attempt: 1,
       createdAt: now,
     };
