@@ -3,12 +3,13 @@ import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
 import { dynamodb } from "./services/dynamodb/service.ts";
+import { s3 } from "./services/s3/service.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
   defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
 
 export const services: readonly AnyService[] = [
-  modelOnly("s3"),
+  s3,
   dynamodb,
   modelOnly("dynamodbstreams"),
   modelOnly("lambda"),
