@@ -66,7 +66,11 @@ function inotify(): Finding[] {
 
 async function sandbox(): Promise<Finding[]> {
   const { probe } = await import("../services/lambda/sandbox/sandbox.ts");
-  return (await probe()).map((rung) => [rung.works ? "ok" : "warn", "sandbox", `${rung.name}: ${rung.text}`]);
+  return (await probe()).map((rung) => [
+    rung.works ? "ok" : "warn",
+    "sandbox",
+    `${rung.name}: ${rung.title}${rung.why ? ` (${rung.why})` : ""}`,
+  ]);
 }
 
 function postgres(): Finding {
