@@ -8,7 +8,17 @@ export type { Clock } from "./clock.ts";
 export type { Context, NewWork, Principal, Retry, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";
-export { type Arn, chance, newHex, newRequestId, newToken, newUniqueId, parseArn } from "./names.ts";
+export {
+  type Arn,
+  accountOfAccessKey,
+  chance,
+  newAccessKeyId,
+  newHex,
+  newRequestId,
+  newToken,
+  newUniqueId,
+  parseArn,
+} from "./names.ts";
 export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
 export {
   type Access,

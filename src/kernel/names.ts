@@ -47,3 +47,24 @@ export function parseArn(arn: string): ArnParts | undefined {
   if (head !== "arn" || !partition || !service || rest.length === 0) return undefined;
   return { partition, service, region: region!, account: account!, resource: rest.join(":") };
 }
+
+// 16 digits of 5 bits: one that AWS ignores, 40 for the account, 39 of chance.
+const CHANCE_BITS = 39n;
+
+/** `AKIA` or `ASIA` and 16 of A-Z2-7. It carries its account, where AWS's does: GetAccessKeyInfo needs no look-up. */
+export function newAccessKeyId(prefix: "AKIA" | "ASIA", account: string): string {
+  const random = randomBytes(5).reduce((all, byte) => (all << 8n) | BigInt(byte), 0n);
+  let left = (BigInt(account) << CHANCE_BITS) | (random >> 1n);
+  let digits = "";
+  for (; digits.length < 16; left >>= 5n) digits = UPPER_ALNUM[Number(left & 31n)] + digits;
+  return prefix + digits;
+}
+
+/** The account in an access key id; undefined where the id is none that AWS could have made. */
+export function accountOfAccessKey(id: string): string | undefined {
+  if (!/^A[KS]IA[A-Z2-7]{16}$/.test(id)) return undefined;
+  let all = 0n;
+  for (const digit of id.slice(4)) all = (all << 5n) | BigInt(UPPER_ALNUM.indexOf(digit));
+  const account = (all >> CHANCE_BITS) & 0xffffffffffn;
+  return account < 10n ** 12n ? String(account).padStart(12, "0") : undefined;
+}
