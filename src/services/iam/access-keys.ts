@@ -1,0 +1,120 @@
+// Access keys of users. Root's keys are in the configuration: here they can be neither made nor removed.
+import { type Context, defineOperations, newAccessKeyId, newToken, type Tx } from "../../kernel/mod.ts";
+import { errors } from "./errors.ts";
+import { cut, pageOf } from "./paging.ts";
+import { secondOf } from "./tables.ts";
+import { nameOf, onUser, userRow } from "./users.ts";
+
+const KEYS_PER_USER = 2;
+
+interface KeyRow {
+  readonly id: string;
+  readonly status: "Active" | "Inactive";
+  readonly created_ms: number;
+}
+
+export const accessKeys = defineOperations("iam", {
+  CreateAccessKey: {
+    access: onUser("CreateAccessKey"),
+    async handle(ctx, { UserName }) {
+      const { account } = ctx;
+      const key = { id: newAccessKeyId("AKIA", account), secret: newToken(40), created_ms: secondOf(ctx.now) };
+      const name = userNameOf(ctx, UserName);
+      const user = await ctx.write(async (tx) => {
+        const user = await userRow(tx, account, name);
+        const { user_key } = user;
+        const had = await tx.all("SELECT id FROM iam_access_key WHERE account = :account AND user_key = :user_key", {
+          account,
+          user_key,
+        });
+        if (had.length >= KEYS_PER_USER) throw errors.quota("AccessKeysPerUser", KEYS_PER_USER);
+        await tx.run(
+          `INSERT INTO iam_access_key (id, account, user_key, secret, status, created_ms)
+           VALUES (:id, :account, :user_key, :secret, 'Active', :created_ms)`,
+          { ...key, account, user_key },
+        );
+        return user;
+      });
+      return {
+        AccessKey: {
+          UserName: user.name,
+          AccessKeyId: key.id,
+          Status: "Active" as const,
+          SecretAccessKey: key.secret,
+          CreateDate: new Date(key.created_ms),
+        },
+      };
+    },
+  },
+
+  ListAccessKeys: {
+    access: onUser("ListAccessKeys"),
+    async handle(ctx, input) {
+      const page = pageOf(input);
+      const name = userNameOf(ctx, input.UserName);
+      const { user, rows } = await ctx.read(async (tx) => {
+        const user = await userRow(tx, ctx.account, name);
+        const rows = await tx.all<KeyRow>(
+          `SELECT id, status, created_ms FROM iam_access_key
+           WHERE account = :account AND user_key = :user_key AND id > :after ORDER BY id LIMIT :limit`,
+          { account: ctx.account, user_key: user.user_key, ...page },
+        );
+        return { user, rows };
+      });
+      const { shown, more } = cut(rows, page, ({ id }) => id);
+      const AccessKeyMetadata = shown.map(({ id, status, created_ms }) => ({
+        UserName: user.name,
+        AccessKeyId: id,
+        Status: status,
+        CreateDate: new Date(created_ms),
+      }));
+      return { AccessKeyMetadata, ...more };
+    },
+  },
+
+  UpdateAccessKey: {
+    access: onUser("UpdateAccessKey"),
+    async handle(ctx, { UserName, AccessKeyId, Status }) {
+      await change(ctx, { UserName, AccessKeyId: AccessKeyId! }, async (tx, key) => {
+        const sql =
+          "UPDATE iam_access_key SET status = :status WHERE id = :id AND account = :account AND user_key = :user_key";
+        return await tx.run(sql, { ...key, status: Status! });
+      });
+      return {};
+    },
+  },
+
+  DeleteAccessKey: {
+    access: onUser("DeleteAccessKey"),
+    async handle(ctx, { UserName, AccessKeyId }) {
+      await change(ctx, { UserName, AccessKeyId: AccessKeyId! }, (tx, key) =>
+        tx.run("DELETE FROM iam_access_key WHERE id = :id AND account = :account AND user_key = :user_key", key),
+      );
+      return {};
+    },
+  },
+});
+
+function userNameOf({ principal }: Context, name: string | undefined): string {
+  if (name === undefined && principal.kind === "root")
+    throw errors.notImplemented(
+      "access keys of the account's root: they are in the configuration, and an operation without UserName",
+    );
+  return name ?? nameOf(principal);
+}
+
+type Key = { readonly id: string; readonly account: string; readonly user_key: string };
+
+/** Throws NoSuchEntity where the user has no such key: `work` says how many rows it changed. */
+async function change(
+  ctx: Context,
+  { UserName, AccessKeyId }: { UserName: string | undefined; AccessKeyId: string },
+  work: (tx: Tx, key: Key) => Promise<number>,
+): Promise<void> {
+  const name = userNameOf(ctx, UserName);
+  const { account } = ctx;
+  await ctx.write(async (tx) => {
+    const { user_key } = await userRow(tx, account, name);
+    if ((await work(tx, { id: AccessKeyId, account, user_key })) === 0) throw errors.noSuchAccessKey(AccessKeyId);
+  });
+}

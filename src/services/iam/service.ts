@@ -1,0 +1,19 @@
+// IAM: roles, users, their keys and policies. What is decided with them is in the kernel's policy engine and the door.
+import { defineService, loadModel } from "../../kernel/mod.ts";
+import { accessKeys } from "./access-keys.ts";
+import { attachedPolicies } from "./attached-policies.ts";
+import { identity } from "./identity.ts";
+import { inlinePolicies } from "./inline-policies.ts";
+import { policies } from "./policies.ts";
+import { roles, trustPolicy } from "./roles.ts";
+import { migrations } from "./tables.ts";
+import { users } from "./users.ts";
+
+export const iam = defineService({
+  name: "iam",
+  model: loadModel(import.meta.url),
+  migrations,
+  operations: { ...roles, ...users, ...accessKeys, ...policies, ...inlinePolicies, ...attachedPolicies },
+  resourcePolicy: trustPolicy,
+  identity,
+});
