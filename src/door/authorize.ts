@@ -41,7 +41,7 @@ export function authorizer(services: ReadonlyMap<string, AnyService>, identities
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
-  "sts.amazonaws.com": ["iam:GetRole"],
+  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
 };
 const grantedToService = (principal: Principal, action: string): boolean =>
   principal.kind === "service" && BETWEEN_SERVICES[principal.name]?.includes(action) === true;
