@@ -3,8 +3,10 @@ import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
 import { dynamodb } from "./services/dynamodb/service.ts";
+import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { sts } from "./services/sts/service.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
   defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
@@ -18,8 +20,8 @@ export const services: readonly AnyService[] = [
   modelOnly("sns"),
   modelOnly("events"),
   modelOnly("scheduler"),
-  modelOnly("iam"),
-  modelOnly("sts"),
+  iam,
+  sts,
   modelOnly("apigateway"),
   modelOnly("apigatewayv2"),
   modelOnly("logs"),
