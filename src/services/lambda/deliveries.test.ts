@@ -108,6 +108,8 @@ test("A run that succeeds ends the retries, and its record goes to OnSuccess", a
       DestinationConfig: { OnSuccess: { Destination: arnOf("sink") } },
     }),
   );
+  // A day's first minute: no worker is renewed between the two attempts, so that /tmp is still there.
+  await cloud.aws.clock({ freeze: Date.UTC(2030, 0, 1, 0, 1) });
   const id = await invokeEvent(cloud, "f", [7]);
   await later(cloud, 60 * MINUTE);
   const [{ timestamp, ...record }] = (await sunk()) as [Record];
