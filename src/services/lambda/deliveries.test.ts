@@ -3,7 +3,19 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { DeleteFunctionCommand, InvokeCommand, PutFunctionEventInvokeConfigCommand } from "@aws-sdk/client-lambda";
+import {
+  AddPermissionCommand,
+  DeleteFunctionCommand,
+  InvokeCommand,
+  PutFunctionEventInvokeConfigCommand,
+  RemovePermissionCommand,
+} from "@aws-sdk/client-lambda";
+import {
+  CreateBucketCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { ACCOUNT, arnOf, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
 
 const MINUTE = 60_000;
@@ -108,6 +120,8 @@ test("A run that succeeds ends the retries, and its record goes to OnSuccess", a
       DestinationConfig: { OnSuccess: { Destination: arnOf("sink") } },
     }),
   );
+  // A day's first minute: no worker is renewed between the two attempts, so that /tmp is still there.
+  await cloud.aws.clock({ freeze: Date.UTC(2030, 0, 1, 0, 1) });
   const id = await invokeEvent(cloud, "f", [7]);
   await later(cloud, 60 * MINUTE);
   const [{ timestamp, ...record }] = (await sunk()) as [Record];
@@ -195,4 +209,37 @@ test("A burst of Events is worked off: each is run, once", async () => {
   const starts = await lines(cloud, "f", / START /);
   assert.equal(starts.length, 60);
   assert.equal(new Set(starts.map((line) => line.split(" ")[3])).size, 60);
+});
+
+test("An S3 notification runs the function whose policy permits it, once an object", async () => {
+  await using cloud = await startCloudWithRole();
+  const s3 = cloud.client(S3Client);
+  await s3.send(new CreateBucketCommand({ Bucket: "input" }));
+  const got = await createSink(cloud, "sink");
+  const permission = { FunctionName: "sink", Action: "lambda:InvokeFunction", Principal: "s3.amazonaws.com" };
+  await cloud.lambda.send(
+    new AddPermissionCommand({ ...permission, StatementId: "s3", SourceArn: "arn:aws:s3:::input" }),
+  );
+  await s3.send(
+    new PutBucketNotificationConfigurationCommand({
+      Bucket: "input",
+      NotificationConfiguration: {
+        LambdaFunctionConfigurations: [{ LambdaFunctionArn: arnOf("sink"), Events: ["s3:ObjectCreated:*"] }],
+      },
+    }),
+  );
+  await s3.send(new PutObjectCommand({ Bucket: "input", Key: "a b.txt", Body: "hello" }));
+  await cloud.settle();
+  const [event, ...more] = await got();
+  assert.equal(more.length, 0);
+  const { eventName, s3: about } = event!.Records[0];
+  assert.deepEqual([eventName, about.bucket.name, about.object.key], ["ObjectCreated:Put", "input", "a+b.txt"]);
+
+  await cloud.lambda.send(new RemovePermissionCommand({ FunctionName: "sink", StatementId: "s3" }));
+  await cloud.lambda.send(
+    new AddPermissionCommand({ ...permission, StatementId: "other", SourceArn: "arn:aws:s3:::other" }),
+  );
+  await s3.send(new PutObjectCommand({ Bucket: "input", Key: "b.txt", Body: "hello" }));
+  await cloud.settle();
+  assert.equal((await got()).length, 1, "the policy permits another bucket only");
 });

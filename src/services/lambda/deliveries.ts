@@ -66,18 +66,9 @@ class FailedInvocation extends Error {
 }
 
 export async function deliver(ctx: Context, work: Work): Promise<void> {
-  const invocation = asynchronousOf(work);
-  if (!invocation) {
-    // Another service's event: accepted as if that service had called Invoke, so IAM asks the function's policy whether it may.
-    await ctx.call(
-      "lambda",
-      "Invoke",
-      { FunctionName: work.to, InvocationType: "Event", Payload: Buffer.from(JSON.stringify(eventOf(work.payload))) },
-      work.as,
-    );
-    return;
-  }
   const ref = parseFunctionName(work.to, ctx)!;
+  const invocation = asynchronousOf(work);
+  if (!invocation) return accept(ctx, work, ref);
   const { row, config } = await ctx.read((tx) => find(tx, ref));
   if (!row) {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
@@ -92,6 +83,13 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
   const { on_success } = config ?? {};
   if (on_success)
     await ctx.write((tx) => put(ctx, tx, record(ctx, work, { outcome, condition: "Success" }), on_success));
+}
+
+/** Another service's event: taken as if that service had called Invoke, so that IAM asks the function's policy whether it may. */
+async function accept(ctx: Context, work: Work, { account, region }: FunctionRef): Promise<void> {
+  const there = region === ctx.region ? ctx : ctx.fork({ principal: work.as, account, region, cause: ctx.requestId });
+  const Payload = Buffer.from(JSON.stringify(eventOf(work.payload)));
+  await there.call("lambda", "Invoke", { FunctionName: work.to, InvocationType: "Event", Payload }, work.as);
 }
 
 /** After the last attempt: OnFailure's destination gets the record, the dead-letter queue the event. Not having either is said loudly. */

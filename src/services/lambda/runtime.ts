@@ -237,8 +237,8 @@ export class Runtime implements Running {
   }
 
   #writer(ctx: Context, row: FunctionRow, tail: LogTail): Write {
-    const show = showTo(ctx.log);
     const ref = refOf(row);
+    const show = showTo(ctx.log, functionArn(ref));
     return (text) => {
       const now = ctx.clock.now();
       tail.add(text);
@@ -264,13 +264,13 @@ const keyOf = (row: FunctionRow, now: number) => ({
 /** Of one invocation, on the terminal. The file has all of them. */
 const SHOWN_LINES = 100;
 
-function showTo(log: Log): (text: string) => void {
+function showTo(log: Log, subject: Arn): (text: string) => void {
   let shown = 0;
   return (text) => {
     shown++;
     // REPORT and what Lambda says of a failure come last, and are always seen.
-    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: /.test(text)) log.info(text);
-    else if (shown === SHOWN_LINES + 1) log.info("... further lines are in the log file");
+    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: /.test(text)) log.info(text, { subject });
+    else if (shown === SHOWN_LINES + 1) log.info("... further lines are in the log file", { subject });
   };
 }
 

@@ -1,8 +1,6 @@
 // AWS Lambda: functions, their code, and how they are invoked. README.md says first what is missing.
-import { rm } from "node:fs/promises";
 import { defineService, loadModel } from "../../kernel/mod.ts";
 import { aliases, tables as aliasTables } from "./aliases.ts";
-import { lambdaDir } from "./code.ts";
 import { tables as functionTables } from "./configuration.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { download } from "./download.ts";
@@ -36,7 +34,4 @@ export const lambda = defineService({
   deliver,
   giveUp,
   start: startRuntime,
-  async reset(ctx) {
-    await rm(lambdaDir(ctx.config.dir), { recursive: true, force: true });
-  },
 });

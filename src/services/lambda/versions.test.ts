@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  CreateAliasCommand,
+  DeleteAliasCommand,
+  DeleteFunctionCommand,
+  GetAliasCommand,
+  GetFunctionCommand,
+  ListAliasesCommand,
+  ListVersionsByFunctionCommand,
+  PublishVersionCommand,
+  UpdateAliasCommand,
+  UpdateFunctionCodeCommand,
+  UpdateFunctionConfigurationCommand,
+} from "@aws-sdk/client-lambda";
+import { arnOf, bash, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
+
+/** `f` with version 1 that answers 1, and version 2 that answers 2; $LATEST answers 3. */
+async function startWithVersions(): Promise<LambdaCloud> {
+  const cloud = await startCloudWithRole();
+  await cloud.createBash("f", "echo 1", { Publish: true });
+  const update = (n: number, Publish: boolean) =>
+    cloud.lambda.send(new UpdateFunctionCodeCommand({ FunctionName: "f", ZipFile: bash(`echo ${n}`), Publish }));
+  assert.equal((await update(2, true)).Version, "2");
+  await update(3, false);
+  return cloud;
+}
+
+test("PublishVersion copies $LATEST, and what is published never changes", async () => {
+  await using cloud = await startWithVersions();
+  assert.equal((await cloud.invoke("f", {})).payload, 3);
+  for (const [qualifier, payload] of [
+    ["1", 1],
+    ["2", 2],
+    ["$LATEST", 3],
+  ] as const) {
+    const answer = await cloud.invoke("f", {}, { Qualifier: qualifier });
+    assert.deepEqual([answer.payload, answer.version], [payload, qualifier]);
+    assert.equal((await cloud.invoke(`f:${qualifier}`, {})).payload, payload);
+  }
+  const { Configuration } = await cloud.lambda.send(new GetFunctionCommand({ FunctionName: "f", Qualifier: "1" }));
+  assert.deepEqual([Configuration?.FunctionArn, Configuration?.Version], [arnOf("f:1"), "1"]);
+  await assert.rejects(cloud.lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName: "f:1", Timeout: 5 })), {
+    name: "InvalidParameterValueException",
+  });
+});
+
+test("PublishVersion without a change answers the last version, and checks hash and revision", async () => {
+  await using cloud = await startWithVersions();
+  const publish = (more: object = {}) => cloud.lambda.send(new PublishVersionCommand({ FunctionName: "f", ...more }));
+  const third = await publish({ Description: "third" });
+  assert.deepEqual([third.Version, third.Description], ["3", "third"]);
+  assert.deepEqual([(await publish()).Version, (await publish()).RevisionId], ["3", third.RevisionId]);
+  await assert.rejects(publish({ CodeSha256: "wrong" }), {
+    name: "InvalidParameterValueException",
+    message: `CodeSHA256 (wrong) is different from current CodeSHA256 in $LATEST (${third.CodeSha256}). Please try again with the CodeSHA256 in $LATEST.`,
+  });
+  await assert.rejects(publish({ RevisionId: "wrong" }), { name: "PreconditionFailedException" });
+  await assert.rejects(publish({ FunctionName: "g" }), { message: `Function not found: ${arnOf("g")}` });
+});
+
+test("ListVersionsByFunction lists $LATEST and then by number", async () => {
+  await using cloud = await startWithVersions();
+  const list = (more: object = {}) =>
+    cloud.lambda.send(new ListVersionsByFunctionCommand({ FunctionName: "f", ...more }));
+  assert.deepEqual(
+    (await list()).Versions!.map((v) => v.FunctionArn),
+    [arnOf("f:$LATEST"), arnOf("f:1"), arnOf("f:2")],
+  );
+  const page = await list({ MaxItems: 2 });
+  assert.equal(page.Versions!.length, 2);
+  assert.equal((await list({ Marker: page.NextMarker })).Versions![0]!.Version, "2");
+  await cloud.lambda.send(new DeleteFunctionCommand({ FunctionName: "f", Qualifier: "1" }));
+  assert.deepEqual(
+    (await list()).Versions!.map((v) => v.Version),
+    ["$LATEST", "2"],
+  );
+});
+
+test("An alias points at a version, moves, and is invoked by its name", async () => {
+  await using cloud = await startWithVersions();
+  const alias = { FunctionName: "f", Name: "live" };
+  const created = await cloud.lambda.send(new CreateAliasCommand({ ...alias, FunctionVersion: "1", Description: "x" }));
+  assert.equal(created.$metadata.httpStatusCode, 201);
+  const { $metadata, RevisionId, ...rest } = created;
+  assert.deepEqual(rest, { AliasArn: arnOf("f:live"), Name: "live", FunctionVersion: "1", Description: "x" });
+  const run = async () => {
+    const { payload, version } = await cloud.invoke("f", {}, { Qualifier: "live" });
+    return [payload, version];
+  };
+  assert.deepEqual(await run(), [1, "1"]);
+  await assert.rejects(cloud.lambda.send(new UpdateAliasCommand({ ...alias, RevisionId: "wrong" })), {
+    name: "PreconditionFailedException",
+  });
+  await cloud.lambda.send(new UpdateAliasCommand({ ...alias, FunctionVersion: "2", RevisionId }));
+  assert.deepEqual(await run(), [2, "2"]);
+  await assert.rejects(cloud.lambda.send(new DeleteFunctionCommand({ FunctionName: "f", Qualifier: "2" })), {
+    name: "ResourceConflictException",
+  });
+  const { Aliases } = await cloud.lambda.send(new ListAliasesCommand({ FunctionName: "f", FunctionVersion: "2" }));
+  assert.deepEqual(
+    Aliases?.map(({ Name }) => Name),
+    ["live"],
+  );
+  const { Configuration } = await cloud.lambda.send(new GetFunctionCommand({ FunctionName: "f", Qualifier: "live" }));
+  assert.deepEqual([Configuration?.FunctionArn, Configuration?.Version], [arnOf("f:live"), "2"]);
+  for (let i = 0; i < 2; i++)
+    assert.equal((await cloud.lambda.send(new DeleteAliasCommand(alias))).$metadata.httpStatusCode, 204);
+  await assert.rejects(run(), { message: `Function not found: ${arnOf("f:live")}` });
+});
+
+test("Aliases are refused as AWS refuses them", async () => {
+  await using cloud = await startWithVersions();
+  const create = (more: object = {}) =>
+    cloud.lambda.send(new CreateAliasCommand({ FunctionName: "f", Name: "live", FunctionVersion: "1", ...more }));
+  await create();
+  await assert.rejects(create(), {
+    name: "ResourceConflictException",
+    message: `Alias already exists: ${arnOf("f:live")}`,
+  });
+  await assert.rejects(create({ FunctionVersion: "10" }), { message: `Function not found: ${arnOf("f:10")}` });
+  await assert.rejects(create({ FunctionName: "g" }), { message: `Function not found: ${arnOf("g:1")}` });
+  const weights = (AdditionalVersionWeights: object) => ({ Name: "b", RoutingConfig: { AdditionalVersionWeights } });
+  await assert.rejects(create(weights({ 2: 0.1, 1: 0.1 })), {
+    message: "Number of items in AdditionalVersionWeights cannot be greater than 1",
+  });
+  await assert.rejects(create(weights({ 2: 0.1 })), { name: "NotImplemented", message: /AdditionalVersionWeights/ });
+  await assert.rejects(cloud.lambda.send(new GetAliasCommand({ FunctionName: "f", Name: "none" })), {
+    message: `Cannot find alias arn: ${arnOf("f:none")}`,
+  });
+  await assert.rejects(cloud.lambda.send(new UpdateAliasCommand({ FunctionName: "f", Name: "none" })), {
+    message: `Alias not found: ${arnOf("f:none")}`,
+  });
+});
+
+test("Live code cannot be published: a version never changes", async () => {
+  await using cloud = await startCloudWithRole();
+  const S3Key = join(cloud.aws.config.dir, "lambda.sh");
+  await writeFile(S3Key, "handler() { echo 1; }\n");
+  await cloud.createBash("f", "", { Code: { S3Bucket: "hot-reload", S3Key } });
+  await assert.rejects(cloud.lambda.send(new PublishVersionCommand({ FunctionName: "f" })), {
+    name: "NotImplemented",
+    message: /live code/,
+  });
+});
