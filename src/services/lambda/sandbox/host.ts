@@ -7,9 +7,11 @@ import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
 import { isAlive } from "./processes.ts";
 import { RuntimeServer } from "./runtime-api.ts";
+import type { SandboxOptions } from "./sandbox.ts";
 
 export interface Host extends AsyncDisposable {
   readonly rung: Rung;
+  readonly initLimitMs: number;
   /** Bootstraps, readable for every uid. */
   readonly runtimeDir: string;
   /** One directory a worker. */
@@ -25,6 +27,9 @@ export interface Host extends AsyncDisposable {
   newWorkerName(): string;
 }
 
+/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: "The Init phase is limited to 10 seconds." */
+const INIT_LIMIT_MS = 10_000;
+
 export const BOOTSTRAPS = ["bootstrap.sh", "bootstrap.mjs", "bootstrap.py"] as const;
 
 // 0x70000000 and above is used by nobody: https://systemd.io/UIDS-GIDS/. Each process of ours takes 4096 of its own there.
@@ -34,7 +39,7 @@ const UID_BLOCKS = 65_000;
 
 export async function openHost(
   rung: Rung,
-  { stateDir, onNotice }: { stateDir: string; onNotice(text: string): void },
+  { stateDir, onNotice, initLimitMs = INIT_LIMIT_MS }: SandboxOptions,
 ): Promise<Host> {
   const dir = join(stateDir, `run-${process.pid}`);
   const runtimeDir = join(dir, "runtime");
@@ -51,6 +56,7 @@ export async function openHost(
   let count = 0;
   return {
     rung,
+    initLimitMs,
     runtimeDir,
     workersDir,
     fifos: new Fifos(workersDir),

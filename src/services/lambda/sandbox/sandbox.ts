@@ -93,6 +93,8 @@ export interface SandboxOptions {
   readonly choice: Config["sandbox"];
   /** Absolute; made where missing. /tmp directories of the workers live here. */
   readonly stateDir: string;
+  /** Default: AWS's 10 seconds. */
+  readonly initLimitMs?: number;
   /** What the user must know: a weak rung, an interpreter of another version. */
   onNotice(text: string): void;
 }

@@ -2,6 +2,7 @@
 import { access, chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
+import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf } from "./environment.ts";
 import {
   exited,
@@ -21,9 +22,6 @@ import { realNow } from "./real-time.ts";
 import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
-
-/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: "The Init phase is limited to 10 seconds." */
-const INIT_LIMIT_MS = 10_000;
 
 /** What ends a wait for the runtime. The first one counts. */
 type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
@@ -94,7 +92,9 @@ class ExecutionEnvironment implements Worker {
 
   async open(): Promise<void> {
     this.#loopback = await listenForRuntime(this.#host.server, this.#api, this.#uid ?? process.getuid!());
-    this.#initMs = await this.#init("init", INIT_LIMIT_MS).then((init) => (init.failure ? undefined : init.ms));
+    this.#initMs = await this.#init("init", this.#host.initLimitMs).then((init) =>
+      init.failure ? undefined : init.ms,
+    );
     this.#settle();
   }
 
@@ -114,7 +114,7 @@ class ExecutionEnvironment implements Worker {
       return this.#result(outcome, realNow() - began);
     } finally {
       invocation.signal?.removeEventListener("abort", abort);
-      this.#untilReady(left()).then(() => this.#settle());
+      this.#rest(left());
     }
   }
 
@@ -162,7 +162,7 @@ class ExecutionEnvironment implements Worker {
   }
 
   #failed(ending: Bad): Failure {
-    const { requestId = "", timeoutMs = INIT_LIMIT_MS, signal } = this.#invocation ?? {};
+    const { requestId = "", timeoutMs = this.#host.initLimitMs, signal } = this.#invocation ?? {};
     if (ending.kind === "exit") return exited(requestId, ending.exit);
     if (ending.kind === "timeout") return timedOut(requestId, timeoutMs, new Date(realNow()));
     if (ending.kind === "initError") return reported(ending.answer.body, ending.answer.errorType ?? "");
@@ -267,6 +267,20 @@ class ExecutionEnvironment implements Worker {
     this.#ending = Promise.withResolvers();
     const ending = await this.#end(limitMs);
     if (ending.kind === "timeout") await this.#kill();
+  }
+
+  /** From the answer to the next invocation. */
+  async #rest(limitMs: number): Promise<void> {
+    await this.#untilReady(limitMs);
+    const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
+    if (this.#state === "busy" && (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit) {
+      this.#say(
+        "platform",
+        `/tmp holds more than ${this.#plan.spec.ephemeralMb} MB: this environment is not used again`,
+      );
+      await this[Symbol.asyncDispose]();
+    }
+    this.#settle();
   }
 
   #settle(): void {
