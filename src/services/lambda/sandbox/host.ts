@@ -1,11 +1,12 @@
 // What all workers of one sandbox share: the state directory with the bootstraps, pipes in stock, uids, the Runtime API's HTTP.
-import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { closeCgroups } from "./cgroup.ts";
 import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
 import { isAlive } from "./processes.ts";
+import { removeTree } from "./remove.ts";
 import { RuntimeServer } from "./runtime-api.ts";
 import type { SandboxOptions } from "./sandbox.ts";
 
@@ -81,7 +82,7 @@ export async function openHost(
     async [Symbol.asyncDispose]() {
       await Promise.all([...workers].map((worker) => worker[Symbol.asyncDispose]()));
       closeCgroups();
-      await rm(dir, { recursive: true, force: true });
+      await removeTree(dir);
     },
   };
 }
@@ -91,6 +92,6 @@ async function sweep(stateDir: string): Promise<void> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(stateDir)) {
     const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
-    if (pid === process.pid || (pid && !isAlive(pid))) await rm(join(stateDir, name), { recursive: true, force: true });
+    if (pid === process.pid || (pid && !isAlive(pid))) await removeTree(join(stateDir, name));
   }
 }

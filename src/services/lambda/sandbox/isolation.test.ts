@@ -267,7 +267,7 @@ def handler(event, context):
             return count`;
   await using run = await world.try(
     { "app.py": app },
-    { runtime: "python3.13", handler: "app.handler", memoryMb: 3008 },
+    { runtime: "python3.13", handler: "app.handler", memoryMb: 10_240 },
   );
   const forks = Number(await run.answer({}, { timeoutMs: 10_000 }));
   assert.ok(forks > 100 && forks < 742, `${forks} processes`);

@@ -1,5 +1,5 @@
 // One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
-import { access, chmod, mkdir, rm } from "node:fs/promises";
+import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
 import { diskUse } from "./disk-use.ts";
@@ -19,6 +19,7 @@ import { type Bind, startScript } from "./inside.ts";
 import { type Program, programFor, type Unstartable } from "./interpreters.ts";
 import { type Loopback, listenForRuntime } from "./loopback.ts";
 import { realNow } from "./real-time.ts";
+import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
@@ -124,10 +125,7 @@ class ExecutionEnvironment implements Worker {
     this.#ending.resolve({ kind: "aborted" });
     this.#loopback?.close();
     await this.#kill();
-    // A function may have made what its own user cannot remove.
-    await rm(this.#plan.dir, { recursive: true, force: true }).catch((error) =>
-      this.#host.noticeOnce(`${this.#plan.dir} could not be removed: ${error}`),
-    );
+    await removeTree(this.#plan.dir);
     this.#host.giveUid(this.#uid);
     this.#host.workers.delete(this);
     this.#settled.resolve();
