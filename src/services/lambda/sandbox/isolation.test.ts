@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { Config } from "../../../config.ts";
+import type { Config } from "../../../kernel/mod.ts";
 import { ladder } from "./ladder.ts";
 import { json, openWorld, type Trial, text } from "./sandbox.fixture.ts";
 import { probe } from "./sandbox.ts";

@@ -2,7 +2,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Config } from "../../../config.ts";
+import type { Config } from "../../../kernel/mod.ts";
 import { realNow } from "./real-time.ts";
 import { type LogLine, openSandbox, type Result, type Sandbox, type Spec, type Worker } from "./sandbox.ts";
 
