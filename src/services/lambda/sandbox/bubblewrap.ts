@@ -29,7 +29,8 @@ export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command
     ...(root ? ["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"].flatMap((name) => ["--cap-add", name]) : []),
     ...DIRS.flatMap((dir) => ["--dir", dir]),
     ...hostView(),
-    ...["--proc", "/proc", "--dev", "/dev"],
+    // AWS has no /dev/shm to write to either.
+    ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--remount-ro", "/dev/shm"],
     ...inside.binds.flatMap((bind) => [bind.write ? "--bind" : "--ro-bind", bind.from, bind.to]),
     ...["--perms", "0444", "--ro-bind-data", `${START_FD}`, START],
     ...["--perms", "0444", "--ro-bind-data", `${PASSWD_FD}`, "/etc/passwd"],

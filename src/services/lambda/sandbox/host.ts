@@ -1,15 +1,18 @@
 // What all workers of one sandbox share: the state directory with the bootstraps, pipes in stock, uids, the Runtime API's HTTP.
-import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { closeCgroups } from "./cgroup.ts";
 import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
 import { isAlive } from "./processes.ts";
+import { removeTree } from "./remove.ts";
 import { RuntimeServer } from "./runtime-api.ts";
+import type { SandboxOptions } from "./sandbox.ts";
 
 export interface Host extends AsyncDisposable {
   readonly rung: Rung;
+  readonly initLimitMs: number;
   /** Bootstraps, readable for every uid. */
   readonly runtimeDir: string;
   /** One directory a worker. */
@@ -25,6 +28,9 @@ export interface Host extends AsyncDisposable {
   newWorkerName(): string;
 }
 
+/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: "The Init phase is limited to 10 seconds." */
+const INIT_LIMIT_MS = 10_000;
+
 export const BOOTSTRAPS = ["bootstrap.sh", "bootstrap.mjs", "bootstrap.py"] as const;
 
 // 0x70000000 and above is used by nobody: https://systemd.io/UIDS-GIDS/. Each process of ours takes 4096 of its own there.
@@ -34,7 +40,7 @@ const UID_BLOCKS = 65_000;
 
 export async function openHost(
   rung: Rung,
-  { stateDir, onNotice }: { stateDir: string; onNotice(text: string): void },
+  { stateDir, onNotice, initLimitMs = INIT_LIMIT_MS }: SandboxOptions,
 ): Promise<Host> {
   const dir = join(stateDir, `run-${process.pid}`);
   const runtimeDir = join(dir, "runtime");
@@ -51,6 +57,7 @@ export async function openHost(
   let count = 0;
   return {
     rung,
+    initLimitMs,
     runtimeDir,
     workersDir,
     fifos: new Fifos(workersDir),
@@ -75,7 +82,7 @@ export async function openHost(
     async [Symbol.asyncDispose]() {
       await Promise.all([...workers].map((worker) => worker[Symbol.asyncDispose]()));
       closeCgroups();
-      await rm(dir, { recursive: true, force: true });
+      await removeTree(dir);
     },
   };
 }
@@ -85,6 +92,6 @@ async function sweep(stateDir: string): Promise<void> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(stateDir)) {
     const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
-    if (pid === process.pid || (pid && !isAlive(pid))) await rm(join(stateDir, name), { recursive: true, force: true });
+    if (pid === process.pid || (pid && !isAlive(pid))) await removeTree(join(stateDir, name));
   }
 }

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Config } from "../../../config.ts";
+import type { Config } from "../../../kernel/mod.ts";
 import { AwsError } from "../../../kernel/mod.ts";
 import { bare } from "./bare.ts";
 import { bubblewrap } from "./bubblewrap.ts";
@@ -62,14 +62,25 @@ const STEPS: readonly Step[] = [
   },
   {
     name: "C",
-    title: "unshare: own mounts and pids, made with mount(8)",
-    for: "both",
+    title: "unshare as root: own mounts, pids and uid for each sandbox, made with mount(8)",
+    for: "root",
+    protectsAgainst: ["host files", "other sandboxes", "stray processes", "memory and process hogs"],
+    off: () => [...unlimitedMemory(), "the seccomp filter"],
+    turnOn: "apt install bubblewrap",
+    layout: true,
+    ownUid: true,
+    command: (inside) => unshared(inside, { root: true }),
+  },
+  {
+    name: "C",
+    title: "unshare as user: own mounts and pids in a user namespace, made with mount(8)",
+    for: "user",
     protectsAgainst: ["host files (all but the bind list)", "stray processes"],
     off: () => [...unlimitedMemory(), "the seccomp filter", "a uid of its own for each sandbox"],
     turnOn: "apt install bubblewrap",
     layout: true,
     ownUid: false,
-    command: unshared,
+    command: (inside) => unshared(inside, { root: false }),
   },
   {
     name: "E",

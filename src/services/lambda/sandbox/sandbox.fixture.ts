@@ -2,7 +2,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Config } from "../../../config.ts";
+import type { Config } from "../../../kernel/mod.ts";
 import { realNow } from "./real-time.ts";
 import { type LogLine, openSandbox, type Result, type Sandbox, type Spec, type Worker } from "./sandbox.ts";
 
@@ -29,10 +29,18 @@ export interface World extends AsyncDisposable {
 
 export const ARN = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
-export async function openWorld(choice: Config["sandbox"] = "auto"): Promise<World> {
+export async function openWorld(
+  choice: Config["sandbox"] = "auto",
+  options: { initLimitMs?: number } = {},
+): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), "aws-like-sandbox-"));
   const notices: string[] = [];
-  const sandbox = await openSandbox({ choice, stateDir: join(dir, "state"), onNotice: (text) => notices.push(text) });
+  const sandbox = await openSandbox({
+    choice,
+    stateDir: join(dir, "state"),
+    onNotice: (text) => notices.push(text),
+    ...options,
+  });
   let count = 0;
   return {
     sandbox,

@@ -1,6 +1,6 @@
 // Runs a function's code away from the host: `openSandbox` takes the strongest rung of the ladder that this host allows,
 // `start` makes one execution environment in it (own /tmp, own processes, one invocation at a time).
-import type { Config } from "../../../config.ts";
+import type { Config } from "../../../kernel/mod.ts";
 import { openHost } from "./host.ts";
 import { ladder, type Rung, strongest } from "./ladder.ts";
 import { startWorker } from "./worker.ts";
@@ -93,6 +93,8 @@ export interface SandboxOptions {
   readonly choice: Config["sandbox"];
   /** Absolute; made where missing. /tmp directories of the workers live here. */
   readonly stateDir: string;
+  /** Default: AWS's 10 seconds. */
+  readonly initLimitMs?: number;
   /** What the user must know: a weak rung, an interpreter of another version. */
   onNotice(text: string): void;
 }

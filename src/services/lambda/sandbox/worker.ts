@@ -1,7 +1,8 @@
 // One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
-import { access, chmod, mkdir, rm } from "node:fs/promises";
+import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
+import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf } from "./environment.ts";
 import {
   exited,
@@ -18,12 +19,10 @@ import { type Bind, startScript } from "./inside.ts";
 import { type Program, programFor, type Unstartable } from "./interpreters.ts";
 import { type Loopback, listenForRuntime } from "./loopback.ts";
 import { realNow } from "./real-time.ts";
+import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
-
-/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: "The Init phase is limited to 10 seconds." */
-const INIT_LIMIT_MS = 10_000;
 
 /** What ends a wait for the runtime. The first one counts. */
 type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
@@ -94,7 +93,9 @@ class ExecutionEnvironment implements Worker {
 
   async open(): Promise<void> {
     this.#loopback = await listenForRuntime(this.#host.server, this.#api, this.#uid ?? process.getuid!());
-    this.#initMs = await this.#init("init", INIT_LIMIT_MS).then((init) => (init.failure ? undefined : init.ms));
+    this.#initMs = await this.#init("init", this.#host.initLimitMs).then((init) =>
+      init.failure ? undefined : init.ms,
+    );
     this.#settle();
   }
 
@@ -114,7 +115,7 @@ class ExecutionEnvironment implements Worker {
       return this.#result(outcome, realNow() - began);
     } finally {
       invocation.signal?.removeEventListener("abort", abort);
-      this.#untilReady(left()).then(() => this.#settle());
+      this.#rest(left());
     }
   }
 
@@ -124,10 +125,7 @@ class ExecutionEnvironment implements Worker {
     this.#ending.resolve({ kind: "aborted" });
     this.#loopback?.close();
     await this.#kill();
-    // A function may have made what its own user cannot remove.
-    await rm(this.#plan.dir, { recursive: true, force: true }).catch((error) =>
-      this.#host.noticeOnce(`${this.#plan.dir} could not be removed: ${error}`),
-    );
+    await removeTree(this.#plan.dir);
     this.#host.giveUid(this.#uid);
     this.#host.workers.delete(this);
     this.#settled.resolve();
@@ -162,7 +160,7 @@ class ExecutionEnvironment implements Worker {
   }
 
   #failed(ending: Bad): Failure {
-    const { requestId = "", timeoutMs = INIT_LIMIT_MS, signal } = this.#invocation ?? {};
+    const { requestId = "", timeoutMs = this.#host.initLimitMs, signal } = this.#invocation ?? {};
     if (ending.kind === "exit") return exited(requestId, ending.exit);
     if (ending.kind === "timeout") return timedOut(requestId, timeoutMs, new Date(realNow()));
     if (ending.kind === "initError") return reported(ending.answer.body, ending.answer.errorType ?? "");
@@ -267,6 +265,20 @@ class ExecutionEnvironment implements Worker {
     this.#ending = Promise.withResolvers();
     const ending = await this.#end(limitMs);
     if (ending.kind === "timeout") await this.#kill();
+  }
+
+  /** From the answer to the next invocation. */
+  async #rest(limitMs: number): Promise<void> {
+    await this.#untilReady(limitMs);
+    const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
+    if (this.#state === "busy" && (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit) {
+      this.#say(
+        "platform",
+        `/tmp holds more than ${this.#plan.spec.ephemeralMb} MB: this environment is not used again`,
+      );
+      await this[Symbol.asyncDispose]();
+    }
+    this.#settle();
   }
 
   #settle(): void {
