@@ -1,0 +1,245 @@
+// Buckets: directories with a row. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+import { readdir, rm, rmdir } from "node:fs/promises";
+import { join, normalize, sep } from "node:path";
+import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
+import { errors } from "./errors.ts";
+import { is } from "./files.ts";
+import { makeRoot, rootOf, stateOf, systemOf } from "./state.ts";
+import type { BucketRow, Tag } from "./tables.ts";
+import { checkTags } from "./tags.ts";
+
+export const bucketArn = (bucket: string): string => `arn:aws:s3:::${bucket}`;
+export const objectArn = (bucket: string, key: string): string => `arn:aws:s3:::${bucket}/${key}`;
+
+/** The tag that says, when a bucket is made, which directory of the workspace it is. */
+const DIRECTORY_TAG = "aws-like:directory";
+const MAX_BUCKETS_PAGE = 10_000;
+
+export interface BucketInput {
+  readonly Bucket?: string | undefined;
+  readonly ExpectedBucketOwner?: string | undefined;
+}
+
+export const readBucket = (tx: Tx, name: string): Promise<BucketRow | undefined> =>
+  tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name });
+
+/** The bucket that a request names. Throws NoSuchBucket, and AccessDenied where it is not whose it was said to be. */
+export async function bucketOf(ctx: Context, input: BucketInput): Promise<BucketRow> {
+  return checkBucket(await ctx.read((tx) => readBucket(tx, input.Bucket!)), input);
+}
+
+export function checkBucket(bucket: BucketRow | undefined, { Bucket, ExpectedBucketOwner }: BucketInput): BucketRow {
+  if (ExpectedBucketOwner !== undefined && !/^\d{12}$/.test(ExpectedBucketOwner))
+    throw errors.invalidBucketOwner(ExpectedBucketOwner);
+  if (!bucket) throw errors.noSuchBucket(Bucket!);
+  if (ExpectedBucketOwner !== undefined && ExpectedBucketOwner !== bucket.account) throw errors.accessDenied();
+  return bucket;
+}
+
+export const buckets = defineOperations("s3", {
+  CreateBucket: {
+    access: (_, { Bucket }) => ({ action: "s3:CreateBucket", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      const name = input.Bucket!;
+      checkName(name);
+      refuse(input);
+      const location = input.CreateBucketConfiguration?.LocationConstraint;
+      const region = regionOf(ctx, location);
+      const tags = (input.CreateBucketConfiguration?.Tags ?? []) as Tag[];
+      checkTags(tags, 50);
+      const existing = await ctx.read((tx) => readBucket(tx, name));
+      // In us-east-1 making one's own bucket again is a success, and changes nothing.
+      if (existing?.account === ctx.account && region === "us-east-1" && existing.region === region)
+        return { Location: `/${name}`, BucketArn: bucketArn(name) };
+      if (existing) throw existing.account === ctx.account ? errors.bucketAlreadyOwnedByYou(name) : errors.bucketAlreadyExists(name);
+      const directory = await directoryOf(ctx, name, tags);
+      await makeRoot(ctx, directory);
+      const row: BucketRow = {
+        name,
+        account: ctx.account,
+        region,
+        location: location ?? null,
+        directory,
+        created_ms: ctx.clock.now(),
+        versioning: null,
+        ownership: input.ObjectOwnership ?? "BucketOwnerEnforced",
+        tags: tags.length > 0 ? JSON.stringify(tags) : null,
+        policy: null,
+        notification: null,
+      };
+      await ctx.write(async (tx) => {
+        if (await readBucket(tx, name)) throw errors.operationAborted();
+        await tx.run(
+          `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, tags, policy, notification)
+           VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :tags, :policy, :notification)`,
+          { ...row },
+        );
+      });
+      await stateOf(ctx).reconciler?.add(row);
+      ctx.log.info(`bucket ${name} is ${directory}/`, { subject: bucketArn(name) });
+      const own = region === "us-east-1" ? `/${name}` : `http://${name}.s3.amazonaws.com/`;
+      return { Location: own, BucketArn: bucketArn(name) };
+    },
+  },
+
+  DeleteBucket: {
+    access: (_, { Bucket }) => ({ action: "s3:DeleteBucket", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      const bucket = await bucketOf(ctx, input);
+      const { reconciler } = stateOf(ctx);
+      // A file that was dropped a moment ago is an object too.
+      await reconciler?.walk(bucket.name);
+      await ctx.write(async (tx) => {
+        const row = await tx.one<{ key: string }>("SELECT key FROM s3_object WHERE bucket = :name LIMIT 1", { name: bucket.name });
+        if (row) throw bucket.versioning ? errors.versionedBucketNotEmpty(bucket.name) : errors.bucketNotEmpty(bucket.name);
+        await tx.run("DELETE FROM s3_part WHERE upload_id IN (SELECT upload_id FROM s3_upload WHERE bucket = :name)", { name: bucket.name });
+        await tx.run("DELETE FROM s3_upload WHERE bucket = :name", { name: bucket.name });
+        if ((await tx.run("DELETE FROM s3_bucket WHERE name = :name", { name: bucket.name })) === 0) throw errors.noSuchBucket(bucket.name);
+      });
+      await reconciler?.remove(bucket.name);
+      stateOf(ctx).places.delete(`${bucket.name}/${bucket.directory}`);
+      await rm(join(systemOf(ctx), bucket.name), { recursive: true, force: true });
+      // A directory that the user chose is the user's.
+      if (bucket.directory === defaultDirectory(bucket.name)) await removeEmpty(ctx, rootOf(ctx, bucket));
+      return {};
+    },
+  },
+
+  HeadBucket: {
+    access: (_, { Bucket }) => ({ action: "s3:ListBucket", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      const bucket = await bucketOf(ctx, input);
+      return { BucketArn: bucketArn(bucket.name), BucketRegion: bucket.region, AccessPointAlias: false };
+    },
+  },
+
+  ListBuckets: {
+    access: () => ({ action: "s3:ListAllMyBuckets", resource: "arn:aws:s3:::*" }),
+    async handle(ctx, { MaxBuckets, ContinuationToken, Prefix, BucketRegion }) {
+      if (MaxBuckets !== undefined && (MaxBuckets < 1 || MaxBuckets > MAX_BUCKETS_PAGE))
+        throw errors.invalidArgument(`Argument max-buckets must be an integer between 1 and ${MAX_BUCKETS_PAGE}`, "max-buckets", String(MaxBuckets));
+      const limit = MaxBuckets ?? MAX_BUCKETS_PAGE;
+      const rows = await ctx.read((tx) =>
+        tx.all<BucketRow>(
+          `SELECT * FROM s3_bucket WHERE account = :account AND name > :after AND name >= :prefix
+             AND (:region = '' OR region = :region) ORDER BY name`,
+          { account: ctx.account, after: ContinuationToken ? fromToken(ContinuationToken) : "", prefix: Prefix ?? "", region: BucketRegion ?? "" },
+        ),
+      );
+      const found = rows.filter(({ name }) => name.startsWith(Prefix ?? ""));
+      const page = found.slice(0, limit);
+      // Regions are told to who pages only (AWS: "If you don't use pagination, the response does not include the BucketRegion").
+      const paged = MaxBuckets !== undefined || Prefix !== undefined || BucketRegion !== undefined || ContinuationToken !== undefined;
+      return {
+        Buckets: page.map(({ name, created_ms, region }) => ({
+          Name: name,
+          CreationDate: new Date(created_ms),
+          ...(paged && { BucketRegion: region, BucketArn: bucketArn(name) }),
+        })),
+        Owner: ownerOf(ctx, ctx.account),
+        ...(Prefix !== undefined && { Prefix }),
+        ...(found.length > page.length && { ContinuationToken: toToken(page.at(-1)!.name) }),
+      };
+    },
+  },
+
+  GetBucketLocation: {
+    access: (_, { Bucket }) => ({ action: "s3:GetBucketLocation", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      const { location } = await bucketOf(ctx, input);
+      return location === null ? {} : { LocationConstraint: location as "EU" };
+    },
+  },
+});
+
+/** The canonical id of an account: 64 hexadecimal digits, from the configuration or made of the account's number. */
+export function ownerOf(ctx: Context, account: string): { ID: string; DisplayName?: string } {
+  const known = ctx.config.accounts.find(({ id }) => id === account);
+  return { ID: known?.canonicalId ?? account.padStart(64, "0"), ...(known?.displayName && { DisplayName: known.displayName }) };
+}
+
+const toToken = (text: string): string => Buffer.from(text).toString("base64url");
+const fromToken = (token: string): string => Buffer.from(token, "base64url").toString();
+
+function checkName(name: string): void {
+  const sound =
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !/\.\.|\.-|-\./.test(name) &&
+    !/^\d+\.\d+\.\d+\.\d+$/.test(name) &&
+    !/^(xn--|sthree-|amzn-s3-demo-)/.test(name) &&
+    !/(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(name);
+  if (!sound) throw errors.invalidBucketName(name);
+}
+
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+const REGION = /^(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
+
+/** A constraint is the endpoint's own region, or, at us-east-1's endpoint, any other. Recorded on AWS. */
+function regionOf(ctx: Context, location: string | undefined): string {
+  if (ctx.region === "us-east-1") {
+    if (location === undefined) return "us-east-1";
+    if (location === "EU") return "eu-west-1";
+    if (location === "us-east-1" || !REGION.test(location)) throw errors.invalidLocationConstraint(location);
+    return location;
+  }
+  if (location === undefined) throw errors.illegalLocationConstraint("unspecified");
+  if (location === "EU" && ctx.region === "eu-west-1") return "eu-west-1";
+  if (location !== ctx.region) throw errors.illegalLocationConstraint(location);
+  return location;
+}
+
+const REFUSED = ["GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP", "BucketNamespace"] as const;
+const OWNERSHIPS = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
+
+function refuse(input: Partial<Record<(typeof REFUSED)[number], unknown>> & { ACL?: string | undefined; ObjectLockEnabledForBucket?: boolean | undefined; ObjectOwnership?: string | undefined }): void {
+  for (const name of REFUSED) if (input[name] !== undefined) throw errors.notImplemented(name);
+  if (input.ACL !== undefined && input.ACL !== "private") throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
+  if (input.ObjectLockEnabledForBucket) throw errors.notImplemented("x-amz-bucket-object-lock-enabled");
+  if (input.ObjectOwnership !== undefined && !OWNERSHIPS.includes(input.ObjectOwnership))
+    throw errors.invalidArgument("Invalid x-amz-object-ownership header: ", "x-amz-object-ownership", input.ObjectOwnership);
+}
+
+const defaultDirectory = (bucket: string): string => `buckets/${bucket}`;
+
+/** Directories of the workspace that are not the user's to map. */
+const OURS = [".aws-like", "buckets", "logs"];
+
+/** Where a bucket lies, relative to the workspace: never outside of it, nor in another bucket's directory. */
+async function directoryOf(ctx: Context, bucket: string, tags: readonly Tag[]): Promise<string> {
+  const asked = tags.find(({ Key }) => Key === DIRECTORY_TAG)?.Value;
+  if (asked === undefined) return defaultDirectory(bucket);
+  const directory = normalize(asked).replace(/\/$/, "");
+  const bad = (why: string) => errors.invalidArgument(`The directory of a bucket ${why}`, DIRECTORY_TAG, asked);
+  const first = directory.split(sep)[0]!;
+  if (asked === "" || asked.includes("\0") || directory.startsWith("/") || first === ".." || directory === ".")
+    throw bad("must be a path below the workspace, relative to it.");
+  if (OURS.includes(first)) throw bad(`must not lie in ${first}/, which is aws-like's own.`);
+  await makeRoot(ctx, directory).catch((error: unknown) => {
+    if (is(error, "EEXIST", "ENOTDIR")) throw bad("must be a directory: a file stands there.");
+    throw error;
+  });
+  if (!(await isWithin(ctx, directory))) throw bad("must not lead out of the workspace through a symbolic link.");
+  const others = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket"));
+  const overlapping = others.find((other) => `${other.directory}/`.startsWith(`${directory}/`) || `${directory}/`.startsWith(`${other.directory}/`));
+  if (overlapping) throw bad(`must not overlap with that of bucket ${overlapping.name}: ${overlapping.directory}`);
+  return directory;
+}
+
+async function isWithin(ctx: Context, directory: string): Promise<boolean> {
+  const { realpath } = await import("node:fs/promises");
+  const [workspace, real] = await Promise.all([realpath(ctx.config.dir), realpath(join(ctx.config.dir, directory))]);
+  return real === join(workspace, directory);
+}
+
+/** Empty directories go with the bucket. What is no object (a link, a half download) stays, and is named. */
+async function removeEmpty(ctx: Context, directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => []))
+    if (entry.isDirectory()) await removeEmpty(ctx, join(directory, entry.name));
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (is(error, "ENOENT")) return;
+    if (!is(error, "ENOTEMPTY", "EEXIST")) throw error;
+    ctx.log.warn(`${directory} stays: it holds what is no object`);
+  }
+}

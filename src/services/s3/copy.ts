@@ -1,0 +1,195 @@
+// CopyObject, and what UploadPartCopy shares with it: the source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+import { type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { bucketOf, objectArn } from "./buckets.ts";
+import { putVersion } from "./change.ts";
+import { type Algorithm, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
+import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
+import { errors } from "./errors.ts";
+import { pathOf, type Staged, stageExtent } from "./files.ts";
+import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
+import { checkObject, contentHeaders, kept } from "./object-headers.ts";
+import { whileStaged } from "./objects.ts";
+import { openBytes } from "./reading.ts";
+import { originOf } from "./request.ts";
+import { placeOf, stateOf } from "./state.ts";
+import type { BucketRow, ObjectRow } from "./tables.ts";
+import { taggingHeader } from "./tags.ts";
+import { NULL_VERSION } from "./versions.ts";
+
+const MAX_COPY = 5 * 1024 ** 3;
+
+export interface Source {
+  readonly bucket: BucketRow;
+  readonly key: string;
+  readonly row: ObjectRow;
+}
+
+export interface SourceInput {
+  readonly CopySource?: string | undefined;
+  readonly CopySourceIfMatch?: string | undefined;
+  readonly CopySourceIfNoneMatch?: string | undefined;
+  readonly CopySourceIfModifiedSince?: Date | undefined;
+  readonly CopySourceIfUnmodifiedSince?: Date | undefined;
+  readonly ExpectedSourceBucketOwner?: string | undefined;
+}
+
+/** What a copy must be allowed to read. A source that cannot be read off demands nothing: the handler refuses it. */
+export function sourceAccess(input: SourceInput): { action: string; resource: string }[] {
+  const source = parseSource(input.CopySource ?? "");
+  if (!source) return [];
+  return [
+    {
+      action: source.VersionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion",
+      resource: objectArn(source.Bucket, source.Key),
+    },
+  ];
+}
+
+/** `bucket/key`, with or without a leading slash, URL-encoded, and `?versionId=` behind it. */
+function parseSource(header: string): { Bucket: string; Key: string; VersionId?: string } | undefined {
+  const [path, query] = split(header, header.lastIndexOf("?versionId="));
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path.replace(/^\//, ""));
+  } catch {
+    return undefined;
+  }
+  const slash = decoded.indexOf("/");
+  if (slash < 1 || slash === decoded.length - 1) return undefined;
+  const version = query?.slice("?versionId=".length);
+  return { Bucket: decoded.slice(0, slash), Key: decoded.slice(slash + 1), ...(version && { VersionId: version }) };
+}
+
+const split = (text: string, at: number): [string, string?] => (at < 0 ? [text] : [text.slice(0, at), text.slice(at)]);
+
+export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source> {
+  const named = parseSource(input.CopySource ?? "");
+  if (!named) throw errors.invalidArgument("Invalid copy source object key", "x-amz-copy-source", "x-amz-copy-source");
+  const wanted: ObjectInput = { ...named, ExpectedBucketOwner: input.ExpectedSourceBucketOwner };
+  const { bucket, row: found } = await lookUp(ctx, wanted);
+  if (found?.delete_marker && named.VersionId !== undefined)
+    throw errors.invalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.");
+  const row = await expectObject(ctx, { bucket, row: found, input: wanted, method: "GET" });
+  checkSource(input, row, ctx.clock.now());
+  return { bucket, key: named.Key, row };
+}
+
+/** The source's bytes, staged for `target`. Where the file changed since its row was read, the row is read again. */
+export async function stageSource(
+  ctx: Context,
+  input: SourceInput,
+  options: { target: BucketRow; algorithms: readonly Algorithm[]; extent?: (row: ObjectRow) => { start: number; end: number } },
+): Promise<{ source: Source; staged: Staged }> {
+  for (let look = 1; ; look++) {
+    const source = await sourceOf(ctx, input);
+    const { bucket, key, row } = source;
+    const extent = options.extent?.(row) ?? { start: 0, end: row.size };
+    const path = pathOf(await placeOf(ctx, bucket), key, row.side);
+    const isSame = () => {
+      const opened = openBytes(path, row.fingerprint);
+      opened?.close();
+      return opened !== undefined;
+    };
+    if (isSame()) {
+      const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent }, options.algorithms);
+      if (await whileStaged(staged, async () => isSame())) return { source, staged };
+    }
+    if (look === 4) throw errors.slowDown();
+    await stateOf(ctx).locks.hold(bucket.name, key, async () => undefined);
+    await stateOf(ctx).reconciler?.check(bucket.name, key);
+  }
+}
+
+export const copies = defineOperations("s3", {
+  CopyObject: {
+    access: (_, input) => [
+      ...sourceAccess(input),
+      { action: "s3:PutObject", resource: objectArn(input.Bucket!, input.Key!) },
+    ],
+    async handle(ctx, input) {
+      checkObject(input);
+      const check = writeCheck(input, input.Key!);
+      const bucket = await bucketOf(ctx, input);
+      if (input.ChecksumAlgorithm !== undefined && !isAlgorithm(input.ChecksumAlgorithm))
+        throw errors.notImplemented(`x-amz-checksum-algorithm: ${input.ChecksumAlgorithm}`);
+      const first = await sourceOf(ctx, input);
+      if (first.row.size > MAX_COPY) throw errors.copyTooLarge();
+      refuseNoChange(input, bucket, first);
+      const algorithm = algorithmOf(input.ChecksumAlgorithm, first.row);
+      const { source, staged } = await stageSource(ctx, input, { target: bucket, algorithms: [algorithm] });
+      const checksum: Checksum = { algorithm, type: "FULL_OBJECT", value: staged.digests[algorithm]! };
+      const stored = await whileStaged(staged, () =>
+        putVersion(ctx, {
+          bucket,
+          key: input.Key!,
+          staged: staged.path,
+          version: {
+            ...properties(input, source.row),
+            size: staged.size,
+            // Of an upload in parts too: the copy is one piece (recorded on AWS).
+            etag: staged.md5,
+            fingerprint: staged.fingerprint,
+            checksum: JSON.stringify(checksum),
+            parts: null,
+            upload_id: null,
+          },
+          event: "ObjectCreated:Copy",
+          origin: originOf(input),
+          ...(check && { check }),
+        }),
+      );
+      ctx.log.info(`ObjectCreated:Copy ${bucket.name}/${input.Key} (${staged.size} bytes)`, {
+        subject: objectArn(bucket.name, input.Key!),
+      });
+      const from = source.row.version_id;
+      return {
+        CopyObjectResult: {
+          ETag: quoted(staged.md5),
+          LastModified: lastModified({ modified_ms: stored.modifiedMs }),
+          ...checksumMembers(checksum),
+          ChecksumType: "FULL_OBJECT" as const,
+        },
+        ServerSideEncryption: "AES256" as const,
+        ...(stored.versionId !== undefined && { VersionId: stored.versionId }),
+        ...((from !== NULL_VERSION || source.bucket.versioning) && { CopySourceVersionId: from }),
+      };
+    },
+  },
+});
+
+type CopyInput = Input<"s3", "CopyObject">;
+
+/** The source's own algorithm unless another is asked for. */
+function algorithmOf(asked: string | undefined, row: ObjectRow): Algorithm {
+  if (isAlgorithm(asked)) return asked;
+  return row.checksum === null ? "CRC64NVME" : (JSON.parse(row.checksum) as Checksum).algorithm;
+}
+
+function refuseNoChange(input: CopyInput, bucket: BucketRow, { bucket: from, key, row }: Source): void {
+  if (from.name !== bucket.name || key !== input.Key || row.current === 0) return;
+  const changes =
+    input.MetadataDirective === "REPLACE" ||
+    (input.StorageClass !== undefined && input.StorageClass !== row.storage_class) ||
+    input.WebsiteRedirectLocation !== undefined ||
+    input.ServerSideEncryption !== undefined;
+  if (!changes) throw errors.copyOntoItself();
+}
+
+/** Headers and metadata go together, tags by themselves; the storage class is never copied. */
+function properties(input: CopyInput, row: ObjectRow) {
+  const directive = (value: string | undefined, name: string): boolean => {
+    if (value !== undefined && value !== "COPY" && value !== "REPLACE")
+      throw errors.invalidArgument(`Unknown ${name} directive.`, `x-amz-${name}-directive`, value);
+    return value === "REPLACE";
+  };
+  const tags = directive(input.TaggingDirective, "tagging") ? taggingHeader(input.Tagging) : row.tags;
+  if (directive(input.MetadataDirective, "metadata")) return { ...kept(input), tags };
+  const { WebsiteRedirectLocation: _, Expires: __, ...headers } = contentHeaders(row.headers);
+  const redirect = input.WebsiteRedirectLocation === undefined ? {} : { WebsiteRedirectLocation: input.WebsiteRedirectLocation };
+  return {
+    headers: JSON.stringify({ ...headers, ...redirect }),
+    metadata: row.metadata,
+    storage_class: input.StorageClass ?? "STANDARD",
+    tags,
+  };
+}

@@ -1,0 +1,148 @@
+// Event notifications: which of a bucket's configurations an event meets, and the record that is sent.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+import { createHash } from "node:crypto";
+import type { Context, Tx } from "../../kernel/mod.ts";
+import type { BucketRow } from "./tables.ts";
+
+export type EventName =
+  | "ObjectCreated:Put"
+  | "ObjectCreated:Copy"
+  | "ObjectCreated:CompleteMultipartUpload"
+  | "ObjectRemoved:Delete"
+  | "ObjectRemoved:DeleteMarkerCreated";
+
+/** Where a change came from: a request's peer, or the host itself for a file. */
+export interface Origin {
+  readonly address: string;
+  /** The id of the event, where it is not the context's request. */
+  readonly requestId?: string;
+}
+
+export interface ObjectEvent {
+  readonly event: EventName;
+  readonly key: string;
+  /** Of created objects. */
+  readonly size?: number;
+  readonly etag?: string;
+  readonly versionId: string | undefined;
+  readonly sequence: number;
+}
+
+/** One of a bucket's configurations, of any kind of destination. */
+export interface Configuration {
+  readonly Id: string;
+  readonly arn: string;
+  readonly Events: readonly string[];
+  readonly prefix: string;
+  readonly suffix: string;
+}
+
+/** Puts one Work a matching configuration, into the transaction of the change. */
+export async function notify(ctx: Context, tx: Tx, bucket: BucketRow, origin: Origin, event: ObjectEvent): Promise<void> {
+  for (const configuration of configurationsOf(bucket)) {
+    if (!meets(configuration, event)) continue;
+    const sourceArn = `arn:aws:s3:::${bucket.name}`;
+    await ctx.put(tx, {
+      to: configuration.arn,
+      payload: { Records: [record(ctx, bucket, configuration, origin, event)] },
+      as: { kind: "service", name: "s3.amazonaws.com", account: bucket.account, sourceArn },
+      ...(origin.requestId !== undefined && { cause: origin.requestId }),
+    });
+  }
+}
+
+export const meets = ({ Events, prefix, suffix }: Configuration, { event, key }: Pick<ObjectEvent, "event" | "key">): boolean =>
+  key.startsWith(prefix) && key.endsWith(suffix) && Events.some((pattern) => covers(pattern, event));
+
+/** `s3:ObjectCreated:*` covers `ObjectCreated:Put`. */
+const covers = (pattern: string, event: string): boolean =>
+  pattern.endsWith("*") ? `s3:${event}`.startsWith(pattern.slice(0, -1)) : pattern === `s3:${event}`;
+
+function record(ctx: Context, bucket: BucketRow, configuration: Configuration, origin: Origin, event: ObjectEvent): unknown {
+  const requestId = origin.requestId ?? ctx.requestId;
+  return {
+    eventVersion: "2.1",
+    eventSource: "aws:s3",
+    awsRegion: bucket.region,
+    eventTime: new Date(ctx.clock.now()).toISOString(),
+    eventName: event.event,
+    userIdentity: { principalId: principalIdOf(ctx) },
+    requestParameters: { sourceIPAddress: origin.address },
+    responseElements: { "x-amz-request-id": requestId, "x-amz-id-2": extendedIdOf(requestId) },
+    s3: {
+      s3SchemaVersion: "1.0",
+      configurationId: configuration.Id,
+      bucket: {
+        name: bucket.name,
+        ownerIdentity: { principalId: customerIdOf(bucket.account) },
+        arn: `arn:aws:s3:::${bucket.name}`,
+      },
+      object: {
+        key: formEncoded(event.key),
+        ...(event.size !== undefined && { size: event.size }),
+        ...(event.etag !== undefined && { eTag: event.etag }),
+        ...(event.versionId !== undefined && { versionId: event.versionId }),
+        sequencer: event.sequence.toString(16).toUpperCase().padStart(18, "0"),
+      },
+    },
+  };
+}
+
+/** As java.net.URLEncoder writes it, but for the slash: what AWS's record holds. */
+export const formEncoded = (key: string): string =>
+  encodeURIComponent(key)
+    .replace(/[!'()~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll("%20", "+")
+    .replaceAll("%2F", "/");
+
+function principalIdOf({ principal }: Context): string {
+  if (principal.kind === "anonymous") return "Anonymous";
+  if (principal.kind === "service") return `AWS:${principal.name}`;
+  return principal.kind === "root" ? customerIdOf(principal.account) : `AWS:${principal.id}`;
+}
+
+/** AWS gives each account an opaque customer id (`A3NL1KOZZKExample`); ours follows from the account's number. */
+const customerIdOf = (account: string): string =>
+  `A${createHash("sha256").update(account).digest("hex").toUpperCase().slice(0, 13)}`;
+
+/** The second id of a request: base64, and long. */
+export const extendedIdOf = (requestId: string): string => createHash("sha384").update(requestId).digest("base64");
+
+/** What a bucket's row keeps, for all kinds of destination alike. Parsed once for each text. */
+const parsed = new Map<string, readonly Configuration[]>();
+const MAX_PARSED = 1000;
+
+export function configurationsOf({ notification }: Pick<BucketRow, "notification">): readonly Configuration[] {
+  if (notification === null) return [];
+  let configurations = parsed.get(notification);
+  if (!configurations) {
+    configurations = flatten(JSON.parse(notification) as StoredNotification);
+    if (parsed.size >= MAX_PARSED) parsed.clear();
+    parsed.set(notification, configurations);
+  }
+  return configurations;
+}
+
+interface StoredRule {
+  readonly Id?: string | undefined;
+  readonly Events?: readonly string[] | undefined;
+  readonly Filter?: { readonly Key?: { readonly FilterRules?: readonly { Name?: string; Value?: string }[] | undefined } | undefined } | undefined;
+}
+
+export interface StoredNotification {
+  readonly LambdaFunctionConfigurations?: readonly (StoredRule & { LambdaFunctionArn: string | undefined })[] | undefined;
+  readonly QueueConfigurations?: readonly (StoredRule & { QueueArn: string | undefined })[] | undefined;
+  readonly TopicConfigurations?: readonly (StoredRule & { TopicArn: string | undefined })[] | undefined;
+}
+
+export const flatten = (stored: StoredNotification): Configuration[] => [
+  ...(stored.TopicConfigurations ?? []).map((rule) => one(rule, rule.TopicArn)),
+  ...(stored.QueueConfigurations ?? []).map((rule) => one(rule, rule.QueueArn)),
+  ...(stored.LambdaFunctionConfigurations ?? []).map((rule) => one(rule, rule.LambdaFunctionArn)),
+];
+
+function one(rule: StoredRule, arn: string | undefined): Configuration {
+  const valueOf = (name: string) =>
+    rule.Filter?.Key?.FilterRules?.find((filter) => filter.Name?.toLowerCase() === name)?.Value ?? "";
+  return { Id: rule.Id ?? "", arn: arn ?? "", Events: rule.Events ?? [], prefix: valueOf("prefix"), suffix: valueOf("suffix") };
+}

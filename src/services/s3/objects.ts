@@ -1,0 +1,306 @@
+// Objects: put, get, head, delete. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its neighbours
+import { AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { bucketOf, objectArn } from "./buckets.ts";
+import { putVersion, remove } from "./change.ts";
+import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
+import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
+import { errors } from "./errors.ts";
+import { discard, pathOf, type Staged, stage } from "./files.ts";
+import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
+import { ARCHIVED, checkObject, contentHeaders, kept, refuseWithoutEffect } from "./object-headers.ts";
+import { type Extent, extentOf } from "./ranges.ts";
+import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
+import { bodyLengthOf, headerOf, originOf, trailerOf } from "./request.ts";
+import { placeOf, stateOf } from "./state.ts";
+import type { BucketRow, ObjectRow } from "./tables.ts";
+import { taggingHeader, tagsOf } from "./tags.ts";
+
+/** One PutObject, and one part. */
+export const MAX_PUT = 5 * 1024 ** 3;
+const MAX_DELETES = 1000;
+/** Deletes of one DeleteObjects that are under way at once: their commits are shared. */
+const DELETES_AT_ONCE = 32;
+
+type GetInput = Input<"s3", "GetObject">;
+
+const readAccess = (_: Context, input: ObjectInput) => ({
+  action: input.VersionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion",
+  resource: objectArn(input.Bucket!, input.Key!),
+});
+
+export const objects = defineOperations("s3", {
+  PutObject: {
+    access: (_, input) => [
+      { action: "s3:PutObject", resource: objectArn(input.Bucket!, input.Key!) },
+      ...(input.Tagging ? [{ action: "s3:PutObjectTagging", resource: objectArn(input.Bucket!, input.Key!) }] : []),
+    ],
+    async handle(ctx, input) {
+      checkObject(input);
+      const check = writeCheck(input, input.Key!);
+      const tags = taggingHeader(input.Tagging);
+      const properties = kept(input);
+      const bucket = await bucketOf(ctx, input);
+      const { staged, checksum } = await receive(ctx, bucket, input);
+      const stored = await whileStaged(staged, () =>
+        putVersion(ctx, {
+          bucket,
+          key: input.Key!,
+          staged: staged.path,
+          version: {
+            ...properties,
+            tags,
+            size: staged.size,
+            etag: staged.md5,
+            fingerprint: staged.fingerprint,
+            checksum: JSON.stringify(checksum),
+            parts: null,
+            upload_id: null,
+          },
+          event: "ObjectCreated:Put",
+          origin: originOf(input),
+          ...(check && { check }),
+        }),
+      );
+      const type = contentHeaders(properties.headers).ContentType;
+      ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
+        subject: objectArn(bucket.name, input.Key!),
+      });
+      return {
+        ETag: quoted(staged.md5),
+        ...checksumMembers(checksum),
+        ChecksumType: checksum.type,
+        ServerSideEncryption: "AES256" as const,
+        ...(stored.versionId !== undefined && { VersionId: stored.versionId }),
+      };
+    },
+  },
+
+  GetObject: {
+    access: readAccess,
+    async handle(ctx, input) {
+      const { body, row, bucket, extent } = await open(ctx, input);
+      return { ...described(row, bucket, { input, extent }), Body: body };
+    },
+  },
+
+  HeadObject: {
+    access: readAccess,
+    async handle(ctx, input) {
+      const { bucket, row: found } = await lookUp(ctx, input);
+      const row = await readable(ctx, { bucket, found, input, method: "HEAD" });
+      return described(row, bucket, { input, extent: extentOf(row, input) });
+    },
+  },
+
+  DeleteObject: {
+    access: (_, input) => ({
+      action: input.VersionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion",
+      resource: objectArn(input.Bucket!, input.Key!),
+    }),
+    async handle(ctx, input) {
+      if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
+      const bucket = await bucketOf(ctx, input);
+      const check = deleteCheck(input, input.Key!);
+      const { VersionId: versionId } = input;
+      const removed = await remove(ctx, { bucket, key: input.Key!, versionId, origin: originOf(input), ...(check && { check }) });
+      if (!removed.nothing) {
+        const event = removed.deleteMarker && versionId === undefined ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete";
+        ctx.log.info(`${event} ${bucket.name}/${input.Key}`, { subject: objectArn(bucket.name, input.Key!) });
+      }
+      return {
+        ...(removed.versionId !== undefined && { VersionId: removed.versionId }),
+        ...(removed.deleteMarker && { DeleteMarker: true }),
+      };
+    },
+  },
+
+  DeleteObjects: {
+    // Each key is decided by itself: a denied one is an Error among the others.
+    access: () => [],
+    async handle(ctx, input) {
+      if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
+      const wanted = input.Delete?.Objects ?? [];
+      if (wanted.length === 0 || wanted.length > MAX_DELETES) throw errors.malformedXml();
+      const bucket = await bucketOf(ctx, input);
+      const answers: DeleteAnswer[] = new Array(wanted.length);
+      let next = 0;
+      const worker = async (): Promise<void> => {
+        for (let at = next++; at < wanted.length; at = next++) answers[at] = await deleteOne(ctx, bucket, wanted[at]!);
+      };
+      await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, wanted.length) }, worker));
+      const deleted = answers.flatMap((answer) => ("deleted" in answer ? [answer.deleted] : []));
+      const failed = answers.flatMap((answer) => ("error" in answer ? [answer.error] : []));
+      return { ...(!input.Delete?.Quiet && { Deleted: deleted }), ...(failed.length > 0 && { Errors: failed }) };
+    },
+  },
+});
+
+interface Named {
+  readonly Key: string | undefined;
+  readonly VersionId?: string | undefined;
+  readonly ETag?: string | undefined;
+  readonly LastModifiedTime?: Date | undefined;
+  readonly Size?: number | undefined;
+}
+
+type DeleteAnswer =
+  | { readonly deleted: { Key: string; VersionId?: string; DeleteMarker?: boolean; DeleteMarkerVersionId?: string } }
+  | { readonly error: { Key: string; VersionId?: string; Code: string; Message: string } };
+
+async function deleteOne(ctx: Context, bucket: BucketRow, named: Named): Promise<DeleteAnswer> {
+  const [Key, VersionId] = [named.Key!, named.VersionId];
+  const version = VersionId === undefined ? {} : { VersionId };
+  try {
+    const removed = await ctx.call("s3", "DeleteObject", {
+      Bucket: bucket.name,
+      Key,
+      ...version,
+      ...(named.ETag !== undefined && { IfMatch: named.ETag }),
+      ...(named.LastModifiedTime !== undefined && { IfMatchLastModifiedTime: named.LastModifiedTime }),
+      ...(named.Size !== undefined && { IfMatchSize: named.Size }),
+    });
+    const marker = removed.DeleteMarker ? { DeleteMarker: true, DeleteMarkerVersionId: removed.VersionId! } : {};
+    return { deleted: { Key, ...version, ...marker } };
+  } catch (error) {
+    if (!(error instanceof AwsError) || error.status >= 500) throw error;
+    return { error: { Key, ...version, Code: error.code, Message: error.message } };
+  }
+}
+
+interface BodyInput extends ObjectInput {
+  readonly Body?: unknown;
+  readonly ContentLength?: number | undefined;
+  readonly ContentMD5?: string | undefined;
+  readonly ChecksumAlgorithm?: string | undefined;
+}
+
+/**
+ * Takes in a body: staged, hashed, compared with every digest that the request names. Where it names none, CRC64NVME is what AWS computes, or
+ * `algorithm`, the upload's.
+ */
+export async function receive(
+  ctx: Context,
+  bucket: BucketRow,
+  input: BodyInput,
+  upload?: Algorithm,
+): Promise<{ staged: Staged; checksum: Checksum }> {
+  const announced = headerOf(input, "x-amz-trailer");
+  const claimed = claimedChecksum(input, announced);
+  const md5 = input.ContentMD5;
+  if (md5 !== undefined && !isMd5(md5)) throw errors.invalidDigest(md5);
+  const algorithm = claimed?.algorithm ?? upload ?? "CRC64NVME";
+  const place = await placeOf(ctx, bucket);
+  const staged = await stage(place, input.Body as Uint8Array | undefined, {
+    algorithms: upload && upload !== algorithm ? [algorithm, upload] : [algorithm],
+    length: bodyLengthOf(input),
+    maxLength: MAX_PUT,
+  });
+  return await whileStaged(staged, async () => {
+    const value = staged.digests[algorithm]!;
+    const said = claimed?.value ?? (announced && trailerOf(input, announced.toLowerCase()));
+    if (said) checkForm(algorithm, said);
+    if (said && said !== value) throw errors.badChecksum(algorithm);
+    const calculated = Buffer.from(staged.md5, "hex").toString("base64");
+    if (md5 !== undefined && md5 !== calculated) throw errors.badMd5(md5, calculated);
+    return { staged, checksum: { algorithm, type: "FULL_OBJECT", value } };
+  });
+}
+
+const isMd5 = (text: string): boolean => {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === 16 && bytes.toString("base64") === text;
+};
+
+/** Staged bytes that did not become an object are discarded. */
+export async function whileStaged<T>(staged: Staged, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await discard(staged.path);
+    throw error;
+  }
+}
+
+interface Found {
+  readonly bucket: BucketRow;
+  readonly found: ObjectRow | undefined;
+  readonly input: GetInput;
+  readonly method: string;
+}
+
+async function readable(ctx: Context, { bucket, found, input, method }: Found): Promise<ObjectRow> {
+  refuseWithoutEffect(input);
+  const row = await expectObject(ctx, { bucket, row: found, input, method });
+  checkRead(input, row, ctx.clock.now());
+  return row;
+}
+
+/** Looks again so often where a file is another than its row says: it is being written past the API. */
+const LOOKS = 4;
+
+/** The row and bytes that belong together: never those of before with those of after. */
+async function open(ctx: Context, input: GetInput): Promise<{ bucket: BucketRow; row: ObjectRow; extent: Extent; body: ReturnType<Opened["body"]> }> {
+  for (let look = 1; ; look++) {
+    const { bucket, row: found } = await lookUp(ctx, input);
+    const row = await readable(ctx, { bucket, found, input, method: "GET" });
+    if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
+    const extent = extentOf(row, input);
+    const body = bodyOf(openBytes(pathOf(await placeOf(ctx, bucket), input.Key!, row.side), row.fingerprint), extent);
+    if (body !== undefined) return { bucket, row, extent, body };
+    if (look === LOOKS) throw errors.slowDown();
+    // An API write may be between its rename and its commit: that has the key's lock. Otherwise it came from outside.
+    await stateOf(ctx).locks.hold(bucket.name, input.Key!, async () => undefined);
+    await stateOf(ctx).reconciler?.check(bucket.name, input.Key!);
+  }
+}
+
+function bodyOf(opened: Opened | undefined, { start, end }: Extent): ReturnType<Opened["body"]> | undefined {
+  try {
+    return opened?.body(start, end);
+  } catch (error) {
+    if (error instanceof ChangedWhileRead) return undefined;
+    throw error;
+  }
+}
+
+/** What GET and HEAD say of an object. */
+function described(row: ObjectRow, bucket: BucketRow, { input, extent }: { input: GetInput; extent: Extent }) {
+  const headers = contentHeaders(row.headers);
+  const tags = tagsOf(row.tags).length;
+  return {
+    AcceptRanges: "bytes",
+    LastModified: lastModified(row),
+    ContentLength: extent.end - extent.start,
+    ETag: quoted(row.etag),
+    ...(input.ChecksumMode === "ENABLED" && checksumOf(row, extent)),
+    ...headersOfVersion(row, bucket),
+    ...headers,
+    ...overrides(input),
+    ...(extent.contentRange !== undefined && { ContentRange: extent.contentRange }),
+    ...(extent.partsCount !== undefined && { PartsCount: extent.partsCount }),
+    ServerSideEncryption: "AES256" as const,
+    Metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, string>),
+    ...(row.storage_class !== "STANDARD" && { StorageClass: row.storage_class as "STANDARD_IA" }),
+    ...(tags > 0 && { TagCount: tags }),
+  };
+}
+
+/** Of the whole object or of one part; a range has none. */
+function checksumOf(row: ObjectRow, extent: Extent) {
+  if (row.checksum === null) return {};
+  const { algorithm, type, value } = JSON.parse(row.checksum) as Checksum;
+  if (extent.part?.value !== undefined) return { ...checksumMembers({ algorithm, value: extent.part.value }), ChecksumType: type };
+  return extent.end - extent.start !== row.size ? {} : { ...checksumMembers({ algorithm, value }), ChecksumType: type };
+}
+
+/** `response-content-type` and the like: of signed requests only. */
+function overrides(input: GetInput) {
+  return {
+    ...(input.ResponseCacheControl !== undefined && { CacheControl: input.ResponseCacheControl }),
+    ...(input.ResponseContentDisposition !== undefined && { ContentDisposition: input.ResponseContentDisposition }),
+    ...(input.ResponseContentEncoding !== undefined && { ContentEncoding: input.ResponseContentEncoding }),
+    ...(input.ResponseContentLanguage !== undefined && { ContentLanguage: input.ResponseContentLanguage }),
+    ...(input.ResponseContentType !== undefined && { ContentType: input.ResponseContentType }),
+    ...(input.ResponseExpires !== undefined && { Expires: input.ResponseExpires, ExpiresString: input.ResponseExpires.toUTCString() }),
+  };
+}

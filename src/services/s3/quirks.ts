@@ -1,0 +1,57 @@
+// Where S3 departs from its own model. Each has its reason beside it, and a test.
+import { AwsError, type HttpAnswer, type Quirks } from "../../kernel/mod.ts";
+import { errors, headersOf } from "./errors.ts";
+import { extendedIdOf } from "./events.ts";
+import { withRequest } from "./request.ts";
+
+const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+export const quirks: Quirks = {
+  // Handlers need the peer's address, trailers and raw headers.
+  input: (_operation, input, request) => withRequest(input as object, request),
+
+  output(operation, output, answer) {
+    const headers = { ...answer.headers, ...extended(answer) };
+    // A part or a range is a 206; the model knows 200 only.
+    const status = output?.ContentRange === undefined ? answer.status : 206;
+    if (operation === "GetBucketLocation") return { status, headers, body: location(output) };
+    if (operation === "GetBucketPolicy") return { ...answer, status, headers: { ...headers, "content-type": "application/json" } };
+    if (operation === "HeadBucket") return { ...answer, status, headers: { ...headers, "content-type": "application/xml" } };
+    return { ...answer, status, headers };
+  },
+
+  error(operation, error, answer, request) {
+    const headers = { ...answer.headers, ...extended(answer), ...headersOf(error) };
+    // A client waits for the body that a Content-Length of a 304 would announce.
+    if (error.status === 304) {
+      const { "content-length": _, "content-type": __, ...rest } = headers;
+      return { status: 304, headers: rest };
+    }
+    // HEAD has no body, so no code: clients make one of the status.
+    if (request.method === "HEAD") {
+      const { "content-length": _, ...rest } = headers;
+      return { status: answer.status, headers: rest };
+    }
+    return { ...answer, headers };
+  },
+
+  /** S3 has no "1 validation error detected": what the model forbids is an XML that does not fit it, or one argument. */
+  invalid(_operation, violations) {
+    const bucket = violations.some((text) => /at 'bucket'/i.test(text));
+    if (bucket) return new AwsError("InvalidBucketName", 400, "The specified bucket is not valid.");
+    return errors.malformedXml();
+  },
+};
+
+const extended = ({ headers }: HttpAnswer): Record<string, string> => ({
+  "x-amz-id-2": extendedIdOf(headers["x-amz-request-id"] ?? ""),
+});
+
+/** The answer is the element alone; us-east-1 is an empty one. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html */
+function location(output: { LocationConstraint?: string }): string {
+  const head = '<?xml version="1.0" encoding="UTF-8"?>\n';
+  const { LocationConstraint: of } = output;
+  return of === undefined
+    ? `${head}<LocationConstraint xmlns="${NAMESPACE}"/>`
+    : `${head}<LocationConstraint xmlns="${NAMESPACE}">${of}</LocationConstraint>`;
+}

@@ -1,0 +1,24 @@
+// What a handler needs of the HTTP request besides the modelled input: it travels with the input under a symbol of ours. Absent in internal calls.
+import type { HttpRequest } from "../../kernel/mod.ts";
+
+const request = Symbol("request");
+
+export const withRequest = <T extends object>(input: T, of: HttpRequest): T => ({ ...input, [request]: of });
+
+const requestOf = (input: object): HttpRequest | undefined => (input as { [request]?: HttpRequest })[request];
+
+/** The peer's address: `sourceIPAddress` of an event. */
+export const originOf = (input: object): { address: string } => ({ address: requestOf(input)?.from ?? "127.0.0.1" });
+
+/** A header as it was sent, in latin-1. */
+export const headerOf = (input: object, name: string): string | undefined => requestOf(input)?.headers[name];
+
+/** A trailer of an aws-chunked body: known when the body has been read. */
+export const trailerOf = (input: object, name: string): string | undefined => requestOf(input)?.trailers?.[name];
+
+/** The length that the body will have when its framing is taken off, where it was said. */
+export function bodyLengthOf(input: { ContentLength?: number | undefined }): number | undefined {
+  const decoded = headerOf(input, "x-amz-decoded-content-length");
+  if (decoded !== undefined && /^\d+$/.test(decoded)) return Number(decoded);
+  return headerOf(input, "content-encoding")?.includes("aws-chunked") ? undefined : input.ContentLength;
+}

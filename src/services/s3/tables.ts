@@ -1,0 +1,150 @@
+// What S3 keeps in the store. A row points at bytes; bytes lie in files (files.ts).
+import type { ChecksumType } from "./checksums.ts";
+
+/** `key` and `prefix` columns hold `storedKey(key)`: text that sorts as S3 sorts, by UTF-8 bytes. */
+export const migrations = [
+  `
+  CREATE TABLE s3_bucket (
+    name TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    location TEXT,              -- LocationConstraint as given
+    directory TEXT NOT NULL,    -- relative to the workspace
+    created_ms BIGINT NOT NULL,
+    versioning TEXT,            -- Enabled, Suspended, or never set
+    ownership TEXT NOT NULL,
+    tags TEXT,                  -- JSON: [{Key, Value}]
+    policy TEXT,
+    notification TEXT           -- JSON: NotificationConfiguration
+  );
+  CREATE TABLE s3_object (      -- each version and each delete marker
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    rank BIGINT NOT NULL,       -- minus the sequence number: newest first
+    version_id TEXT NOT NULL,   -- 'null' where the bucket gave none
+    current BIGINT NOT NULL,
+    delete_marker BIGINT NOT NULL,
+    size BIGINT NOT NULL,
+    etag TEXT NOT NULL,         -- without quotes
+    modified_ms BIGINT NOT NULL,
+    side TEXT,                  -- name in the side folder; null: the plain file of this key
+    fingerprint TEXT NOT NULL,  -- inode:size:mtimeNs of the file
+    storage_class TEXT NOT NULL,
+    headers TEXT,               -- JSON: ContentType, CacheControl, ...
+    metadata TEXT,              -- JSON
+    tags TEXT,                  -- JSON: [{Key, Value}]
+    checksum TEXT,              -- JSON: {algorithm, type, value}
+    parts TEXT,                 -- JSON: [{number, size, value?}] of a multipart upload
+    upload_id TEXT,
+    PRIMARY KEY (bucket, key, rank)
+  );
+  CREATE INDEX s3_object_listed ON s3_object (bucket, key) WHERE current = 1 AND delete_marker = 0;
+  CREATE TABLE s3_upload (
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    upload_id TEXT NOT NULL,
+    initiated_ms BIGINT NOT NULL,
+    initiator TEXT NOT NULL,    -- ARN
+    storage_class TEXT NOT NULL,
+    headers TEXT,
+    metadata TEXT,
+    tags TEXT,
+    algorithm TEXT,
+    checksum_type TEXT,
+    PRIMARY KEY (bucket, key, upload_id)
+  );
+  CREATE TABLE s3_part (
+    upload_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    size BIGINT NOT NULL,
+    etag TEXT NOT NULL,
+    modified_ms BIGINT NOT NULL,
+    side TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    value TEXT NOT NULL,        -- checksum, base64
+    PRIMARY KEY (upload_id, number)
+  )`,
+];
+
+export interface BucketRow {
+  readonly name: string;
+  readonly account: string;
+  readonly region: string;
+  readonly location: string | null;
+  readonly directory: string;
+  readonly created_ms: number;
+  readonly versioning: "Enabled" | "Suspended" | null;
+  readonly ownership: string;
+  readonly tags: string | null;
+  readonly policy: string | null;
+  readonly notification: string | null;
+}
+
+export interface ObjectRow {
+  readonly bucket: string;
+  readonly key: string;
+  readonly rank: number;
+  readonly version_id: string;
+  readonly current: number;
+  readonly delete_marker: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly modified_ms: number;
+  readonly side: string | null;
+  readonly fingerprint: string;
+  readonly storage_class: string;
+  readonly headers: string | null;
+  readonly metadata: string | null;
+  readonly tags: string | null;
+  readonly checksum: string | null;
+  readonly parts: string | null;
+  readonly upload_id: string | null;
+}
+
+export interface UploadRow {
+  readonly bucket: string;
+  readonly key: string;
+  readonly upload_id: string;
+  readonly initiated_ms: number;
+  readonly initiator: string;
+  readonly storage_class: string;
+  readonly headers: string | null;
+  readonly metadata: string | null;
+  readonly tags: string | null;
+  readonly algorithm: string | null;
+  readonly checksum_type: ChecksumType | null;
+}
+
+export interface PartRow {
+  readonly upload_id: string;
+  readonly number: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly modified_ms: number;
+  readonly side: string;
+  readonly algorithm: string;
+  readonly value: string;
+}
+
+export interface Tag {
+  readonly Key: string;
+  readonly Value: string;
+}
+
+/** What is kept of a request's headers, and given back with the object. */
+export interface ContentHeaders {
+  readonly CacheControl?: string;
+  readonly ContentDisposition?: string;
+  readonly ContentEncoding?: string;
+  readonly ContentLanguage?: string;
+  readonly ContentType?: string;
+  readonly ExpiresString?: string;
+  readonly WebsiteRedirectLocation?: string;
+}
+
+/** A part of a completed upload; `value` only of a composite checksum or one that was sent. */
+export interface ObjectPart {
+  readonly number: number;
+  readonly size: number;
+  readonly value?: string;
+}

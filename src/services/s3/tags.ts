@@ -1,0 +1,118 @@
+// Tags of buckets and objects. https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html
+import { type Context, defineOperations } from "../../kernel/mod.ts";
+import { bucketArn, bucketOf, objectArn } from "./buckets.ts";
+import { errors } from "./errors.ts";
+import { headersOfVersion, objectOf } from "./lookup.ts";
+import type { ObjectRow, Tag } from "./tables.ts";
+
+const MAX_OBJECT_TAGS = 10;
+const MAX_BUCKET_TAGS = 50;
+// Letters, digits, spaces and + - = . _ : / @ in any script.
+const SOUND = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+
+export function checkTags(tags: readonly Tag[], max: number): void {
+  if (tags.length > max)
+    throw max === MAX_OBJECT_TAGS ? errors.tooManyTags() : errors.badRequest("Bucket tag count cannot be greater than 50");
+  const seen = new Set<string>();
+  for (const { Key, Value } of tags) {
+    if (seen.has(Key)) throw errors.invalidTag("Cannot provide multiple Tags with the same key", Key);
+    seen.add(Key);
+    if (Key.startsWith("aws:")) throw errors.invalidTag("System tags cannot be added/updated by requester", Key);
+    if (Key.length === 0 || Key.length > 128 || !SOUND.test(Key))
+      throw errors.invalidTag("The TagKey you have provided is invalid", Key);
+    if (Value.length > 256 || !SOUND.test(Value)) throw errors.invalidTag("The TagValue you have provided is invalid", Key);
+  }
+}
+
+/** The x-amz-tagging header: a URL query. As JSON for the row. */
+export function taggingHeader(header: string | undefined): string | null {
+  if (header === undefined || header === "") return null;
+  const tags = [...new URLSearchParams(header)].map(([Key, Value]) => ({ Key, Value }));
+  if (new Set(tags.map(({ Key }) => Key)).size < tags.length)
+    throw errors.invalidArgument(
+      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+      "x-amz-tagging",
+      header,
+    );
+  checkTags(tags, MAX_OBJECT_TAGS);
+  return JSON.stringify(tags);
+}
+
+export const tagsOf = (json: string | null): Tag[] => (json === null ? [] : (JSON.parse(json) as Tag[]));
+
+const tagAccess = (action: string) => (_: Context, input: { Bucket?: string | undefined; Key?: string | undefined; VersionId?: string | undefined }) => ({
+  action: `s3:${action}Object${input.VersionId === undefined ? "" : "Version"}Tagging`,
+  resource: objectArn(input.Bucket!, input.Key!),
+});
+
+export const tagging = defineOperations("s3", {
+  GetObjectTagging: {
+    access: tagAccess("Get"),
+    async handle(ctx, input) {
+      const row = await objectOf(ctx, input, "GET");
+      return { TagSet: tagsOf(row.tags), ...headersOfVersion(row) };
+    },
+  },
+
+  PutObjectTagging: {
+    access: tagAccess("Put"),
+    async handle(ctx, input) {
+      const tags = (input.Tagging?.TagSet ?? []) as Tag[];
+      checkTags(tags, MAX_OBJECT_TAGS);
+      const row = await objectOf(ctx, input, "PUT");
+      await setTags(ctx, row, tags.length > 0 ? JSON.stringify(tags) : null);
+      return headersOfVersion(row);
+    },
+  },
+
+  DeleteObjectTagging: {
+    access: tagAccess("Delete"),
+    async handle(ctx, input) {
+      const row = await objectOf(ctx, input, "DELETE");
+      await setTags(ctx, row, null);
+      return headersOfVersion(row);
+    },
+  },
+
+  GetBucketTagging: {
+    access: (_, { Bucket }) => ({ action: "s3:GetBucketTagging", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      const { name, tags } = await bucketOf(ctx, input);
+      if (tags === null) throw errors.noSuchTagSet(name);
+      return { TagSet: tagsOf(tags) };
+    },
+  },
+
+  PutBucketTagging: {
+    access: (_, { Bucket }) => ({ action: "s3:PutBucketTagging", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      const tags = (input.Tagging?.TagSet ?? []) as Tag[];
+      checkTags(tags, MAX_BUCKET_TAGS);
+      const bucket = await bucketOf(ctx, input);
+      const directory = tags.find(({ Key }) => Key === "aws-like:directory")?.Value;
+      if (directory !== undefined && directory.replace(/^\.\/|\/$/g, "") !== bucket.directory)
+        throw errors.invalidArgument("The directory of a bucket is chosen when it is made.", "aws-like:directory", directory);
+      await setBucketTags(ctx, bucket.name, tags.length > 0 ? JSON.stringify(tags) : null);
+      return {};
+    },
+  },
+
+  DeleteBucketTagging: {
+    access: (_, { Bucket }) => ({ action: "s3:PutBucketTagging", resource: bucketArn(Bucket!) }),
+    async handle(ctx, input) {
+      await setBucketTags(ctx, (await bucketOf(ctx, input)).name, null);
+      return {};
+    },
+  },
+});
+
+const setBucketTags = (ctx: Context, name: string, tags: string | null) =>
+  ctx.write((tx) => tx.run("UPDATE s3_bucket SET tags = :tags WHERE name = :name", { name, tags }));
+
+async function setTags(ctx: Context, { bucket, key, rank }: ObjectRow, tags: string | null): Promise<void> {
+  const changed = await ctx.write((tx) =>
+    tx.run("UPDATE s3_object SET tags = :tags WHERE bucket = :bucket AND key = :key AND rank = :rank", { bucket, key, rank, tags }),
+  );
+  if (changed === 0) throw errors.operationAborted();
+}
+
