@@ -120,7 +120,7 @@ export const objects = defineOperations("s3", {
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const wanted = input.Delete?.Objects ?? [];
-      if (wanted.length === 0 || wanted.length > MAX_DELETES) throw errors.malformedXml();
+      if (wanted.length === 0 || wanted.length > MAX_DELETES || wanted.some(({ Key }) => !Key)) throw errors.malformedXml();
       const bucket = await bucketOf(ctx, input);
       const answers: DeleteAnswer[] = new Array(wanted.length);
       let next = 0;
