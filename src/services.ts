@@ -3,10 +3,7 @@ import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
 import { dynamodb } from "./services/dynamodb/service.ts";
-<<<<<<< HEAD
 import { lambda } from "./services/lambda/service.ts";
-=======
->>>>>>> 6b2d5bd (services: s3 is built)
 import { s3 } from "./services/s3/service.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
