@@ -1,5 +1,5 @@
 // Versioning and policy of a bucket.
-import { type Context, defineOperations } from "../../kernel/mod.ts";
+import { type Context, defineOperations, resourcePolicyFault } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
 import { errors } from "./errors.ts";
 
@@ -88,6 +88,8 @@ function checkPolicy(bucket: string, text: string): void {
     if (resources.length === 0) throw errors.malformedPolicy("Missing required field Resource");
     if (!resources.every((resource) => isOf(bucket, resource))) throw errors.malformedPolicy("Policy has invalid resource");
   }
+  const fault = resourcePolicyFault(text);
+  if (fault !== undefined) throw errors.malformedPolicy(fault);
 }
 
 function statementsOf(text: string): Statement[] {

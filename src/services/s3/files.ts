@@ -69,7 +69,8 @@ export async function stage(place: Place, body: Readable | Uint8Array | undefine
     return { path, size, fingerprint: fingerprintOf(stat), ...hashes.digest() };
   } catch (error) {
     await fs.rm(path, { force: true });
-    throw error;
+    // Whoever sent it went away in the middle.
+    throw is(error, "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE") ? errors.incompleteBody() : error;
   } finally {
     closeSync(fd);
   }

@@ -138,7 +138,7 @@ export const lists = defineOperations("s3", {
             ? {
                 Key: ask.encode(keyOf(row.key)),
                 UploadId: row.upload_id,
-                Initiated: new Date(row.initiated_ms),
+                Initiated: lastModified({ modified_ms: row.initiated_ms }),
                 StorageClass: row.storage_class as "STANDARD",
                 Owner: owner,
                 Initiator: initiatorOf(row, owner),

@@ -1,5 +1,5 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
-import { defineService, loadModel, parseArn } from "../../kernel/mod.ts";
+import { type Arn, type Context, defineService, loadModel, parseArn } from "../../kernel/mod.ts";
 import { attributes } from "./attributes.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { buckets, readBucket } from "./buckets.ts";
@@ -9,7 +9,7 @@ import { notifications } from "./notifications.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { resetFiles, startReconciler } from "./reconcile.ts";
-import { migrations } from "./tables.ts";
+import { type BucketRow, migrations } from "./tables.ts";
 import { tagging } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
@@ -29,11 +29,11 @@ export const s3 = defineService({
     ...uploads,
   },
   quirks,
-  async resourcePolicy(ctx, resource) {
-    const bucket = parseArn(resource)?.resource.split("/")[0];
-    if (!bucket) return undefined;
-    return (await ctx.read((tx) => readBucket(tx, bucket)))?.policy ?? undefined;
-  },
+  resourcePolicy: async (ctx, resource) => (await bucketAt(ctx, resource))?.policy ?? undefined,
+  resourceOwner: async (ctx, resource) => (await bucketAt(ctx, resource))?.account,
   start: startReconciler,
   reset: resetFiles,
 });
+
+const bucketAt = (ctx: Context, resource: Arn): Promise<BucketRow | undefined> =>
+  ctx.read((tx) => readBucket(tx, parseArn(resource)!.resource.split("/")[0]!));
