@@ -25,7 +25,8 @@ export const attributes = defineOperations("s3", {
       refuseWithoutEffect(input);
       const wanted = new Set((input.ObjectAttributes ?? []).flatMap((one) => one.split(",")).map((one) => one.trim()));
       for (const name of wanted)
-        if (!ATTRIBUTES.includes(name)) throw errors.invalidArgument("Invalid attribute name specified.", "x-amz-object-attributes", name);
+        if (!ATTRIBUTES.includes(name))
+          throw errors.invalidArgument("Invalid attribute name specified.", "x-amz-object-attributes", name);
       const { bucket, row: found } = await lookUp(ctx, input);
       const row = await expectObject(ctx, { bucket, row: found, input, method: "GET" });
       const checksum = row.checksum === null ? undefined : (JSON.parse(row.checksum) as Checksum);
@@ -33,7 +34,8 @@ export const attributes = defineOperations("s3", {
         LastModified: lastModified(row),
         ...headersOfVersion(row, bucket),
         ...(wanted.has("ETag") && { ETag: row.etag }),
-        ...(wanted.has("Checksum") && checksum && { Checksum: { ...plainChecksum(checksum), ChecksumType: checksum.type } }),
+        ...(wanted.has("Checksum") &&
+          checksum && { Checksum: { ...plainChecksum(checksum), ChecksumType: checksum.type } }),
         ...(wanted.has("ObjectParts") && row.parts !== null && { ObjectParts: partsOf(row, checksum, input) }),
         ...(wanted.has("StorageClass") && { StorageClass: row.storage_class as "STANDARD" }),
         ...(wanted.has("ObjectSize") && { ObjectSize: row.size }),
@@ -43,10 +45,15 @@ export const attributes = defineOperations("s3", {
 });
 
 /** Without the count of parts that a composite one ends in elsewhere (recorded on AWS). */
-const plainChecksum = ({ algorithm, value }: Checksum) => checksumMembers({ algorithm, value: value.replace(/-\d+$/, "") });
+const plainChecksum = ({ algorithm, value }: Checksum) =>
+  checksumMembers({ algorithm, value: value.replace(/-\d+$/, "") });
 
 /** Parts are named only where their checksums are part of the object's (recorded on AWS). */
-function partsOf(row: ObjectRow, checksum: Checksum | undefined, input: { MaxParts?: number | undefined; PartNumberMarker?: string | undefined }) {
+function partsOf(
+  row: ObjectRow,
+  checksum: Checksum | undefined,
+  input: { MaxParts?: number | undefined; PartNumberMarker?: string | undefined },
+) {
   const parts = JSON.parse(row.parts!) as ObjectPart[];
   if (checksum?.type !== "COMPOSITE") return { TotalPartsCount: parts.length };
   const marker = Number(input.PartNumberMarker ?? 0);

@@ -75,7 +75,9 @@ function checkPolicy(bucket: string, text: string): void {
     throw errors.malformedPolicy("Normalized policy document exceeds the maximum allowed size of 20480 bytes.");
   for (const statement of statementsOf(text)) {
     if (statement.Effect !== "Allow" && statement.Effect !== "Deny")
-      throw errors.malformedPolicy(statement.Effect === undefined ? "Missing required field Effect" : `Invalid effect: ${statement.Effect}`);
+      throw errors.malformedPolicy(
+        statement.Effect === undefined ? "Missing required field Effect" : `Invalid effect: ${statement.Effect}`,
+      );
     if (statement.Principal === undefined && statement.NotPrincipal === undefined)
       throw errors.malformedPolicy("Missing required field Principal");
     if (statement.NotPrincipal !== undefined && statement.Effect === "Allow")
@@ -86,15 +88,15 @@ function checkPolicy(bucket: string, text: string): void {
       throw errors.malformedPolicy("Policy has invalid action");
     const resources = listOf(statement.Resource ?? statement.NotResource);
     if (resources.length === 0) throw errors.malformedPolicy("Missing required field Resource");
-    if (!resources.every((resource) => isOf(bucket, resource))) throw errors.malformedPolicy("Policy has invalid resource");
+    if (!resources.every((resource) => isOf(bucket, resource)))
+      throw errors.malformedPolicy("Policy has invalid resource");
   }
   const fault = resourcePolicyFault(text);
   if (fault !== undefined) throw errors.malformedPolicy(fault);
 }
 
 function statementsOf(text: string): Statement[] {
-  if (!text.startsWith("{"))
-    throw errors.malformedPolicy("Policies must be valid JSON and the first byte must be '{'");
+  if (!text.startsWith("{")) throw errors.malformedPolicy("Policies must be valid JSON and the first byte must be '{'");
   let document: { Version?: unknown; Statement?: unknown };
   try {
     document = JSON.parse(text) as typeof document;
@@ -117,6 +119,9 @@ const listOf = (value: unknown): string[] =>
 function isOf(bucket: string, resource: string): boolean {
   const name = /^arn:(?:aws|\*):s3:::([^/]*)/.exec(resource)?.[1];
   if (name === undefined) return false;
-  const pattern = name.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const pattern = name
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${pattern}$`).test(bucket);
 }

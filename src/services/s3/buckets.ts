@@ -51,7 +51,10 @@ export const buckets = defineOperations("s3", {
       // In us-east-1 making one's own bucket again is a success, and changes nothing.
       if (existing?.account === ctx.account && region === "us-east-1" && existing.region === region)
         return { Location: `/${name}`, BucketArn: bucketArn(name) };
-      if (existing) throw existing.account === ctx.account ? errors.bucketAlreadyOwnedByYou(name) : errors.bucketAlreadyExists(name);
+      if (existing)
+        throw existing.account === ctx.account
+          ? errors.bucketAlreadyOwnedByYou(name)
+          : errors.bucketAlreadyExists(name);
       const directory = await directoryOf(ctx, name, tags);
       await makeRoot(ctx, directory);
       const row: BucketRow = {
@@ -90,11 +93,17 @@ export const buckets = defineOperations("s3", {
       // A file that was dropped a moment ago is an object too.
       await reconciler?.walk(bucket.name);
       await ctx.write(async (tx) => {
-        const row = await tx.one<{ key: string }>("SELECT key FROM s3_object WHERE bucket = :name LIMIT 1", { name: bucket.name });
-        if (row) throw bucket.versioning ? errors.versionedBucketNotEmpty(bucket.name) : errors.bucketNotEmpty(bucket.name);
-        await tx.run("DELETE FROM s3_part WHERE upload_id IN (SELECT upload_id FROM s3_upload WHERE bucket = :name)", { name: bucket.name });
+        const row = await tx.one<{ key: string }>("SELECT key FROM s3_object WHERE bucket = :name LIMIT 1", {
+          name: bucket.name,
+        });
+        if (row)
+          throw bucket.versioning ? errors.versionedBucketNotEmpty(bucket.name) : errors.bucketNotEmpty(bucket.name);
+        await tx.run("DELETE FROM s3_part WHERE upload_id IN (SELECT upload_id FROM s3_upload WHERE bucket = :name)", {
+          name: bucket.name,
+        });
         await tx.run("DELETE FROM s3_upload WHERE bucket = :name", { name: bucket.name });
-        if ((await tx.run("DELETE FROM s3_bucket WHERE name = :name", { name: bucket.name })) === 0) throw errors.noSuchBucket(bucket.name);
+        if ((await tx.run("DELETE FROM s3_bucket WHERE name = :name", { name: bucket.name })) === 0)
+          throw errors.noSuchBucket(bucket.name);
       });
       await reconciler?.remove(bucket.name);
       stateOf(ctx).places.delete(`${bucket.name}/${bucket.directory}`);
@@ -117,19 +126,32 @@ export const buckets = defineOperations("s3", {
     access: () => ({ action: "s3:ListAllMyBuckets", resource: "arn:aws:s3:::*" }),
     async handle(ctx, { MaxBuckets, ContinuationToken, Prefix, BucketRegion }) {
       if (MaxBuckets !== undefined && (MaxBuckets < 1 || MaxBuckets > MAX_BUCKETS_PAGE))
-        throw errors.invalidArgument(`Argument max-buckets must be an integer between 1 and ${MAX_BUCKETS_PAGE}`, "max-buckets", String(MaxBuckets));
+        throw errors.invalidArgument(
+          `Argument max-buckets must be an integer between 1 and ${MAX_BUCKETS_PAGE}`,
+          "max-buckets",
+          String(MaxBuckets),
+        );
       const limit = MaxBuckets ?? MAX_BUCKETS_PAGE;
       const rows = await ctx.read((tx) =>
         tx.all<BucketRow>(
           `SELECT * FROM s3_bucket WHERE account = :account AND name > :after AND name >= :prefix
              AND (:region = '' OR region = :region) ORDER BY name`,
-          { account: ctx.account, after: ContinuationToken ? fromToken(ContinuationToken) : "", prefix: Prefix ?? "", region: BucketRegion ?? "" },
+          {
+            account: ctx.account,
+            after: ContinuationToken ? fromToken(ContinuationToken) : "",
+            prefix: Prefix ?? "",
+            region: BucketRegion ?? "",
+          },
         ),
       );
       const found = rows.filter(({ name }) => name.startsWith(Prefix ?? ""));
       const page = found.slice(0, limit);
       // Regions are told to who pages only (AWS: "If you don't use pagination, the response does not include the BucketRegion").
-      const paged = MaxBuckets !== undefined || Prefix !== undefined || BucketRegion !== undefined || ContinuationToken !== undefined;
+      const paged =
+        MaxBuckets !== undefined ||
+        Prefix !== undefined ||
+        BucketRegion !== undefined ||
+        ContinuationToken !== undefined;
       return {
         Buckets: page.map(({ name, created_ms, region }) => ({
           Name: name,
@@ -155,7 +177,10 @@ export const buckets = defineOperations("s3", {
 /** The canonical id of an account: 64 hexadecimal digits, from the configuration or made of the account's number. */
 export function ownerOf(ctx: Context, account: string): { ID: string; DisplayName?: string } {
   const known = ctx.config.accounts.find(({ id }) => id === account);
-  return { ID: known?.canonicalId ?? account.padStart(64, "0"), ...(known?.displayName && { DisplayName: known.displayName }) };
+  return {
+    ID: known?.canonicalId ?? account.padStart(64, "0"),
+    ...(known?.displayName && { DisplayName: known.displayName }),
+  };
 }
 
 const toToken = (text: string): string => Buffer.from(text).toString("base64url");
@@ -172,7 +197,8 @@ function checkName(name: string): void {
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
-const REGION = /^(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
+const REGION =
+  /^(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
 
 /** A constraint is the endpoint's own region, or, at us-east-1's endpoint, any other. Recorded on AWS. */
 function regionOf(ctx: Context, location: string | undefined): string {
@@ -188,15 +214,32 @@ function regionOf(ctx: Context, location: string | undefined): string {
   return location;
 }
 
-const REFUSED = ["GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP", "BucketNamespace"] as const;
+const REFUSED = [
+  "GrantFullControl",
+  "GrantRead",
+  "GrantReadACP",
+  "GrantWrite",
+  "GrantWriteACP",
+  "BucketNamespace",
+] as const;
 const OWNERSHIPS = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
-function refuse(input: Partial<Record<(typeof REFUSED)[number], unknown>> & { ACL?: string | undefined; ObjectLockEnabledForBucket?: boolean | undefined; ObjectOwnership?: string | undefined }): void {
+function refuse(
+  input: Partial<Record<(typeof REFUSED)[number], unknown>> & {
+    ACL?: string | undefined;
+    ObjectLockEnabledForBucket?: boolean | undefined;
+    ObjectOwnership?: string | undefined;
+  },
+): void {
   for (const name of REFUSED) if (input[name] !== undefined) throw errors.notImplemented(name);
   if (input.ACL !== undefined && input.ACL !== "private") throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
   if (input.ObjectLockEnabledForBucket) throw errors.notImplemented("x-amz-bucket-object-lock-enabled");
   if (input.ObjectOwnership !== undefined && !OWNERSHIPS.includes(input.ObjectOwnership))
-    throw errors.invalidArgument("Invalid x-amz-object-ownership header: ", "x-amz-object-ownership", input.ObjectOwnership);
+    throw errors.invalidArgument(
+      "Invalid x-amz-object-ownership header: ",
+      "x-amz-object-ownership",
+      input.ObjectOwnership,
+    );
 }
 
 const defaultDirectory = (bucket: string): string => `buckets/${bucket}`;
@@ -220,7 +263,9 @@ async function directoryOf(ctx: Context, bucket: string, tags: readonly Tag[]): 
   });
   if (!(await isWithin(ctx, directory))) throw bad("must not lead out of the workspace through a symbolic link.");
   const others = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket"));
-  const overlapping = others.find((other) => `${other.directory}/`.startsWith(`${directory}/`) || `${directory}/`.startsWith(`${other.directory}/`));
+  const overlapping = others.find(
+    (other) => `${other.directory}/`.startsWith(`${directory}/`) || `${directory}/`.startsWith(`${other.directory}/`),
+  );
   if (overlapping) throw bad(`must not overlap with that of bucket ${overlapping.name}: ${overlapping.directory}`);
   return directory;
 }

@@ -2,11 +2,11 @@
 // The order is: the key's lock, preconditions, files, commit, clean-up. A crash between files and commit leaves a plain file that its row does not know:
 // reconcile takes that for a file which came from outside, with the one event that the commit would have put.
 import type { Context, Tx } from "../../kernel/mod.ts";
-import { stateOf, nextSequence, placeOf, withRoot } from "./state.ts";
 import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
 import { asideOf, discard, fingerprintAt, is, linkToSide, moveToSide, type Place, pathOf, settle } from "./files.ts";
 import { fitsPath, storedKey } from "./keys.ts";
+import { nextSequence, placeOf, stateOf, withRoot } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import {
   deleteVersion,
@@ -56,7 +56,15 @@ export async function putVersion(ctx: Context, put: Put): Promise<Stored> {
         const now = await sameBucket(tx, bucket);
         const newest = await unchanged(tx, bucket.name, stored, before.standing);
         const rank = rankAfter(newest, sequence);
-        await insertVersion(tx, { bucket: bucket.name, key: stored, rank, succession: next, version, deleteMarker: false, demotedSide });
+        await insertVersion(tx, {
+          bucket: bucket.name,
+          key: stored,
+          rank,
+          succession: next,
+          version,
+          deleteMarker: false,
+          demotedSide,
+        });
         await put.also?.(tx);
         await notify(ctx, tx, now, put.origin, {
           event: put.event,
@@ -102,7 +110,12 @@ interface Before {
 }
 
 /** Under the key's lock, with the rows as they are, and with every change from outside taken in: none is superseded unseen. */
-async function changing<T>(ctx: Context, bucket: BucketRow, key: string, work: (before: Before) => Promise<T>): Promise<T> {
+async function changing<T>(
+  ctx: Context,
+  bucket: BucketRow,
+  key: string,
+  work: (before: Before) => Promise<T>,
+): Promise<T> {
   const { locks, reconciler } = stateOf(ctx);
   for (let first = true; ; first = false) {
     const done = await locks.hold(bucket.name, key, async () => {
@@ -118,7 +131,12 @@ async function changing<T>(ctx: Context, bucket: BucketRow, key: string, work: (
   }
 }
 
-async function isChangedOutside(ctx: Context, bucket: BucketRow, key: string, newest: ObjectRow | undefined): Promise<boolean> {
+async function isChangedOutside(
+  ctx: Context,
+  bucket: BucketRow,
+  key: string,
+  newest: ObjectRow | undefined,
+): Promise<boolean> {
   const { root } = await placeOf(ctx, bucket);
   if (!fitsPath(root, key)) return false;
   const known = newest && !newest.delete_marker && newest.side === null ? newest.fingerprint : undefined;
@@ -164,7 +182,10 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
 }
 
 /** A version goes for good. Where it was the newest, the one before it stands again, as the plain file. */
-async function removeVersion(ctx: Context, { bucket, key, versionId, origin, check }: Removal & { versionId: string }): Promise<Removed> {
+async function removeVersion(
+  ctx: Context,
+  { bucket, key, versionId, origin, check }: Removal & { versionId: string },
+): Promise<Removed> {
   const stored = storedKey(key);
   const before = await ctx.read(async (tx) => {
     await sameBucket(tx, bucket);
@@ -181,7 +202,8 @@ async function removeVersion(ctx: Context, { bucket, key, versionId, origin, che
   return await withRoot(ctx, bucket, async (place) => {
     if (!row.delete_marker) await discard(pathOf(place, key, row.side));
     let side = promoted?.side ?? null;
-    if (promoted && side !== null && fitsPath(place.root, key)) side = await settle(place, key, pathOf(place, key, side));
+    if (promoted && side !== null && fitsPath(place.root, key))
+      side = await settle(place, key, pathOf(place, key, side));
     const sequence = nextSequence(ctx);
     await ctx.write(async (tx) => {
       const now = await sameBucket(tx, bucket);
@@ -217,7 +239,12 @@ async function setAside(place: Place, key: string, demoted: ObjectRow | undefine
   return side;
 }
 
-async function discardReplaced(place: Place, key: string, replaced: ObjectRow | undefined, side: string | null): Promise<void> {
+async function discardReplaced(
+  place: Place,
+  key: string,
+  replaced: ObjectRow | undefined,
+  side: string | null,
+): Promise<void> {
   if (!replaced || replaced.delete_marker) return;
   if (replaced.side !== null) return await discard(pathOf(place, key, replaced.side));
   // It was the plain file, and what came could not be: then it is not the object any more.
@@ -239,4 +266,3 @@ async function unchanged(tx: Tx, bucket: string, key: string, before: Standing):
   if (newest?.rank !== before.newest?.rank) throw errors.operationAborted();
   return newest;
 }
-

@@ -67,10 +67,14 @@ export function claimedChecksum(
   trailer?: string | undefined,
 ): { algorithm: Algorithm; value?: string } | undefined {
   for (const name of UNKNOWN_ALGORITHMS)
-    if ((input as Record<string, unknown>)[`Checksum${name}`] !== undefined) throw errors.notImplemented(`x-amz-checksum-${name.toLowerCase()}`);
+    if ((input as Record<string, unknown>)[`Checksum${name}`] !== undefined)
+      throw errors.notImplemented(`x-amz-checksum-${name.toLowerCase()}`);
   const given = (Object.keys(algorithms) as Algorithm[]).filter((name) => input[`Checksum${name}`] !== undefined);
   if (given.length > 1) throw errors.manyChecksums();
-  const announced = trailer?.toLowerCase().match(/^x-amz-checksum-([a-z0-9]+)$/)?.[1]?.toUpperCase();
+  const announced = trailer
+    ?.toLowerCase()
+    .match(/^x-amz-checksum-([a-z0-9]+)$/)?.[1]
+    ?.toUpperCase();
   const algorithm = given[0] ?? announced;
   if (algorithm === undefined) return undefined;
   if (!isAlgorithm(algorithm)) throw errors.notImplemented(`x-amz-checksum-${algorithm.toLowerCase()}`);

@@ -9,7 +9,9 @@ export interface ReadConditions {
   readonly IfUnmodifiedSince?: Date | undefined;
 }
 
-type Verdict = { readonly holds: true } | { readonly holds: false; readonly status: 304 | 412; readonly condition: string };
+type Verdict =
+  | { readonly holds: true }
+  | { readonly holds: false; readonly status: 304 | 412; readonly condition: string };
 
 /**
  * An ETag decides before a date: If-Unmodified-Since is not looked at beside If-Match, nor If-Modified-Since beside If-None-Match.
@@ -88,7 +90,10 @@ export interface DeleteConditions {
   readonly IfMatchSize?: number | undefined;
 }
 
-export function deleteCheck(conditions: DeleteConditions, key: string): ((current: ObjectRow | undefined) => void) | undefined {
+export function deleteCheck(
+  conditions: DeleteConditions,
+  key: string,
+): ((current: ObjectRow | undefined) => void) | undefined {
   const { IfMatch, IfMatchLastModifiedTime, IfMatchSize } = conditions;
   if (IfMatch === undefined && IfMatchLastModifiedTime === undefined && IfMatchSize === undefined) return undefined;
   return (current) => {
@@ -96,13 +101,21 @@ export function deleteCheck(conditions: DeleteConditions, key: string): ((curren
     if (IfMatch !== undefined && !names(IfMatch, current.etag)) throw errors.preconditionFailed("If-Match");
     if (IfMatchLastModifiedTime && IfMatchLastModifiedTime.getTime() !== wholeSeconds(current.modified_ms))
       throw errors.preconditionFailed("x-amz-if-match-last-modified-time");
-    if (IfMatchSize !== undefined && IfMatchSize !== current.size) throw errors.preconditionFailed("x-amz-if-match-size");
+    if (IfMatchSize !== undefined && IfMatchSize !== current.size)
+      throw errors.preconditionFailed("x-amz-if-match-size");
   };
 }
 
 /** Whether a list of ETags, with or without quotes, or `*`, names this one. */
 const names = (list: string, etag: string): boolean =>
-  list.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "").replace(/^"(.*)"$/, "$1") === etag);
+  list.split(",").some(
+    (one) =>
+      one.trim() === "*" ||
+      one
+        .trim()
+        .replace(/^W\//, "")
+        .replace(/^"(.*)"$/, "$1") === etag,
+  );
 
 export const quoted = (etag: string): string => `"${etag}"`;
 

@@ -68,7 +68,9 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
   const wanted: ObjectInput = { ...named, ExpectedBucketOwner: input.ExpectedSourceBucketOwner };
   const { bucket, row: found } = await lookUp(ctx, wanted);
   if (found?.delete_marker && named.VersionId !== undefined)
-    throw errors.invalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.");
+    throw errors.invalidRequest(
+      "The source of a copy request may not specifically refer to a delete marker by version id.",
+    );
   const row = await expectObject(ctx, { bucket, row: found, input: wanted, method: "GET" });
   checkSource(input, row, ctx.clock.now());
   return { bucket, key: named.Key, row };
@@ -78,7 +80,11 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
 export async function stageSource(
   ctx: Context,
   input: SourceInput,
-  options: { target: BucketRow; algorithms: readonly Algorithm[]; extent?: (row: ObjectRow) => { start: number; end: number } },
+  options: {
+    target: BucketRow;
+    algorithms: readonly Algorithm[];
+    extent?: (row: ObjectRow) => { start: number; end: number };
+  },
 ): Promise<{ source: Source; staged: Staged }> {
   for (let look = 1; ; look++) {
     const source = await sourceOf(ctx, input);
@@ -185,7 +191,8 @@ function properties(input: CopyInput, row: ObjectRow) {
   const tags = directive(input.TaggingDirective, "tagging") ? taggingHeader(input.Tagging) : row.tags;
   if (directive(input.MetadataDirective, "metadata")) return { ...kept(input), tags };
   const { WebsiteRedirectLocation: _, Expires: __, ...headers } = contentHeaders(row.headers);
-  const redirect = input.WebsiteRedirectLocation === undefined ? {} : { WebsiteRedirectLocation: input.WebsiteRedirectLocation };
+  const redirect =
+    input.WebsiteRedirectLocation === undefined ? {} : { WebsiteRedirectLocation: input.WebsiteRedirectLocation };
   return {
     headers: JSON.stringify({ ...headers, ...redirect }),
     metadata: row.metadata,

@@ -24,14 +24,27 @@ export const errors = {
   invalidRequest,
   /** A parameter whose effect we do not have. */
   notImplemented: (what: string) =>
-    new AwsError("NotImplemented", 501, `A header or parameter you provided implies functionality that is not implemented: ${what}`, { Header: what }),
+    new AwsError(
+      "NotImplemented",
+      501,
+      `A header or parameter you provided implies functionality that is not implemented: ${what}`,
+      { Header: what },
+    ),
   accessDenied: () => new AwsError("AccessDenied", 403, "Access Denied"),
   malformedXml: () =>
-    new AwsError("MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema"),
+    new AwsError(
+      "MalformedXML",
+      400,
+      "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
   internal: () => new AwsError("InternalError", 500, "We encountered an internal error. Please try again."),
   slowDown: () => new AwsError("SlowDown", 503, "Please reduce your request rate."),
   operationAborted: () =>
-    new AwsError("OperationAborted", 409, "A conflicting conditional operation is currently in progress against this resource. Please try again."),
+    new AwsError(
+      "OperationAborted",
+      409,
+      "A conflicting conditional operation is currently in progress against this resource. Please try again.",
+    ),
 
   // Buckets
   noSuchBucket: (bucket: string) =>
@@ -46,11 +59,21 @@ export const errors = {
       { BucketName: bucket },
     ),
   bucketAlreadyOwnedByYou: (bucket: string) =>
-    new AwsError("BucketAlreadyOwnedByYou", 409, "Your previous request to create the named bucket succeeded and you already own it.", { BucketName: bucket }),
+    new AwsError(
+      "BucketAlreadyOwnedByYou",
+      409,
+      "Your previous request to create the named bucket succeeded and you already own it.",
+      { BucketName: bucket },
+    ),
   bucketNotEmpty: (bucket: string) =>
     new AwsError("BucketNotEmpty", 409, "The bucket you tried to delete is not empty", { BucketName: bucket }),
   versionedBucketNotEmpty: (bucket: string) =>
-    new AwsError("BucketNotEmpty", 409, "The bucket you tried to delete is not empty. You must delete all versions in the bucket.", { BucketName: bucket }),
+    new AwsError(
+      "BucketNotEmpty",
+      409,
+      "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
+      { BucketName: bucket },
+    ),
   illegalLocationConstraint: (location: string) =>
     new AwsError(
       "IllegalLocationConstraintException",
@@ -58,12 +81,19 @@ export const errors = {
       `The ${location} location constraint is incompatible for the region specific endpoint this request was sent to.`,
     ),
   invalidLocationConstraint: (location: string) =>
-    new AwsError("InvalidLocationConstraint", 400, "The specified location-constraint is not valid", { LocationConstraint: location }),
+    new AwsError("InvalidLocationConstraint", 400, "The specified location-constraint is not valid", {
+      LocationConstraint: location,
+    }),
   invalidBucketOwner: (account: string) =>
-    new AwsError("InvalidBucketOwnerAWSAccountID", 400, `The value of the expected bucket owner parameter must be an AWS Account ID... [${account}]`),
+    new AwsError(
+      "InvalidBucketOwnerAWSAccountID",
+      400,
+      `The value of the expected bucket owner parameter must be an AWS Account ID... [${account}]`,
+    ),
   illegalVersioning: () =>
     new AwsError("IllegalVersioningConfigurationException", 400, "The Versioning element must be specified"),
-  noSuchTagSet: (bucket: string) => new AwsError("NoSuchTagSet", 404, "The TagSet does not exist", { BucketName: bucket }),
+  noSuchTagSet: (bucket: string) =>
+    new AwsError("NoSuchTagSet", 404, "The TagSet does not exist", { BucketName: bucket }),
   invalidTag: (message: string, key?: string) =>
     new AwsError("InvalidTag", 400, message, key === undefined ? {} : { TagKey: key }),
   badRequest: (message: string) => new AwsError("BadRequest", 400, message),
@@ -79,36 +109,66 @@ export const errors = {
   invalidVersion: (version: string) => invalidArgument("Invalid version id specified", "versionId", version),
   /** A header of the answer: a delete marker stands where the object was. */
   deleteMarker: (method: string) =>
-    new AwsError("MethodNotAllowed", 405, "The specified method is not allowed against this resource.", { Method: method, ResourceType: "DeleteMarker" }),
+    new AwsError("MethodNotAllowed", 405, "The specified method is not allowed against this resource.", {
+      Method: method,
+      ResourceType: "DeleteMarker",
+    }),
   keyTooLong: (key: string) =>
-    new AwsError("KeyTooLongError", 400, "Your key is too long", { Size: String(Buffer.byteLength(key)), MaxSizeAllowed: "1024" }),
+    new AwsError("KeyTooLongError", 400, "Your key is too long", {
+      Size: String(Buffer.byteLength(key)),
+      MaxSizeAllowed: "1024",
+    }),
   metadataTooLarge: (size: number) =>
-    new AwsError("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size", { Size: String(size), MaxSizeAllowed: "2048" }),
+    new AwsError("MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size", {
+      Size: String(size),
+      MaxSizeAllowed: "2048",
+    }),
   preconditionFailed: (condition: string) =>
-    new AwsError("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold", { Condition: condition }),
+    new AwsError("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold", {
+      Condition: condition,
+    }),
   notModified: () => new AwsError("NotModified", 304, "Not Modified"),
   invalidRange: (range: string, size: number) =>
-    new AwsError("InvalidRange", 416, "The requested range is not satisfiable", { RangeRequested: range, ActualObjectSize: String(size) }),
+    new AwsError("InvalidRange", 416, "The requested range is not satisfiable", {
+      RangeRequested: range,
+      ActualObjectSize: String(size),
+    }),
   invalidPartNumber: (requested: number, count: number) =>
     new AwsError("InvalidPartNumber", 416, "The requested partnumber is not satisfiable", {
       PartNumberRequested: String(requested),
       ActualPartCount: String(count),
     }),
   invalidObjectState: (storageClass: string) =>
-    new AwsError("InvalidObjectState", 403, "The operation is not valid for the object's storage class", { StorageClass: storageClass }),
-  invalidStorageClass: (name: string) =>
-    new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", { StorageClassRequested: name }),
-  invalidEncryption: (name: string) =>
-    new AwsError("InvalidEncryptionAlgorithmError", 400, "The Encryption request you specified is not valid. Supported value: AES256.", {
-      ArgumentName: "x-amz-server-side-encryption",
-      ArgumentValue: name,
+    new AwsError("InvalidObjectState", 403, "The operation is not valid for the object's storage class", {
+      StorageClass: storageClass,
     }),
+  invalidStorageClass: (name: string) =>
+    new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", {
+      StorageClassRequested: name,
+    }),
+  invalidEncryption: (name: string) =>
+    new AwsError(
+      "InvalidEncryptionAlgorithmError",
+      400,
+      "The Encryption request you specified is not valid. Supported value: AES256.",
+      {
+        ArgumentName: "x-amz-server-side-encryption",
+        ArgumentValue: name,
+      },
+    ),
   missingContentLength: () =>
     new AwsError("MissingContentLength", 411, "You must provide the Content-Length HTTP header."),
   entityTooLarge: (size: number, max: number) =>
-    new AwsError("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size", { ProposedSize: String(size), MaxSizeAllowed: String(max) }),
+    new AwsError("EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size", {
+      ProposedSize: String(size),
+      MaxSizeAllowed: String(max),
+    }),
   incompleteBody: () =>
-    new AwsError("IncompleteBody", 400, "You did not provide the number of bytes specified by the Content-Length HTTP header"),
+    new AwsError(
+      "IncompleteBody",
+      400,
+      "You did not provide the number of bytes specified by the Content-Length HTTP header",
+    ),
   copyTooLarge: () =>
     invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"),
   copyOntoItself: () =>
@@ -117,7 +177,8 @@ export const errors = {
     ),
 
   // Digests
-  invalidDigest: (md5: string) => new AwsError("InvalidDigest", 400, "The Content-MD5 you specified was invalid.", { "Content-MD5": md5 }),
+  invalidDigest: (md5: string) =>
+    new AwsError("InvalidDigest", 400, "The Content-MD5 you specified was invalid.", { "Content-MD5": md5 }),
   badMd5: (expected: string, calculated: string) =>
     new AwsError("BadDigest", 400, "The Content-MD5 you specified did not match what we received.", {
       ExpectedDigest: expected,
@@ -149,7 +210,12 @@ export const errors = {
       { ETag: etag, PartNumber: String(number), UploadId: uploadId },
     ),
   invalidPartOrder: (uploadId: string) =>
-    new AwsError("InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.", { UploadId: uploadId }),
+    new AwsError(
+      "InvalidPartOrder",
+      400,
+      "The list of parts was not in ascending order. Parts must be ordered by part number.",
+      { UploadId: uploadId },
+    ),
   entityTooSmall: (number: number, etag: string, size: number) =>
     new AwsError("EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size", {
       ETag: etag,
@@ -172,13 +238,17 @@ export const errors = {
       `Checksum Type mismatch occurred, expected checksum Type: ${expected.toLowerCase()}, actual checksum Type: ${actual.toLowerCase()}`,
     ),
   typeMismatch: (type: string | null) =>
-    invalidRequest(`The upload was created using the ${type} checksum mode. The complete request must use the same checksum mode.`),
+    invalidRequest(
+      `The upload was created using the ${type} checksum mode. The complete request must use the same checksum mode.`,
+    ),
   partChecksumMissing: (algorithm: string, part: number) =>
     invalidRequest(
       `The upload was created using a ${algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${part} in the request.`,
     ),
   sizeMismatch: (said: number, computed: number) =>
-    invalidRequest(`The provided 'x-amz-mp-object-size' header value ${said} does not match what was computed: ${computed}`),
+    invalidRequest(
+      `The provided 'x-amz-mp-object-size' header value ${said} does not match what was computed: ${computed}`,
+    ),
 
   // Notifications
   arnUnparsable: (name: string, arn: string) => invalidArgument("The ARN could not be parsed", name, arn),

@@ -38,7 +38,13 @@ export interface Configuration {
 }
 
 /** Puts one Work a matching configuration, into the transaction of the change. */
-export async function notify(ctx: Context, tx: Tx, bucket: BucketRow, origin: Origin, event: ObjectEvent): Promise<void> {
+export async function notify(
+  ctx: Context,
+  tx: Tx,
+  bucket: BucketRow,
+  origin: Origin,
+  event: ObjectEvent,
+): Promise<void> {
   for (const configuration of configurationsOf(bucket)) {
     if (!meets(configuration, event)) continue;
     const sourceArn = `arn:aws:s3:::${bucket.name}`;
@@ -51,14 +57,22 @@ export async function notify(ctx: Context, tx: Tx, bucket: BucketRow, origin: Or
   }
 }
 
-export const meets = ({ Events, prefix, suffix }: Configuration, { event, key }: Pick<ObjectEvent, "event" | "key">): boolean =>
-  key.startsWith(prefix) && key.endsWith(suffix) && Events.some((pattern) => covers(pattern, event));
+export const meets = (
+  { Events, prefix, suffix }: Configuration,
+  { event, key }: Pick<ObjectEvent, "event" | "key">,
+): boolean => key.startsWith(prefix) && key.endsWith(suffix) && Events.some((pattern) => covers(pattern, event));
 
 /** `s3:ObjectCreated:*` covers `ObjectCreated:Put`. */
 const covers = (pattern: string, event: string): boolean =>
   pattern.endsWith("*") ? `s3:${event}`.startsWith(pattern.slice(0, -1)) : pattern === `s3:${event}`;
 
-function record(ctx: Context, bucket: BucketRow, configuration: Configuration, origin: Origin, event: ObjectEvent): unknown {
+function record(
+  ctx: Context,
+  bucket: BucketRow,
+  configuration: Configuration,
+  origin: Origin,
+  event: ObjectEvent,
+): unknown {
   const requestId = origin.requestId ?? ctx.requestId;
   return {
     eventVersion: "2.1",
@@ -126,11 +140,15 @@ export function configurationsOf({ notification }: Pick<BucketRow, "notification
 interface StoredRule {
   readonly Id?: string | undefined;
   readonly Events?: readonly string[] | undefined;
-  readonly Filter?: { readonly Key?: { readonly FilterRules?: readonly { Name?: string; Value?: string }[] | undefined } | undefined } | undefined;
+  readonly Filter?:
+    | { readonly Key?: { readonly FilterRules?: readonly { Name?: string; Value?: string }[] | undefined } | undefined }
+    | undefined;
 }
 
 export interface StoredNotification {
-  readonly LambdaFunctionConfigurations?: readonly (StoredRule & { LambdaFunctionArn: string | undefined })[] | undefined;
+  readonly LambdaFunctionConfigurations?:
+    | readonly (StoredRule & { LambdaFunctionArn: string | undefined })[]
+    | undefined;
   readonly QueueConfigurations?: readonly (StoredRule & { QueueArn: string | undefined })[] | undefined;
   readonly TopicConfigurations?: readonly (StoredRule & { TopicArn: string | undefined })[] | undefined;
 }
@@ -142,7 +160,13 @@ export const flatten = (stored: StoredNotification): Configuration[] => [
 ];
 
 function one(rule: StoredRule, arn: string | undefined): Configuration {
-  const valueOf = (name: string) =>
+  const filterOf = (name: string) =>
     rule.Filter?.Key?.FilterRules?.find((filter) => filter.Name?.toLowerCase() === name)?.Value ?? "";
-  return { Id: rule.Id ?? "", arn: arn ?? "", Events: rule.Events ?? [], prefix: valueOf("prefix"), suffix: valueOf("suffix") };
+  return {
+    Id: rule.Id ?? "",
+    arn: arn ?? "",
+    Events: rule.Events ?? [],
+    prefix: filterOf("prefix"),
+    suffix: filterOf("suffix"),
+  };
 }

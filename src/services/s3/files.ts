@@ -2,7 +2,19 @@
 // A bucket has a root (its directory, where an object is the plain file of its key) and a home on the same file system (what is being written, and
 // the bytes of what no path can hold: odd keys, older versions, parts). Nothing is ever written through a symbolic link below the root.
 import { createHash } from "node:crypto";
-import { type BigIntStats, constants, closeSync, fstatSync, lstatSync, mkdirSync, openSync, read as readFromDisk, readSync, write, writeSync } from "node:fs";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  read as readFromDisk,
+  readSync,
+  write,
+  writeSync,
+} from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -48,7 +60,11 @@ export interface StageOptions {
 }
 
 /** Streams with backpressure: holds one chunk, and what is gathered for one write. */
-export async function stage(place: Place, body: Readable | Uint8Array | undefined, options: StageOptions): Promise<Staged> {
+export async function stage(
+  place: Place,
+  body: Readable | Uint8Array | undefined,
+  options: StageOptions,
+): Promise<Staged> {
   const path = join(place.home, "stage", newHex(24));
   const hashes = openHashes(options.algorithms);
   const fd = openStage(place, path);
@@ -87,7 +103,10 @@ export async function stageExtent(
 }
 
 /** Whole files, one after the other, as a new staged file: their hashes are known already. One alone is not copied. */
-export async function stageJoined(place: Place, paths: readonly string[]): Promise<{ path: string; size: number; fingerprint: string }> {
+export async function stageJoined(
+  place: Place,
+  paths: readonly string[],
+): Promise<{ path: string; size: number; fingerprint: string }> {
   const path = join(place.home, "stage", newHex(24));
   try {
     if (paths.length === 1) await fs.link(paths[0]!, path);
@@ -95,7 +114,8 @@ export async function stageJoined(place: Place, paths: readonly string[]): Promi
       await fs.copyFile(paths[0]!, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       const file = await fs.open(path, "a");
       try {
-        for (const part of paths.slice(1)) for await (const chunk of readFile(part, 0, Number.MAX_SAFE_INTEGER)) await file.write(chunk);
+        for (const part of paths.slice(1))
+          for await (const chunk of readFile(part, 0, Number.MAX_SAFE_INTEGER)) await file.write(chunk);
       } finally {
         await file.close();
       }
@@ -201,7 +221,10 @@ function openStage(place: Place, path: string): number {
 }
 
 /** Hashes a file that may be written to meanwhile: undefined where it was, or is no plain file. */
-export async function hashFile(path: string, algorithms: readonly Algorithm[]): Promise<Omit<Staged, "path"> | undefined> {
+export async function hashFile(
+  path: string,
+  algorithms: readonly Algorithm[],
+): Promise<Omit<Staged, "path"> | undefined> {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -355,7 +378,8 @@ export function statAt(path: string): BigIntStats | undefined {
   }
 }
 
-export const isDirectory = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+export const isDirectory = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** It may be gone already: somebody else's `rm` is as good as ours. */
 export const discard = (path: string): Promise<void> => fs.rm(path, { force: true });

@@ -22,7 +22,9 @@ export interface Cursor<R> {
   readonly after: R | undefined;
 }
 
-export type Item<R> = { readonly row: R; readonly prefix?: undefined } | { readonly prefix: string; readonly row?: undefined };
+export type Item<R> =
+  | { readonly row: R; readonly prefix?: undefined }
+  | { readonly prefix: string; readonly row?: undefined };
 
 /** Rows from the cursor on, with key < until, in order, `count` at most. A key may have several (versions). */
 export type Scan<R> = (range: Cursor<R> & { until: string; count: number }) => Promise<R[]>;
@@ -68,4 +70,3 @@ export function fromMarker(marker: string, prefix: string, delimiter: string): s
   const common = marker.startsWith(prefix) ? commonPrefix(marker, prefix, delimiter) : undefined;
   return common === undefined ? justAfter(marker) : afterPrefix(common);
 }
-

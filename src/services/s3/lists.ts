@@ -1,7 +1,7 @@
 // ListObjects, ListObjectsV2, ListObjectVersions, ListMultipartUploads, ListParts: pages of what listing.ts finds.
 import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { type BucketInput, bucketArn, bucketOf, objectArn, ownerOf } from "./buckets.ts";
-import { algorithms, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
+import { type algorithms, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
 import { lastModified, quoted } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { formEncoded } from "./events.ts";
@@ -45,7 +45,9 @@ export const lists = defineOperations("s3", {
         Marker: ask.encode(input.Marker ?? ""),
         ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, bucket.account) })),
         // Only with a delimiter: without one, the last key is the marker.
-        ...(page.truncated && last && ask.delimiter !== "" && { NextMarker: ask.encode(keyOf(last.row?.key ?? last.prefix!)) }),
+        ...(page.truncated &&
+          last &&
+          ask.delimiter !== "" && { NextMarker: ask.encode(keyOf(last.row?.key ?? last.prefix!)) }),
       };
     },
   },
@@ -55,8 +57,10 @@ export const lists = defineOperations("s3", {
     async handle(ctx, input) {
       const ask = asked(input, "max-keys", input.MaxKeys);
       const { ContinuationToken: token, StartAfter } = input;
-      if (token === "") throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token");
-      const start = token === undefined ? fromMarker(storedKey(StartAfter ?? ""), ask.prefix, ask.delimiter) : fromToken(token);
+      if (token === "")
+        throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token");
+      const start =
+        token === undefined ? fromMarker(storedKey(StartAfter ?? ""), ask.prefix, ask.delimiter) : fromToken(token);
       const bucket = await bucketOf(ctx, input);
       const page = await objectPage(ctx, bucket, ask, start);
       return {
@@ -79,12 +83,19 @@ export const lists = defineOperations("s3", {
       const ask = asked(input, "max-keys", input.MaxKeys);
       const { KeyMarker = "", VersionIdMarker = "" } = input;
       if (VersionIdMarker !== "" && KeyMarker === "")
-        throw errors.invalidArgument("A version-id marker cannot be specified without a key marker.", "version-id-marker", VersionIdMarker);
+        throw errors.invalidArgument(
+          "A version-id marker cannot be specified without a key marker.",
+          "version-id-marker",
+          VersionIdMarker,
+        );
       const bucket = await bucketOf(ctx, input);
       const marker = storedKey(KeyMarker);
       const page = await ctx.read(async (tx) => {
-        const after = VersionIdMarker === "" ? undefined : await markedVersion(tx, bucket.name, marker, VersionIdMarker);
-        const start = after ? { from: marker, after } : { from: fromMarker(marker, ask.prefix, ask.delimiter), after: undefined };
+        const after =
+          VersionIdMarker === "" ? undefined : await markedVersion(tx, bucket.name, marker, VersionIdMarker);
+        const start = after
+          ? { from: marker, after }
+          : { from: fromMarker(marker, ask.prefix, ask.delimiter), after: undefined };
         return await readPage<ObjectRow>(ask, start, versionScan(tx, bucket.name));
       });
       const rows = page.items.flatMap(({ row }) => row ?? []);
@@ -142,12 +153,18 @@ export const lists = defineOperations("s3", {
                 StorageClass: row.storage_class as "STANDARD",
                 Owner: owner,
                 Initiator: initiatorOf(row, owner),
-                ...(isAlgorithm(row.algorithm ?? undefined) && { ChecksumAlgorithm: row.algorithm as "CRC32", ChecksumType: row.checksum_type! }),
+                ...(isAlgorithm(row.algorithm ?? undefined) && {
+                  ChecksumAlgorithm: row.algorithm as "CRC32",
+                  ChecksumType: row.checksum_type!,
+                }),
               }
             : [],
         ),
         CommonPrefixes: prefixesOf(page.items, ask),
-        ...(last && { NextKeyMarker: ask.encode(keyOf(last.row?.key ?? last.prefix!)), NextUploadIdMarker: last.row?.upload_id ?? "" }),
+        ...(last && {
+          NextKeyMarker: ask.encode(keyOf(last.row?.key ?? last.prefix!)),
+          NextUploadIdMarker: last.row?.upload_id ?? "",
+        }),
       };
     },
   },
@@ -159,14 +176,21 @@ export const lists = defineOperations("s3", {
       const limit = pageLimit("max-parts", input.MaxParts);
       const marker = Number(input.PartNumberMarker || 0);
       if (!Number.isInteger(marker) || marker < 0)
-        throw errors.invalidArgument("Argument part-number-marker must be an integer between 0 and 2147483647", "part-number-marker", input.PartNumberMarker);
+        throw errors.invalidArgument(
+          "Argument part-number-marker must be an integer between 0 and 2147483647",
+          "part-number-marker",
+          input.PartNumberMarker,
+        );
       const { bucket, upload } = await uploadOf(ctx, input);
       const rows = await ctx.read((tx) =>
-        tx.all<PartRow>("SELECT * FROM s3_part WHERE upload_id = :uploadId AND number > :marker ORDER BY number LIMIT :count", {
-          uploadId: upload.upload_id,
-          marker,
-          count: limit + 1,
-        }),
+        tx.all<PartRow>(
+          "SELECT * FROM s3_part WHERE upload_id = :uploadId AND number > :marker ORDER BY number LIMIT :count",
+          {
+            uploadId: upload.upload_id,
+            marker,
+            count: limit + 1,
+          },
+        ),
       );
       const page = rows.slice(0, limit);
       const owner = ownerOf(ctx, bucket.account);
@@ -188,7 +212,10 @@ export const lists = defineOperations("s3", {
         Owner: owner,
         Initiator: initiatorOf(upload, owner),
         StorageClass: upload.storage_class as "STANDARD",
-        ...(upload.algorithm !== null && { ChecksumAlgorithm: upload.algorithm as "CRC32", ChecksumType: upload.checksum_type! }),
+        ...(upload.algorithm !== null && {
+          ChecksumAlgorithm: upload.algorithm as "CRC32",
+          ChecksumType: upload.checksum_type!,
+        }),
       };
     },
   },
@@ -283,9 +310,14 @@ const uploadScan =
 
 /** The version that a marker names. A version that is gone was between others: all of its key's are shown again. */
 const markedVersion = (tx: Tx, bucket: string, key: string, versionId: string): Promise<ObjectRow | undefined> =>
-  tx.one<ObjectRow>("SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key AND version_id = :versionId", { bucket, key, versionId });
+  tx.one<ObjectRow>("SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key AND version_id = :versionId", {
+    bucket,
+    key,
+    versionId,
+  });
 
-const toToken = ({ from, after }: Cursor<ObjectRow>): string => Buffer.from(after ? justAfter(after.key) : from).toString("base64");
+const toToken = ({ from, after }: Cursor<ObjectRow>): string =>
+  Buffer.from(after ? justAfter(after.key) : from).toString("base64");
 
 function fromToken(token: string): string {
   const bytes = Buffer.from(token, "base64");

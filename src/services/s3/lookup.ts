@@ -1,5 +1,5 @@
 // Finding the version that a request names, and saying why there is none.
-import { type Context, AwsError } from "../../kernel/mod.ts";
+import { AwsError, type Context } from "../../kernel/mod.ts";
 import { type BucketInput, checkBucket, readBucket } from "./buckets.ts";
 import { lastModified } from "./conditions.ts";
 import { errors, withHeaders } from "./errors.ts";
@@ -13,16 +13,22 @@ export interface ObjectInput extends BucketInput {
 }
 
 /** A request's bucket and the row it names, in one snapshot. */
-export async function lookUp(ctx: Context, input: ObjectInput): Promise<{ bucket: BucketRow; row: ObjectRow | undefined }> {
+export async function lookUp(
+  ctx: Context,
+  input: ObjectInput,
+): Promise<{ bucket: BucketRow; row: ObjectRow | undefined }> {
   const key = storedKey(input.Key!);
   const found = await ctx.read(async (tx) => ({
     bucket: await readBucket(tx, input.Bucket!),
     row:
       input.VersionId === undefined
-        ? await tx.one<ObjectRow>("SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key ORDER BY rank LIMIT 1", {
-            bucket: input.Bucket!,
-            key,
-          })
+        ? await tx.one<ObjectRow>(
+            "SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key ORDER BY rank LIMIT 1",
+            {
+              bucket: input.Bucket!,
+              key,
+            },
+          )
         : await versionOf(tx, input.Bucket!, key, input.VersionId),
   }));
   return { bucket: checkBucket(found.bucket, input), row: found.row };
@@ -48,9 +54,12 @@ export async function expectObject(
       allow: "DELETE",
     });
   await expectMayList(ctx, bucket);
-  if (row) throw withHeaders(errors.noSuchKey(key), { "x-amz-delete-marker": "true", "x-amz-version-id": row.version_id });
+  if (row)
+    throw withHeaders(errors.noSuchKey(key), { "x-amz-delete-marker": "true", "x-amz-version-id": row.version_id });
   if (input.VersionId === undefined) throw errors.noSuchKey(key);
-  throw isVersionId(input.VersionId) ? errors.noSuchVersion(key, input.VersionId) : errors.invalidVersion(input.VersionId);
+  throw isVersionId(input.VersionId)
+    ? errors.noSuchVersion(key, input.VersionId)
+    : errors.invalidVersion(input.VersionId);
 }
 
 /** Whether a key is missing is told to those who may list the bucket; others are denied. */
@@ -68,4 +77,3 @@ const isVersionId = (text: string): boolean => text === NULL_VERSION || /^[A-Za-
 /** VersionId, where the bucket has or had versioning. */
 export const headersOfVersion = (row: Pick<ObjectRow, "version_id">, bucket?: BucketRow): { VersionId?: string } =>
   row.version_id !== NULL_VERSION || bucket?.versioning ? { VersionId: row.version_id } : {};
-

@@ -17,7 +17,8 @@ const EVENTS = [
   "s3:ObjectRemoved:Delete",
   "s3:ObjectRemoved:DeleteMarkerCreated",
 ];
-const OTHER_EVENTS = /^s3:(ReducedRedundancyLostObject|ObjectRestore|Replication|LifecycleTransition|IntelligentTiering|ObjectAcl|LifecycleExpiration|ObjectTagging|ObjectAnnotation)/;
+const OTHER_EVENTS =
+  /^s3:(ReducedRedundancyLostObject|ObjectRestore|Replication|LifecycleTransition|IntelligentTiering|ObjectAcl|LifecycleExpiration|ObjectTagging|ObjectAnnotation)/;
 
 export const notifications = defineOperations("s3", {
   GetBucketNotificationConfiguration: {
@@ -47,7 +48,10 @@ export const notifications = defineOperations("s3", {
       if (!input.SkipDestinationValidation) await checkDestinations(ctx, bucket, configurations);
       const notification = configurations.length > 0 ? JSON.stringify(stored) : null;
       await ctx.write((tx) =>
-        tx.run("UPDATE s3_bucket SET notification = :notification WHERE name = :name", { name: bucket.name, notification }),
+        tx.run("UPDATE s3_bucket SET notification = :notification WHERE name = :name", {
+          name: bucket.name,
+          notification,
+        }),
       );
       return {};
     },
@@ -65,7 +69,8 @@ function checkArns(stored: StoredNotification): void {
   };
   for (const { TopicArn } of stored.TopicConfigurations ?? []) check("Topic", "sns", TopicArn);
   for (const { QueueArn } of stored.QueueConfigurations ?? []) check("Queue", "sqs", QueueArn);
-  for (const { LambdaFunctionArn } of stored.LambdaFunctionConfigurations ?? []) check("CloudFunction", "lambda", LambdaFunctionArn);
+  for (const { LambdaFunctionArn } of stored.LambdaFunctionConfigurations ?? [])
+    check("CloudFunction", "lambda", LambdaFunctionArn);
 }
 
 function checkEvents({ Events }: Configuration): void {
@@ -78,17 +83,29 @@ function checkEvents({ Events }: Configuration): void {
 }
 
 function checkFilters(stored: StoredNotification): void {
-  const rules = [...(stored.TopicConfigurations ?? []), ...(stored.QueueConfigurations ?? []), ...(stored.LambdaFunctionConfigurations ?? [])];
+  const rules = [
+    ...(stored.TopicConfigurations ?? []),
+    ...(stored.QueueConfigurations ?? []),
+    ...(stored.LambdaFunctionConfigurations ?? []),
+  ];
   for (const { Filter } of rules) {
     const names = (Filter?.Key?.FilterRules ?? []).map(({ Name }) => Name?.toLowerCase() ?? "");
     for (const name of names)
       if (name !== "prefix" && name !== "suffix")
         throw errors.invalidArgument("filter rule name must be either prefix or suffix", "FilterRule.Name", name);
     if (new Set(names).size < names.length)
-      throw errors.invalidArgument("Cannot specify more than one prefix/suffix rule in a filter.", "FilterRule.Name", names.join(","));
+      throw errors.invalidArgument(
+        "Cannot specify more than one prefix/suffix rule in a filter.",
+        "FilterRule.Name",
+        names.join(","),
+      );
     for (const { Value } of Filter?.Key?.FilterRules ?? [])
       if (Buffer.byteLength(Value ?? "") > 1024)
-        throw errors.invalidArgument("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation", "FilterRule.Value", Value!);
+        throw errors.invalidArgument(
+          "Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation",
+          "FilterRule.Value",
+          Value!,
+        );
   }
 }
 
@@ -119,7 +136,11 @@ const covers = (pattern: string, event: string): boolean =>
   pattern === event || (pattern.endsWith("*") && event.startsWith(pattern.slice(0, -1)));
 
 /** A function must exist and let S3 invoke it for this bucket: tried without running it. All that fail are named at once. */
-async function checkDestinations(ctx: Context, bucket: BucketRow, configurations: readonly Configuration[]): Promise<void> {
+async function checkDestinations(
+  ctx: Context,
+  bucket: BucketRow,
+  configurations: readonly Configuration[],
+): Promise<void> {
   const problems: { arn: string; reason: string }[] = [];
   for (const { arn } of configurations) {
     const reason = await refusal(ctx, bucket, arn);
@@ -129,7 +150,12 @@ async function checkDestinations(ctx: Context, bucket: BucketRow, configurations
 }
 
 async function refusal(ctx: Context, bucket: BucketRow, arn: string): Promise<string | undefined> {
-  const s3 = { kind: "service", name: "s3.amazonaws.com", account: bucket.account, sourceArn: bucketArn(bucket.name) } as const;
+  const s3 = {
+    kind: "service",
+    name: "s3.amazonaws.com",
+    account: bucket.account,
+    sourceArn: bucketArn(bucket.name),
+  } as const;
   const service = parseArn(arn)!.service;
   try {
     // The services that take messages have no way to ask without sending: what exists is what is checked.

@@ -70,7 +70,8 @@ export function refuseWithoutEffect(input: ObjectHeaders): void {
   for (const name of REFUSED)
     if ((input as Record<string, unknown>)[name] !== undefined) throw errors.notImplemented(name);
   if (input.ACL !== undefined && !CANNED.includes(input.ACL)) throw errors.invalidArgument("", "x-amz-acl", input.ACL);
-  if (input.ACL !== undefined && !CANNED_WITHOUT_EFFECT.includes(input.ACL)) throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
+  if (input.ACL !== undefined && !CANNED_WITHOUT_EFFECT.includes(input.ACL))
+    throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
   const encryption = input.ServerSideEncryption;
   if (encryption?.startsWith("aws:")) throw errors.notImplemented(`x-amz-server-side-encryption: ${encryption}`);
   if (encryption !== undefined && encryption !== "AES256") throw errors.invalidEncryption(encryption);
@@ -97,10 +98,15 @@ export function kept(input: ObjectHeaders): { headers: string; metadata: string 
     ...text("ExpiresString", headerOf(input, "expires") ?? input.Expires?.toUTCString()),
     ...text("WebsiteRedirectLocation", input.WebsiteRedirectLocation),
   };
-  return { headers: JSON.stringify(headers), metadata: metadataOf(input.Metadata), storage_class: input.StorageClass ?? "STANDARD" };
+  return {
+    headers: JSON.stringify(headers),
+    metadata: metadataOf(input.Metadata),
+    storage_class: input.StorageClass ?? "STANDARD",
+  };
 }
 
-const text = (name: keyof ContentHeaders, value: string | undefined): ContentHeaders => (value ? { [name]: value } : {});
+const text = (name: keyof ContentHeaders, value: string | undefined): ContentHeaders =>
+  value ? { [name]: value } : {};
 
 function metadataOf(metadata: Record<string, string> | undefined): string | null {
   const entries = Object.entries(metadata ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const);

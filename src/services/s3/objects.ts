@@ -102,9 +102,18 @@ export const objects = defineOperations("s3", {
       const bucket = await bucketOf(ctx, input);
       const check = deleteCheck(input, input.Key!);
       const { VersionId: versionId } = input;
-      const removed = await remove(ctx, { bucket, key: input.Key!, versionId, origin: originOf(input), ...(check && { check }) });
+      const removed = await remove(ctx, {
+        bucket,
+        key: input.Key!,
+        versionId,
+        origin: originOf(input),
+        ...(check && { check }),
+      });
       if (!removed.nothing) {
-        const event = removed.deleteMarker && versionId === undefined ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete";
+        const event =
+          removed.deleteMarker && versionId === undefined
+            ? "ObjectRemoved:DeleteMarkerCreated"
+            : "ObjectRemoved:Delete";
         ctx.log.info(`${event} ${bucket.name}/${input.Key}`, { subject: objectArn(bucket.name, input.Key!) });
       }
       return {
@@ -120,7 +129,8 @@ export const objects = defineOperations("s3", {
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const wanted = input.Delete?.Objects ?? [];
-      if (wanted.length === 0 || wanted.length > MAX_DELETES || wanted.some(({ Key }) => !Key)) throw errors.malformedXml();
+      if (wanted.length === 0 || wanted.length > MAX_DELETES || wanted.some(({ Key }) => !Key))
+        throw errors.malformedXml();
       const bucket = await bucketOf(ctx, input);
       const answers: DeleteAnswer[] = new Array(wanted.length);
       let next = 0;
@@ -239,7 +249,10 @@ async function readable(ctx: Context, { bucket, found, input, method }: Found): 
 const LOOKS = 4;
 
 /** The row and bytes that belong together: never those of before with those of after. */
-async function open(ctx: Context, input: GetInput): Promise<{ bucket: BucketRow; row: ObjectRow; extent: Extent; body: ReturnType<Opened["body"]> }> {
+async function open(
+  ctx: Context,
+  input: GetInput,
+): Promise<{ bucket: BucketRow; row: ObjectRow; extent: Extent; body: ReturnType<Opened["body"]> }> {
   for (let look = 1; ; look++) {
     const { bucket, row: found } = await lookUp(ctx, input);
     const row = await readable(ctx, { bucket, found, input, method: "GET" });
@@ -289,7 +302,8 @@ function described(row: ObjectRow, bucket: BucketRow, { input, extent }: { input
 function checksumOf(row: ObjectRow, extent: Extent) {
   if (row.checksum === null) return {};
   const { algorithm, type, value } = JSON.parse(row.checksum) as Checksum;
-  if (extent.part?.value !== undefined) return { ...checksumMembers({ algorithm, value: extent.part.value }), ChecksumType: type };
+  if (extent.part?.value !== undefined)
+    return { ...checksumMembers({ algorithm, value: extent.part.value }), ChecksumType: type };
   return extent.end - extent.start !== row.size ? {} : { ...checksumMembers({ algorithm, value }), ChecksumType: type };
 }
 
@@ -301,6 +315,9 @@ function overrides(input: GetInput) {
     ...(input.ResponseContentEncoding !== undefined && { ContentEncoding: input.ResponseContentEncoding }),
     ...(input.ResponseContentLanguage !== undefined && { ContentLanguage: input.ResponseContentLanguage }),
     ...(input.ResponseContentType !== undefined && { ContentType: input.ResponseContentType }),
-    ...(input.ResponseExpires !== undefined && { Expires: input.ResponseExpires, ExpiresString: input.ResponseExpires.toUTCString() }),
+    ...(input.ResponseExpires !== undefined && {
+      Expires: input.ResponseExpires,
+      ExpiresString: input.ResponseExpires.toUTCString(),
+    }),
   };
 }

@@ -15,12 +15,14 @@ export const quirks: Quirks = {
     // A part or a range is a 206; the model knows 200 only.
     const status = output?.ContentRange === undefined ? answer.status : 206;
     if (operation === "GetBucketLocation") return { status, headers, body: location(output) };
-    if (operation === "GetBucketPolicy") return { ...answer, status, headers: { ...headers, "content-type": "application/json" } };
-    if (operation === "HeadBucket") return { ...answer, status, headers: { ...headers, "content-type": "application/xml" } };
+    if (operation === "GetBucketPolicy")
+      return { ...answer, status, headers: { ...headers, "content-type": "application/json" } };
+    if (operation === "HeadBucket")
+      return { ...answer, status, headers: { ...headers, "content-type": "application/xml" } };
     return { ...answer, status, headers };
   },
 
-  error(operation, error, answer, request) {
+  error(_operation, error, answer, request) {
     const headers = { ...answer.headers, ...extended(answer), ...headersOf(error) };
     // A client waits for the body that a Content-Length of a 304 would announce.
     if (error.status === 304) {

@@ -12,9 +12,13 @@ export interface Extent {
   readonly part?: ObjectPart;
 }
 
-export function extentOf(row: ObjectRow, input: { Range?: string | undefined; PartNumber?: number | undefined }): Extent {
+export function extentOf(
+  row: ObjectRow,
+  input: { Range?: string | undefined; PartNumber?: number | undefined },
+): Extent {
   if (input.PartNumber !== undefined) {
-    if (input.Range !== undefined) throw errors.invalidRequest("Cannot specify both Range header and partNumber query parameter");
+    if (input.Range !== undefined)
+      throw errors.invalidRequest("Cannot specify both Range header and partNumber query parameter");
     return partExtent(row, input.PartNumber);
   }
   return input.Range === undefined ? { start: 0, end: row.size } : rangeExtent(row.size, input.Range);

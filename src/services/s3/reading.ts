@@ -28,7 +28,8 @@ export function openBytes(path: string, fingerprint: string): Opened | undefined
     return undefined;
   }
   return {
-    body: (start, end) => (end - start <= SMALL ? readAtOnce(fd, start, end, isSame) : openStream(fd, start, end, isSame)),
+    body: (start, end) =>
+      end - start <= SMALL ? readAtOnce(fd, start, end, isSame) : openStream(fd, start, end, isSame),
     close: () => closeSync(fd),
   };
 }
@@ -67,7 +68,8 @@ function openStream(fd: number, start: number, end: number, isSame: () => boolea
         if (closing) return closing();
         if (error) return this.destroy(error);
         at += count;
-        if (count === 0 || (at === end && !isSame())) return this.destroy(new ChangedWhileRead("the file changed while it was read"));
+        if (count === 0 || (at === end && !isSame()))
+          return this.destroy(new ChangedWhileRead("the file changed while it was read"));
         this.push(count === bytes.length ? bytes : bytes.subarray(0, count));
         if (at === end) this.push(null);
       });

@@ -3,9 +3,9 @@
 import { opendir, readdir, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Context, Running } from "../../kernel/mod.ts";
-import { fitsPath, keyOf, keyOfPath, storedKey, afterPrefix, justAfter } from "./keys.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
-import { placeOf, type Reconciler, rootOf, stateOf, systemOf, forgetState } from "./state.ts";
+import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
+import { forgetState, placeOf, type Reconciler, rootOf, stateOf, systemOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import { takeIn } from "./taking-in.ts";
 import { type Hint, openWatcher, type Watcher } from "./watch.ts";
@@ -68,7 +68,9 @@ class FileReconciler implements Reconciler, Running {
         await this.#watch(bucket);
         const count = await this.#walk(this.#buckets.get(bucket.name)!, { settled: false });
         if (count > 0)
-          this.#ctx.log.info(`bucket ${bucket.name}: ${count} changes while aws-like was not running`, { subject: `arn:aws:s3:::${bucket.name}` });
+          this.#ctx.log.info(`bucket ${bucket.name}: ${count} changes while aws-like was not running`, {
+            subject: `arn:aws:s3:::${bucket.name}`,
+          });
       }
     });
   }
@@ -88,7 +90,9 @@ class FileReconciler implements Reconciler, Running {
 
   async check(name: string, key: string): Promise<void> {
     const watched = this.#buckets.get(name);
-    const bucket = watched?.bucket ?? (await this.#ctx.read((tx) => tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name })));
+    const bucket =
+      watched?.bucket ??
+      (await this.#ctx.read((tx) => tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name })));
     if (!bucket || this.#stopped) return;
     const place = await placeOf(this.#ctx, bucket);
     if (fitsPath(place.root, key)) await takeIn(this.#ctx, bucket, place, [key]);
@@ -125,7 +129,9 @@ class FileReconciler implements Reconciler, Running {
       await (await this.#watcher).add(root);
     } catch (error) {
       if (isDirectory(root)) throw error;
-      this.#ctx.log.error(`the directory of bucket ${bucket.name} is missing: ${root}`, { subject: `arn:aws:s3:::${bucket.name}` });
+      this.#ctx.log.error(`the directory of bucket ${bucket.name} is missing: ${root}`, {
+        subject: `arn:aws:s3:::${bucket.name}`,
+      });
     }
   }
 
@@ -274,7 +280,8 @@ class FileReconciler implements Reconciler, Running {
 
   #task(work: () => Promise<unknown>): void {
     const task = work().catch((error: unknown) => {
-      if (!this.#stopped) this.#ctx.log.error(`files and rows could not be compared: ${error instanceof Error ? error.stack : error}`);
+      if (!this.#stopped)
+        this.#ctx.log.error(`files and rows could not be compared: ${error instanceof Error ? error.stack : error}`);
     });
     this.#tasks.add(task);
     void task.then(() => this.#tasks.delete(task));

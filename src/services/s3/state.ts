@@ -76,7 +76,9 @@ export async function placeOf(ctx: Context, bucket: BucketRow): Promise<Place> {
 
 function missing(ctx: Context, bucket: BucketRow, error: unknown): unknown {
   if (!is(error, "ENOENT", "ENOTDIR")) return error;
-  ctx.log.error(`the directory of bucket ${bucket.name} is missing: ${rootOf(ctx, bucket)}`, { subject: `arn:aws:s3:::${bucket.name}` });
+  ctx.log.error(`the directory of bucket ${bucket.name} is missing: ${rootOf(ctx, bucket)}`, {
+    subject: `arn:aws:s3:::${bucket.name}`,
+  });
   return errors.slowDown();
 }
 

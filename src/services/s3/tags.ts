@@ -12,7 +12,9 @@ const SOUND = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 
 export function checkTags(tags: readonly Tag[], max: number): void {
   if (tags.length > max)
-    throw max === MAX_OBJECT_TAGS ? errors.tooManyTags() : errors.badRequest("Bucket tag count cannot be greater than 50");
+    throw max === MAX_OBJECT_TAGS
+      ? errors.tooManyTags()
+      : errors.badRequest("Bucket tag count cannot be greater than 50");
   const seen = new Set<string>();
   for (const { Key, Value } of tags) {
     if (seen.has(Key)) throw errors.invalidTag("Cannot provide multiple Tags with the same key", Key);
@@ -20,7 +22,8 @@ export function checkTags(tags: readonly Tag[], max: number): void {
     if (Key.startsWith("aws:")) throw errors.invalidTag("System tags cannot be added/updated by requester", Key);
     if (Key.length === 0 || Key.length > 128 || !SOUND.test(Key))
       throw errors.invalidTag("The TagKey you have provided is invalid", Key);
-    if (Value.length > 256 || !SOUND.test(Value)) throw errors.invalidTag("The TagValue you have provided is invalid", Key);
+    if (Value.length > 256 || !SOUND.test(Value))
+      throw errors.invalidTag("The TagValue you have provided is invalid", Key);
   }
 }
 
@@ -40,10 +43,12 @@ export function taggingHeader(header: string | undefined): string | null {
 
 export const tagsOf = (json: string | null): Tag[] => (json === null ? [] : (JSON.parse(json) as Tag[]));
 
-const tagAccess = (action: string) => (_: Context, input: { Bucket?: string | undefined; Key?: string | undefined; VersionId?: string | undefined }) => ({
-  action: `s3:${action}Object${input.VersionId === undefined ? "" : "Version"}Tagging`,
-  resource: objectArn(input.Bucket!, input.Key!),
-});
+const tagAccess =
+  (action: string) =>
+  (_: Context, input: { Bucket?: string | undefined; Key?: string | undefined; VersionId?: string | undefined }) => ({
+    action: `s3:${action}Object${input.VersionId === undefined ? "" : "Version"}Tagging`,
+    resource: objectArn(input.Bucket!, input.Key!),
+  });
 
 export const tagging = defineOperations("s3", {
   GetObjectTagging: {
@@ -91,7 +96,11 @@ export const tagging = defineOperations("s3", {
       const bucket = await bucketOf(ctx, input);
       const directory = tags.find(({ Key }) => Key === "aws-like:directory")?.Value;
       if (directory !== undefined && directory.replace(/^\.\/|\/$/g, "") !== bucket.directory)
-        throw errors.invalidArgument("The directory of a bucket is chosen when it is made.", "aws-like:directory", directory);
+        throw errors.invalidArgument(
+          "The directory of a bucket is chosen when it is made.",
+          "aws-like:directory",
+          directory,
+        );
       await setBucketTags(ctx, bucket.name, tags.length > 0 ? JSON.stringify(tags) : null);
       return {};
     },
@@ -111,8 +120,12 @@ const setBucketTags = (ctx: Context, name: string, tags: string | null) =>
 
 async function setTags(ctx: Context, { bucket, key, rank }: ObjectRow, tags: string | null): Promise<void> {
   const changed = await ctx.write((tx) =>
-    tx.run("UPDATE s3_object SET tags = :tags WHERE bucket = :bucket AND key = :key AND rank = :rank", { bucket, key, rank, tags }),
+    tx.run("UPDATE s3_object SET tags = :tags WHERE bucket = :bucket AND key = :key AND rank = :rank", {
+      bucket,
+      key,
+      rank,
+      tags,
+    }),
   );
   if (changed === 0) throw errors.operationAborted();
 }
-

@@ -16,7 +16,9 @@ const HASHES_AT_ONCE = 4;
 /** What a plain file is now; `content` undefined: it is gone. */
 interface News {
   readonly key: string;
-  readonly content: { readonly size: number; readonly md5: string; readonly fingerprint: string; readonly crc64nvme: string } | undefined;
+  readonly content:
+    | { readonly size: number; readonly md5: string; readonly fingerprint: string; readonly crc64nvme: string }
+    | undefined;
   /** A context of its own: every file's event is the beginning of a chain. */
   readonly ctx: Context;
 }
@@ -40,7 +42,8 @@ export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, keys
   });
   const news = hashed.flat();
   // Where the directory itself is missing, its files are out of sight, not deleted.
-  const seen = news.some(({ content }) => !content) && !isDirectory(place.root) ? news.filter(({ content }) => content) : news;
+  const seen =
+    news.some(({ content }) => !content) && !isDirectory(place.root) ? news.filter(({ content }) => content) : news;
   const count = seen.length > 0 ? await commit(forkFor(ctx, bucket), bucket, place, seen) : 0;
   return { count, restless };
 }
@@ -67,7 +70,8 @@ async function knownFingerprints(ctx: Context, bucket: string, keys: readonly st
   });
 }
 
-export const isPlain = (row: Pick<ObjectRow, "side" | "delete_marker">): boolean => row.side === null && !row.delete_marker;
+export const isPlain = (row: Pick<ObjectRow, "side" | "delete_marker">): boolean =>
+  row.side === null && !row.delete_marker;
 
 async function contentOf(path: string): Promise<News["content"] | "restless"> {
   const hashed = await hashFile(path, ["CRC64NVME"]);
@@ -132,7 +136,11 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   const next = succession(bucket.versioning, before);
   const origin = { address: "127.0.0.1", requestId: ctx.requestId };
   const marks = bucket.versioning !== null;
-  const event: EventName = content ? "ObjectCreated:Put" : marks ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete";
+  const event: EventName = content
+    ? "ObjectCreated:Put"
+    : marks
+      ? "ObjectRemoved:DeleteMarkerCreated"
+      : "ObjectRemoved:Delete";
   if (content || marks)
     await insertVersion(tx, {
       bucket: bucket.name,
@@ -169,7 +177,11 @@ const versionOf = (key: string, content: NonNullable<News["content"]>, now: numb
   modified_ms: now,
   fingerprint: content.fingerprint,
   headers: JSON.stringify({ ContentType: contentTypeOf(key) }),
-  checksum: JSON.stringify({ algorithm: "CRC64NVME", type: "FULL_OBJECT", value: content.crc64nvme } satisfies Checksum),
+  checksum: JSON.stringify({
+    algorithm: "CRC64NVME",
+    type: "FULL_OBJECT",
+    value: content.crc64nvme,
+  } satisfies Checksum),
 });
 
 function say(bucket: BucketRow, event: EventName, { key, content, ctx }: News): void {

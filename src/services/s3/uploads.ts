@@ -116,7 +116,9 @@ export const uploads = defineOperations("s3", {
           ...(upload.algorithm !== null && checksumMembers({ algorithm, value })),
         },
         ServerSideEncryption: "AES256" as const,
-        ...((source.row.version_id !== "null" || source.bucket.versioning) && { CopySourceVersionId: source.row.version_id }),
+        ...((source.row.version_id !== "null" || source.bucket.versioning) && {
+          CopySourceVersionId: source.row.version_id,
+        }),
       };
     },
   },
@@ -131,9 +133,13 @@ export const uploads = defineOperations("s3", {
       const parts = await chosenParts(ctx, upload, input);
       const checksum = checksumOf(upload, parts, input);
       const size = parts.reduce((sum, part) => sum + part.size, 0);
-      if (input.MpuObjectSize !== undefined && input.MpuObjectSize !== size) throw errors.sizeMismatch(input.MpuObjectSize, size);
+      if (input.MpuObjectSize !== undefined && input.MpuObjectSize !== size)
+        throw errors.sizeMismatch(input.MpuObjectSize, size);
       const place = await placeOf(ctx, bucket);
-      const joined = await stageJoined(place, parts.map(({ side }) => pathOf(place, "", side)));
+      const joined = await stageJoined(
+        place,
+        parts.map(({ side }) => pathOf(place, "", side)),
+      );
       const etag = `${md5OfMd5s(parts)}-${parts.length}`;
       const { algorithm, type } = checksum;
       const row = {
@@ -146,7 +152,9 @@ export const uploads = defineOperations("s3", {
         tags: upload.tags,
         checksum: JSON.stringify(checksum),
         parts: JSON.stringify(
-          parts.map(({ number, size, value }): ObjectPart => ({ number, size, ...(type === "COMPOSITE" && { value }) })),
+          parts.map(
+            ({ number, size, value }): ObjectPart => ({ number, size, ...(type === "COMPOSITE" && { value }) }),
+          ),
         ),
         upload_id: upload.upload_id,
       };
@@ -166,9 +174,12 @@ export const uploads = defineOperations("s3", {
         }),
       );
       for (const side of obsolete) await discard(pathOf(place, "", side));
-      ctx.log.info(`ObjectCreated:CompleteMultipartUpload ${bucket.name}/${input.Key} (${size} bytes, ${parts.length} parts, ${algorithm})`, {
-        subject: objectArn(bucket.name, input.Key!),
-      });
+      ctx.log.info(
+        `ObjectCreated:CompleteMultipartUpload ${bucket.name}/${input.Key} (${size} bytes, ${parts.length} parts, ${algorithm})`,
+        {
+          subject: objectArn(bucket.name, input.Key!),
+        },
+      );
       const version_id = stored.versionId ?? "null";
       return completed(ctx, { bucket, key: input.Key!, row: { ...row, version_id } });
     },
@@ -178,7 +189,10 @@ export const uploads = defineOperations("s3", {
     access: (_, input) => ({ action: "s3:AbortMultipartUpload", resource: objectArn(input.Bucket!, input.Key!) }),
     async handle(ctx, input) {
       const { bucket, upload } = await uploadOf(ctx, input);
-      if (input.IfMatchInitiatedTime && input.IfMatchInitiatedTime.getTime() !== lastModified({ modified_ms: upload.initiated_ms }).getTime())
+      if (
+        input.IfMatchInitiatedTime &&
+        input.IfMatchInitiatedTime.getTime() !== lastModified({ modified_ms: upload.initiated_ms }).getTime()
+      )
         throw errors.preconditionFailed("x-amz-if-match-initiated-time");
       const sides = await ctx.write((tx) => forget(tx, upload));
       const place = await placeOf(ctx, bucket);
@@ -227,17 +241,23 @@ const readUpload = (tx: Tx, input: UploadInput): Promise<UploadRow | undefined> 
     uploadId: input.UploadId!,
   });
 
-type UploadOrDone = { bucket: BucketRow } & ({ upload: UploadRow; done?: undefined } | { upload?: undefined; done: ObjectRow });
+type UploadOrDone = { bucket: BucketRow } & (
+  | { upload: UploadRow; done?: undefined }
+  | { upload?: undefined; done: ObjectRow }
+);
 
 async function uploadOrDone(ctx: Context, input: UploadInput): Promise<UploadOrDone> {
   const found = await ctx.read(async (tx) => ({
     bucket: await readBucket(tx, input.Bucket!),
     upload: await readUpload(tx, input),
-    done: await tx.one<ObjectRow>("SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key AND upload_id = :uploadId", {
-      bucket: input.Bucket!,
-      key: storedKey(input.Key!),
-      uploadId: input.UploadId!,
-    }),
+    done: await tx.one<ObjectRow>(
+      "SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key AND upload_id = :uploadId",
+      {
+        bucket: input.Bucket!,
+        key: storedKey(input.Key!),
+        uploadId: input.UploadId!,
+      },
+    ),
   }));
   const bucket = checkBucket(found.bucket, input);
   if (found.upload) return { bucket, upload: found.upload };
@@ -263,7 +283,10 @@ async function keepPart(ctx: Context, { bucket, upload, number, staged, algorith
   try {
     before = await ctx.write(async (tx) => {
       const known = { bucket: upload.bucket, key: upload.key, uploadId: upload.upload_id };
-      const still = await tx.one("SELECT upload_id FROM s3_upload WHERE bucket = :bucket AND key = :key AND upload_id = :uploadId", known);
+      const still = await tx.one(
+        "SELECT upload_id FROM s3_upload WHERE bucket = :bucket AND key = :key AND upload_id = :uploadId",
+        known,
+      );
       if (!still) throw errors.noSuchUpload(upload.upload_id);
       const old = await tx.one<PartRow>("SELECT * FROM s3_part WHERE upload_id = :uploadId AND number = :number", {
         uploadId: upload.upload_id,
@@ -315,7 +338,8 @@ async function chosenParts(ctx: Context, upload: UploadRow, input: CompleteInput
     checkPart(upload, row, part);
     return row;
   });
-  for (const { number, etag, size } of parts.slice(0, -1)) if (size < MIN_PART) throw errors.entityTooSmall(number, etag, size);
+  for (const { number, etag, size } of parts.slice(0, -1))
+    if (size < MIN_PART) throw errors.entityTooSmall(number, etag, size);
   return parts;
 }
 
@@ -342,7 +366,8 @@ function checksumOf(upload: UploadRow, parts: readonly PartRow[], input: Complet
     const said = input[`Checksum${name}`];
     if (said === undefined) continue;
     const composite = checksum.type === "COMPOSITE" && said === checksum.value.replace(/-\d+$/, "");
-    if (name !== algorithm || (said !== checksum.value && !composite)) throw errors.badChecksum(algorithm.toLowerCase());
+    if (name !== algorithm || (said !== checksum.value && !composite))
+      throw errors.badChecksum(algorithm.toLowerCase());
   }
   return checksum;
 }
@@ -357,7 +382,10 @@ function md5OfMd5s(parts: readonly PartRow[]): string {
 async function forget(tx: Tx, { bucket, key, upload_id: uploadId }: UploadRow): Promise<string[]> {
   const parts = await tx.all<PartRow>("SELECT * FROM s3_part WHERE upload_id = :uploadId", { uploadId });
   await tx.run("DELETE FROM s3_part WHERE upload_id = :uploadId", { uploadId });
-  const deleted = await tx.run("DELETE FROM s3_upload WHERE bucket = :bucket AND key = :key AND upload_id = :uploadId", { bucket, key, uploadId });
+  const deleted = await tx.run(
+    "DELETE FROM s3_upload WHERE bucket = :bucket AND key = :key AND upload_id = :uploadId",
+    { bucket, key, uploadId },
+  );
   if (deleted === 0) throw errors.noSuchUpload(uploadId);
   return parts.map(({ side }) => side);
 }

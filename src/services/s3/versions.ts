@@ -39,9 +39,12 @@ export interface Succession {
   readonly demoted?: ObjectRow;
 }
 
-export function succession(versioning: BucketRow["versioning"], { newest, nullVersion }: Standing, versionId?: string): Succession {
-  if (versioning === "Enabled")
-    return { versionId: versionId ?? newToken(32), ...(newest && { demoted: newest }) };
+export function succession(
+  versioning: BucketRow["versioning"],
+  { newest, nullVersion }: Standing,
+  versionId?: string,
+): Succession {
+  if (versioning === "Enabled") return { versionId: versionId ?? newToken(32), ...(newest && { demoted: newest }) };
   return {
     versionId: NULL_VERSION,
     ...(nullVersion && { replaced: nullVersion }),
@@ -55,7 +58,18 @@ export const rankAfter = (newest: ObjectRow | undefined, sequence: number): numb
 
 export type NewVersion = Pick<
   ObjectRow,
-  "size" | "etag" | "modified_ms" | "side" | "fingerprint" | "storage_class" | "headers" | "metadata" | "tags" | "checksum" | "parts" | "upload_id"
+  | "size"
+  | "etag"
+  | "modified_ms"
+  | "side"
+  | "fingerprint"
+  | "storage_class"
+  | "headers"
+  | "metadata"
+  | "tags"
+  | "checksum"
+  | "parts"
+  | "upload_id"
 >;
 
 export const noBytes: Omit<NewVersion, "modified_ms"> = {
@@ -113,4 +127,3 @@ export const promote = (tx: Tx, { bucket, key, rank }: ObjectRow, side: string |
     rank,
     side,
   });
-
