@@ -134,7 +134,10 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     input: unknown,
   ): Promise<unknown> {
     const violations = validate(model, operation, input);
-    if (violations.length > 0) throw service.quirks?.invalid?.(operation, violations) ?? invalid(family, violations);
+    if (violations.length > 0) {
+      const fault = service.quirks?.invalid?.(operation, violations);
+      if (fault !== null) throw fault ?? invalid(family, violations);
+    }
     const demand = await handler.access(ctx, input as never);
     await authorize(ctx, { family, service: service.name, demand, request });
     return await handler.handle(ctx, input as never);

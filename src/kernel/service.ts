@@ -85,8 +85,11 @@ export interface Quirks {
   // biome-ignore lint/suspicious/noExplicitAny: any operation's output
   output?(operation: string, output: any, answer: HttpAnswer, request: HttpRequest): HttpAnswer;
   error?(operation: string | undefined, error: AwsError, answer: HttpAnswer, request: HttpRequest): HttpAnswer;
-  /** The error for input that breaks the model's constraints; `violations` are AWS's sentences, one each. */
-  invalid?(operation: string, violations: readonly string[]): AwsError | undefined;
+  /**
+   * The error for input that breaks the model's constraints; `violations` are AWS's sentences, one each. null: none, the handler judges by itself,
+   * after the caller was authorized.
+   */
+  invalid?(operation: string, violations: readonly string[]): AwsError | null | undefined;
 }
 
 /** Plain HTTP that is no AWS operation: execute-api, function URLs, websites. */

@@ -4,7 +4,18 @@
 import type { Context, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
-import { asideOf, discard, fingerprintAt, is, linkToSide, moveToSide, type Place, pathOf, settle } from "./files.ts";
+import {
+  asideOf,
+  discard,
+  discardPlain,
+  is,
+  linkToSide,
+  moveToSide,
+  type Place,
+  pathOf,
+  plainFingerprint,
+  settle,
+} from "./files.ts";
 import { fitsPath, storedKey } from "./keys.ts";
 import { nextSequence, placeOf, stateOf, withRoot } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -137,10 +148,10 @@ async function isChangedOutside(
   key: string,
   newest: ObjectRow | undefined,
 ): Promise<boolean> {
-  const { root } = await placeOf(ctx, bucket);
-  if (!fitsPath(root, key)) return false;
+  const place = await placeOf(ctx, bucket);
+  if (!fitsPath(place.root, key)) return false;
   const known = newest && !newest.delete_marker && newest.side === null ? newest.fingerprint : undefined;
-  return fingerprintAt(`${root}/${key}`) !== known;
+  return plainFingerprint(place, key) !== known;
 }
 
 async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Removal, before: Before): Promise<Removed> {
@@ -152,8 +163,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
   const next = succession(before.bucket.versioning, before.standing);
   return await withRoot(ctx, bucket, async (place) => {
     const demotedSide = await setAside(place, key, next.demoted);
-    const plain = newest && !newest.delete_marker && newest.side === null;
-    if (plain) await discard(pathOf(place, key, null));
+    if (newest && !newest.delete_marker && newest.side === null) await discardPlain(place, key, newest.fingerprint);
     const sequence = nextSequence(ctx);
     await ctx.write(async (tx) => {
       const now = await sameBucket(tx, bucket);
@@ -200,7 +210,8 @@ async function removeVersion(
   if (!row) return { versionId, nothing: true };
   const promoted = newest?.rank === row.rank ? before.second : undefined;
   return await withRoot(ctx, bucket, async (place) => {
-    if (!row.delete_marker) await discard(pathOf(place, key, row.side));
+    if (row.side !== null) await discard(pathOf(place, key, row.side));
+    else if (!row.delete_marker) await discardPlain(place, key, row.fingerprint);
     let side = promoted?.side ?? null;
     if (promoted && side !== null && fitsPath(place.root, key))
       side = await settle(place, key, pathOf(place, key, side));
@@ -227,7 +238,7 @@ async function setAside(place: Place, key: string, demoted: ObjectRow | undefine
   if (!demoted) return undefined;
   if (demoted.delete_marker || demoted.side !== null) return demoted.side;
   const path = pathOf(place, key, null);
-  if (fingerprintAt(path) !== demoted.fingerprint) return undefined;
+  if (plainFingerprint(place, key) !== demoted.fingerprint) return undefined;
   const side = asideOf(key, demoted.rank);
   try {
     await linkToSide(path, place, side);
@@ -249,8 +260,7 @@ async function discardReplaced(
   if (replaced.side !== null) return await discard(pathOf(place, key, replaced.side));
   // It was the plain file, and what came could not be: then it is not the object any more.
   if (side === null) return;
-  const path = pathOf(place, key, null);
-  if (fingerprintAt(path) === replaced.fingerprint) await discard(path);
+  await discardPlain(place, key, replaced.fingerprint);
 }
 
 /** The bucket as it is now: it may have been deleted, or its versioning changed, since the request was read. */

@@ -5,11 +5,10 @@ import { putVersion } from "./change.ts";
 import { type Algorithm, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
-import { pathOf, type Staged, stageExtent } from "./files.ts";
+import { discard, fingerprintAt, pathOf, type Staged, stageExtent } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
-import { whileStaged } from "./objects.ts";
-import { openBytes } from "./reading.ts";
+import { LOOKS, whileStaged } from "./objects.ts";
 import { originOf } from "./request.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -76,34 +75,48 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
   return { bucket, key: named.Key, row };
 }
 
-/** The source's bytes, staged for `target`. Where the file changed since its row was read, the row is read again. */
+interface StageSourceOptions {
+  readonly target: BucketRow;
+  readonly algorithms: readonly Algorithm[];
+  readonly extent?: (row: ObjectRow) => { start: number; end: number };
+}
+
+/** The source's bytes, staged for `target`. Where the file is not what its row says, both are looked at again. */
 export async function stageSource(
   ctx: Context,
   input: SourceInput,
-  options: {
-    target: BucketRow;
-    algorithms: readonly Algorithm[];
-    extent?: (row: ObjectRow) => { start: number; end: number };
-  },
+  options: StageSourceOptions,
 ): Promise<{ source: Source; staged: Staged }> {
-  for (let look = 1; ; look++) {
-    const source = await sourceOf(ctx, input);
-    const { bucket, key, row } = source;
-    const extent = options.extent?.(row) ?? { start: 0, end: row.size };
-    const path = pathOf(await placeOf(ctx, bucket), key, row.side);
-    const isSame = () => {
-      const opened = openBytes(path, row.fingerprint);
-      opened?.close();
-      return opened !== undefined;
-    };
-    if (isSame()) {
-      const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent }, options.algorithms);
-      if (await whileStaged(staged, async () => isSame())) return { source, staged };
-    }
-    if (look === 4) throw errors.slowDown();
-    await stateOf(ctx).locks.hold(bucket.name, key, async () => undefined);
-    await stateOf(ctx).reconciler?.check(bucket.name, key);
+  const { locks, reconciler } = stateOf(ctx);
+  let source = await sourceOf(ctx, input);
+  for (let look = 1; look <= LOOKS; look++) {
+    const staged = await stageIfSame(ctx, source, options);
+    if (staged) return { source, staged };
+    const { bucket, key } = source;
+    await reconciler?.check(bucket.name, key);
+    source = await locks.hold(bucket.name, key, () => sourceOf(ctx, input));
   }
+  throw errors.slowDown();
+}
+
+async function stageIfSame(
+  ctx: Context,
+  { bucket, key, row }: Source,
+  options: StageSourceOptions,
+): Promise<Staged | undefined> {
+  const path = pathOf(await placeOf(ctx, bucket), key, row.side);
+  const isSame = () => fingerprintAt(path) === row.fingerprint;
+  if (!isSame()) return undefined;
+  const extent = options.extent?.(row) ?? { start: 0, end: row.size };
+  try {
+    const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent }, options.algorithms);
+    if (isSame()) return staged;
+    await discard(staged.path);
+  } catch (error) {
+    // It went away, or was cut short, while it was read.
+    if (isSame()) throw error;
+  }
+  return undefined;
 }
 
 export const copies = defineOperations("s3", {

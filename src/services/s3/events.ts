@@ -160,13 +160,13 @@ export const flatten = (stored: StoredNotification): Configuration[] => [
 ];
 
 function one(rule: StoredRule, arn: string | undefined): Configuration {
-  const valueOf = (name: string) =>
+  const filterOf = (name: string) =>
     rule.Filter?.Key?.FilterRules?.find((filter) => filter.Name?.toLowerCase() === name)?.Value ?? "";
   return {
     Id: rule.Id ?? "",
     arn: arn ?? "",
     Events: rule.Events ?? [],
-    prefix: valueOf("prefix"),
-    suffix: valueOf("suffix"),
+    prefix: filterOf("prefix"),
+    suffix: filterOf("suffix"),
   };
 }

@@ -12,6 +12,7 @@ import {
   openSync,
   read as readFromDisk,
   readSync,
+  realpathSync,
   write,
   writeSync,
 } from "node:fs";
@@ -31,8 +32,9 @@ export interface Place {
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
 export const fingerprintOf = (stat: BigIntStats): string => `${stat.ino}:${stat.size}:${stat.mtimeNs}`;
 
-/** `root` must exist. `system` is where homes are, unless the root is on another file system. */
-export async function openPlace(root: string, system: string, bucket: string): Promise<Place> {
+/** `directory` must exist. `system` is where homes are, unless the root is on another file system. */
+export async function openPlace(directory: string, system: string, bucket: string): Promise<Place> {
+  const root = await fs.realpath(directory);
   const home = join(system, bucket);
   await fs.mkdir(home, { recursive: true });
   const [there, here] = await Promise.all([fs.stat(root), fs.stat(home)]);
@@ -365,6 +367,27 @@ async function retryWithParent(path: string, work: () => Promise<void>): Promise
 export function fingerprintAt(path: string): string | undefined {
   const stat = statAt(path);
   return stat && fingerprintOf(stat);
+}
+
+/** The fingerprint of a key's plain file, reached through no symbolic link; undefined where there is none. */
+export function plainFingerprint({ root }: Place, key: string): string | undefined {
+  const path = `${root}/${key}`;
+  if (key.includes("/") && !isOwnDirectory(dirname(path))) return undefined;
+  return fingerprintAt(path);
+}
+
+function isOwnDirectory(path: string): boolean {
+  try {
+    return realpathSync.native(path) === path;
+  } catch (error) {
+    if (is(error, "ENOENT", "ENOTDIR", "ELOOP", "EACCES", "ENAMETOOLONG")) return false;
+    throw error;
+  }
+}
+
+/** The plain file of a key goes, if it is still the one that is meant. */
+export async function discardPlain(place: Place, key: string, fingerprint: string): Promise<void> {
+  if (plainFingerprint(place, key) === fingerprint) await discard(`${place.root}/${key}`);
 }
 
 /** Of a plain file. Takes microseconds: not worth a thread. */

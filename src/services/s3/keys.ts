@@ -9,10 +9,10 @@ export const MAX_KEY = 1024;
  * what they were, and all other keys are stored as they are.
  */
 export const storedKey = (key: string): string =>
-  /[\0\x01]/.test(key) ? key.replace(/[\0\x01]/g, (c) => (c === "\0" ? "\x01\x01" : "\x01\x02")) : key;
+  key.includes("\0") || key.includes("\x01") ? key.replaceAll("\x01", "\x01\x02").replaceAll("\0", "\x01\x01") : key;
 
 export const keyOf = (stored: string): string =>
-  stored.includes("\x01") ? stored.replace(/\x01[\x01\x02]/g, (pair) => (pair === "\x01\x01" ? "\0" : "\x01")) : stored;
+  stored.includes("\x01") ? stored.replaceAll("\x01\x01", "\0").replaceAll("\x01\x02", "\x01") : stored;
 
 /** Greater than every stored key: 1024 bytes are 256 code points of four. */
 const LAST = "\u{10FFFF}".repeat(MAX_KEY + 1);

@@ -48,6 +48,8 @@ const REFUSED = [
 /** Owners have full control of their objects, whichever of these is said. */
 const CANNED_WITHOUT_EFFECT = ["private", "bucket-owner-full-control", "bucket-owner-read"];
 
+const CANNED = [...CANNED_WITHOUT_EFFECT, "public-read", "public-read-write", "authenticated-read", "aws-exec-read"];
+
 const STORAGE_CLASSES = [
   "STANDARD",
   "REDUCED_REDUNDANCY",
@@ -67,6 +69,7 @@ const MAX_METADATA = 2048;
 export function refuseWithoutEffect(input: ObjectHeaders): void {
   for (const name of REFUSED)
     if ((input as Record<string, unknown>)[name] !== undefined) throw errors.notImplemented(name);
+  if (input.ACL !== undefined && !CANNED.includes(input.ACL)) throw errors.invalidArgument("", "x-amz-acl", input.ACL);
   if (input.ACL !== undefined && !CANNED_WITHOUT_EFFECT.includes(input.ACL))
     throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
   const encryption = input.ServerSideEncryption;

@@ -129,7 +129,8 @@ export const objects = defineOperations("s3", {
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const wanted = input.Delete?.Objects ?? [];
-      if (wanted.length === 0 || wanted.length > MAX_DELETES) throw errors.malformedXml();
+      if (wanted.length === 0 || wanted.length > MAX_DELETES || wanted.some(({ Key }) => !Key))
+        throw errors.malformedXml();
       const bucket = await bucketOf(ctx, input);
       const answers: DeleteAnswer[] = new Array(wanted.length);
       let next = 0;
@@ -245,25 +246,37 @@ async function readable(ctx: Context, { bucket, found, input, method }: Found): 
 }
 
 /** Looks again so often where a file is another than its row says: it is being written past the API. */
-const LOOKS = 4;
+export const LOOKS = 4;
+
+interface Open {
+  readonly bucket: BucketRow;
+  readonly row: ObjectRow;
+  readonly extent: Extent;
+  readonly body: ReturnType<Opened["body"]>;
+}
 
 /** The row and bytes that belong together: never those of before with those of after. */
-async function open(
-  ctx: Context,
-  input: GetInput,
-): Promise<{ bucket: BucketRow; row: ObjectRow; extent: Extent; body: ReturnType<Opened["body"]> }> {
-  for (let look = 1; ; look++) {
-    const { bucket, row: found } = await lookUp(ctx, input);
-    const row = await readable(ctx, { bucket, found, input, method: "GET" });
-    if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
-    const extent = extentOf(row, input);
-    const body = bodyOf(openBytes(pathOf(await placeOf(ctx, bucket), input.Key!, row.side), row.fingerprint), extent);
-    if (body !== undefined) return { bucket, row, extent, body };
-    if (look === LOOKS) throw errors.slowDown();
-    // An API write may be between its rename and its commit: that has the key's lock. Otherwise it came from outside.
-    await stateOf(ctx).locks.hold(bucket.name, input.Key!, async () => undefined);
-    await stateOf(ctx).reconciler?.check(bucket.name, input.Key!);
+async function open(ctx: Context, input: GetInput): Promise<Open> {
+  const found = await openNow(ctx, input);
+  if (found) return found;
+  // A writer may be between its rename and its commit: then it has the key's lock. Otherwise the file was changed from outside.
+  const { locks, reconciler } = stateOf(ctx);
+  for (let look = 1; look < LOOKS; look++) {
+    const again = await locks.hold(input.Bucket!, input.Key!, () => openNow(ctx, input));
+    if (again) return again;
+    await reconciler?.check(input.Bucket!, input.Key!);
   }
+  throw errors.slowDown();
+}
+
+async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined> {
+  const { bucket, row: found } = await lookUp(ctx, input);
+  const row = await readable(ctx, { bucket, found, input, method: "GET" });
+  if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
+  const extent = extentOf(row, input);
+  const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
+  const body = bodyOf(openBytes(path, row.fingerprint), extent);
+  return body && { bucket, row, extent, body };
 }
 
 function bodyOf(opened: Opened | undefined, { start, end }: Extent): ReturnType<Opened["body"]> | undefined {

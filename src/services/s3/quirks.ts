@@ -1,5 +1,5 @@
 // Where S3 departs from its own model. Each has its reason beside it, and a test.
-import { AwsError, type HttpAnswer, type Quirks } from "../../kernel/mod.ts";
+import type { HttpAnswer, Quirks } from "../../kernel/mod.ts";
 import { errors, headersOf } from "./errors.ts";
 import { extendedIdOf } from "./events.ts";
 import { withRequest } from "./request.ts";
@@ -22,7 +22,7 @@ export const quirks: Quirks = {
     return { ...answer, status, headers };
   },
 
-  error(operation, error, answer, request) {
+  error(_operation, error, answer, request) {
     const headers = { ...answer.headers, ...extended(answer), ...headersOf(error) };
     // A client waits for the body that a Content-Length of a 304 would announce.
     if (error.status === 304) {
@@ -37,12 +37,9 @@ export const quirks: Quirks = {
     return { ...answer, headers };
   },
 
-  /** S3 has no "1 validation error detected": what the model forbids is an XML that does not fit it, or one argument. */
-  invalid(_operation, violations) {
-    const bucket = violations.some((text) => /at 'bucket'/i.test(text));
-    if (bucket) return new AwsError("InvalidBucketName", 400, "The specified bucket is not valid.");
-    return errors.malformedXml();
-  },
+  /** A policy's Deny is a 403 before a wrong value is a 400: handlers judge values. What is missing altogether is an XML that does not fit. */
+  invalid: (_operation, violations) =>
+    violations.some((text) => text.endsWith("Member must not be null")) ? errors.malformedXml() : null,
 };
 
 const extended = ({ headers }: HttpAnswer): Record<string, string> => ({

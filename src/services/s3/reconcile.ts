@@ -212,10 +212,9 @@ class FileReconciler implements Reconciler, Running {
     return count;
   }
 
-  /** Rows of plain files below a directory whose files are gone. */
+  /** Rows of plain files below what may have been a directory. */
   async #wantBelow(watched: Watched, prefix: string): Promise<void> {
-    for await (const keys of this.#plainRows(watched, prefix))
-      for (const key of keys) if (fingerprintAt(`${watched.root}/${key}`) === undefined) this.#want(watched, key);
+    for await (const keys of this.#plainRows(watched, prefix)) for (const key of keys) this.#want(watched, key);
   }
 
   /**
@@ -244,7 +243,8 @@ class FileReconciler implements Reconciler, Running {
     if (young.length > 0) (await this.#watcher).found(young);
     for await (const keys of this.#plainRows(watched, "")) {
       const gone = keys.filter((key) => fingerprintAt(`${watched.root}/${key}`) === undefined);
-      if (gone.length > 0 && !this.#stopped) count += await this.#compare(watched, gone);
+      for (let at = 0; at < gone.length && !this.#stopped; at += BATCH)
+        count += await this.#compare(watched, gone.slice(at, at + BATCH));
     }
     return count;
   }

@@ -4,7 +4,16 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
-import { asideOf, discard, fingerprintAt, hashFile, isDirectory, type Place, pathOf } from "./files.ts";
+import {
+  asideOf,
+  discard,
+  fingerprintAt,
+  hashFile,
+  isDirectory,
+  type Place,
+  pathOf,
+  plainFingerprint,
+} from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
 import { nextSequence, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -32,10 +41,10 @@ export interface Taken {
 
 export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, keys: readonly string[]): Promise<Taken> {
   const known = await knownFingerprints(ctx, bucket.name, keys);
-  const changed = keys.filter((key) => fingerprintAt(pathOf(place, key, null)) !== known.get(key));
+  const changed = keys.filter((key) => plainFingerprint(place, key) !== known.get(key));
   const restless: string[] = [];
   const hashed = await inParallel(changed, async (key): Promise<News[]> => {
-    const content = await contentOf(pathOf(place, key, null));
+    const content = await contentOf(place, key);
     if (content !== "restless") return [{ key, content, ctx: forkFor(ctx, bucket) }];
     restless.push(key);
     return [];
@@ -73,10 +82,11 @@ async function knownFingerprints(ctx: Context, bucket: string, keys: readonly st
 export const isPlain = (row: Pick<ObjectRow, "side" | "delete_marker">): boolean =>
   row.side === null && !row.delete_marker;
 
-async function contentOf(path: string): Promise<News["content"] | "restless"> {
-  const hashed = await hashFile(path, ["CRC64NVME"]);
+async function contentOf(place: Place, key: string): Promise<News["content"] | "restless"> {
+  if (plainFingerprint(place, key) === undefined) return undefined;
+  const hashed = await hashFile(pathOf(place, key, null), ["CRC64NVME"]);
   if (hashed) return { ...hashed, crc64nvme: hashed.digests.CRC64NVME! };
-  return fingerprintAt(path) === undefined ? undefined : "restless";
+  return plainFingerprint(place, key) === undefined ? undefined : "restless";
 }
 
 /** Under the keys' locks, and only for files that are still what was hashed: the API may have been faster. */
@@ -85,7 +95,7 @@ async function commit(ctx: Context, bucket: BucketRow, place: Place, news: reado
   try {
     for (const { key } of news.toSorted((a, b) => compareStored(a.key, b.key)))
       releases.push(await stateOf(ctx).locks.take(bucket.name, key));
-    const still = news.filter(({ key, content }) => fingerprintAt(pathOf(place, key, null)) === content?.fingerprint);
+    const still = news.filter(({ key, content }) => plainFingerprint(place, key) === content?.fingerprint);
     if (still.length === 0) return 0;
     const firstSequence = nextSequence(ctx);
     const done = await ctx.write(async (tx) => {
