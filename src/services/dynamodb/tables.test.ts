@@ -1,0 +1,426 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, test } from "node:test";
+import { type CreateTableCommandInput, DynamoDB } from "@aws-sdk/client-dynamodb";
+import { ROOT, startCloud } from "../../../test/cloud.ts";
+
+const cloud = await startCloud();
+after(() => cloud[Symbol.asyncDispose]());
+const dynamodb = cloud.client(DynamoDB);
+
+const simple = (name: string, more: Partial<CreateTableCommandInput> = {}): CreateTableCommandInput => ({
+  TableName: name,
+  AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
+  KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+  BillingMode: "PAY_PER_REQUEST",
+  ...more,
+});
+const composite = (name: string, more: Partial<CreateTableCommandInput> = {}): CreateTableCommandInput => ({
+  TableName: name,
+  AttributeDefinitions: [
+    { AttributeName: "id", AttributeType: "S" },
+    { AttributeName: "n", AttributeType: "N" },
+  ],
+  KeySchema: [
+    { AttributeName: "id", KeyType: "HASH" },
+    { AttributeName: "n", KeyType: "RANGE" },
+  ],
+  BillingMode: "PAY_PER_REQUEST",
+  ...more,
+});
+
+test("CreateTable and DescribeTable answer as AWS was recorded to", async () => {
+  const created = await dynamodb.createTable(
+    simple("crud", {
+      BillingMode: "PROVISIONED",
+      ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 5 },
+    }),
+  );
+  const { CreationDateTime, TableId, ...rest } = created.TableDescription!;
+  assert.ok(CreationDateTime instanceof Date);
+  assert.match(TableId!, /^[0-9a-f-]{36}$/);
+  const arn = "arn:aws:dynamodb:us-east-1:000000000000:table/crud";
+  const common = {
+    AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
+    DeletionProtectionEnabled: false,
+    ItemCount: 0,
+    KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+    ProvisionedThroughput: { NumberOfDecreasesToday: 0, ReadCapacityUnits: 5, WriteCapacityUnits: 5 },
+    TableArn: arn,
+    TableName: "crud",
+    TableSizeBytes: 0,
+    TableStatus: "ACTIVE",
+  };
+  assert.deepEqual(rest, common);
+
+  const { Table } = await dynamodb.describeTable({ TableName: arn });
+  assert.deepEqual(Table, {
+    ...common,
+    CreationDateTime,
+    TableId,
+    WarmThroughput: { ReadUnitsPerSecond: 5, Status: "ACTIVE", WriteUnitsPerSecond: 5 },
+  });
+
+  const { TableDescription } = await dynamodb.deleteTable({ TableName: "crud" });
+  assert.deepEqual(TableDescription, {
+    DeletionProtectionEnabled: false,
+    ItemCount: 0,
+    ProvisionedThroughput: { NumberOfDecreasesToday: 0, ReadCapacityUnits: 5, WriteCapacityUnits: 5 },
+    TableArn: arn,
+    TableId,
+    TableName: "crud",
+    TableSizeBytes: 0,
+    TableStatus: "DELETING",
+  });
+  await assert.rejects(dynamodb.describeTable({ TableName: "crud" }), {
+    name: "ResourceNotFoundException",
+    message: "Requested resource not found: Table: crud not found",
+  });
+});
+
+test("a table that pays per request says so, and what it can take", async () => {
+  await dynamodb.createTable(simple("on-demand"));
+  const { Table } = await dynamodb.describeTable({ TableName: "on-demand" });
+  assert.equal(Table?.BillingModeSummary?.BillingMode, "PAY_PER_REQUEST");
+  assert.ok(Table?.BillingModeSummary?.LastUpdateToPayPerRequestDateTime instanceof Date);
+  assert.deepEqual(Table?.WarmThroughput, { ReadUnitsPerSecond: 12000, Status: "ACTIVE", WriteUnitsPerSecond: 4000 });
+});
+
+const PROJECT_ALL = { Projection: { ProjectionType: "ALL" } } as const;
+const INVALID = "One or more parameter values were invalid: ";
+
+const REFUSED: readonly (readonly [string, CreateTableCommandInput, string])[] = [
+  [
+    "without throughput",
+    simple("refused", { BillingMode: "PROVISIONED" }),
+    `${INVALID}ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED`,
+  ],
+  [
+    "with throughput it would not use",
+    simple("refused", { ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 5 } }),
+    `${INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST`,
+  ],
+  [
+    "of a bad name",
+    simple("a/b"),
+    "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
+  ],
+  [
+    "whose key is not defined",
+    simple("refused", { KeySchema: [{ AttributeName: "other", KeyType: "HASH" }] }),
+    `${INVALID}Some index key attributes are not defined in AttributeDefinitions. Keys: [other], AttributeDefinitions: [id]`,
+  ],
+  [
+    "whose first key attribute is no hash",
+    simple("refused", { KeySchema: [{ AttributeName: "id", KeyType: "RANGE" }] }),
+    "Invalid KeySchema: The first KeySchemaElement is not a HASH key type",
+  ],
+  [
+    "with two hash keys",
+    composite("refused", {
+      KeySchema: [
+        { AttributeName: "id", KeyType: "HASH" },
+        { AttributeName: "n", KeyType: "HASH" },
+      ],
+    }),
+    "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type",
+  ],
+  [
+    "with a definition too many",
+    composite("refused", { KeySchema: [{ AttributeName: "id", KeyType: "HASH" }] }),
+    `${INVALID}Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions`,
+  ],
+  [
+    "with a local index but no range key",
+    simple("refused", {
+      LocalSecondaryIndexes: [
+        { IndexName: "local", KeySchema: [{ AttributeName: "id", KeyType: "HASH" }], ...PROJECT_ALL },
+      ],
+    }),
+    `${INVALID}Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex`,
+  ],
+  [
+    "with a local index without range key",
+    composite("refused", {
+      LocalSecondaryIndexes: [
+        { IndexName: "local", KeySchema: [{ AttributeName: "id", KeyType: "HASH" }], ...PROJECT_ALL },
+      ],
+    }),
+    `${INVALID}Index KeySchema does not have a range key for index: local`,
+  ],
+  [
+    "with NonKeyAttributes that are not asked for",
+    simple("refused", {
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: "global",
+          KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+          Projection: { ProjectionType: "ALL", NonKeyAttributes: ["a"] },
+        },
+      ],
+    }),
+    `${INVALID}ProjectionType is ALL, but NonKeyAttributes is specified`,
+  ],
+  [
+    "with an index of no attributes",
+    simple("refused", {
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: "global",
+          KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+          Projection: { ProjectionType: "INCLUDE" },
+        },
+      ],
+    }),
+    `${INVALID}ProjectionType is INCLUDE, but NonKeyAttributes is not specified`,
+  ],
+  [
+    "with two indexes of one name",
+    simple("refused", {
+      GlobalSecondaryIndexes: [
+        { IndexName: "twice", KeySchema: [{ AttributeName: "id", KeyType: "HASH" }], ...PROJECT_ALL },
+        { IndexName: "twice", KeySchema: [{ AttributeName: "id", KeyType: "HASH" }], ...PROJECT_ALL },
+      ],
+    }),
+    `${INVALID}Duplicate index name: twice`,
+  ],
+];
+
+for (const [what, input, message] of REFUSED)
+  test(`CreateTable refuses a table ${what}`, async () => {
+    await assert.rejects(dynamodb.createTable(input), { name: "ValidationException", message });
+    await assert.rejects(dynamodb.describeTable({ TableName: "refused" }), { name: "ResourceNotFoundException" });
+  });
+
+test("CreateTable refuses what it would not do, by name", async () => {
+  await assert.rejects(
+    dynamodb.createTable(simple("streamed", { StreamSpecification: { StreamEnabled: true } })),
+    /StreamSpecification.StreamEnabled is not implemented/,
+  );
+  await assert.rejects(
+    dynamodb.createTable(simple("sealed", { SSESpecification: { Enabled: true } })),
+    /SSESpecification.Enabled is not implemented/,
+  );
+});
+
+test("a table's name is taken once", async () => {
+  await dynamodb.createTable(simple("taken"));
+  await assert.rejects(dynamodb.createTable(simple("taken")), {
+    name: "ResourceInUseException",
+    message: "Table already exists: taken",
+  });
+});
+
+test("ListTables pages by name", async () => {
+  await using own = await startCloud();
+  const client = own.client(DynamoDB);
+  assert.deepEqual((await client.listTables({})).TableNames, []);
+  for (const name of ["ccc", "aaa", "bbb"]) await client.createTable(simple(name));
+  const first = await client.listTables({ Limit: 2 });
+  assert.deepEqual([first.TableNames, first.LastEvaluatedTableName], [["aaa", "bbb"], "bbb"]);
+  const second = await client.listTables({ Limit: 2, ExclusiveStartTableName: "bbb" });
+  assert.deepEqual([second.TableNames, second.LastEvaluatedTableName], [["ccc"], undefined]);
+});
+
+test("regions have tables of their own", async () => {
+  await dynamodb.createTable(simple("regional"));
+  const elsewhere = new DynamoDB({ endpoint: cloud.endpoint, region: "eu-west-1", credentials: ROOT, maxAttempts: 1 });
+  try {
+    await assert.rejects(elsewhere.describeTable({ TableName: "regional" }), { name: "ResourceNotFoundException" });
+    await elsewhere.createTable(simple("regional"));
+  } finally {
+    elsewhere.destroy();
+  }
+});
+
+test("a protected table is not deleted", async () => {
+  await dynamodb.createTable(simple("protected", { DeletionProtectionEnabled: true }));
+  await assert.rejects(dynamodb.deleteTable({ TableName: "protected" }), {
+    name: "ValidationException",
+    message:
+      "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
+  });
+  await dynamodb.updateTable({ TableName: "protected", DeletionProtectionEnabled: false });
+  await dynamodb.deleteTable({ TableName: "protected" });
+});
+
+test("a new table under an old name has none of its items", async () => {
+  await dynamodb.createTable(simple("again"));
+  await dynamodb.putItem({ TableName: "again", Item: { id: { S: "a" } } });
+  await dynamodb.deleteTable({ TableName: "again" });
+  await dynamodb.createTable(simple("again"));
+  assert.equal((await dynamodb.scan({ TableName: "again" })).Count, 0);
+});
+
+test("UpdateTable changes throughput and billing, and refuses what changes nothing", async () => {
+  await dynamodb.createTable(
+    simple("updated", {
+      BillingMode: "PROVISIONED",
+      ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 5 },
+    }),
+  );
+  await assert.rejects(dynamodb.updateTable({ TableName: "updated" }), /At least one of ProvisionedThroughput/);
+  const same = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
+  await assert.rejects(
+    dynamodb.updateTable({ TableName: "updated", ProvisionedThroughput: same }),
+    /The provisioned throughput for the table will not change/,
+  );
+  const grown = await dynamodb.updateTable({
+    TableName: "updated",
+    ProvisionedThroughput: { ReadCapacityUnits: 7, WriteCapacityUnits: 5 },
+  });
+  assert.equal(grown.TableDescription?.ProvisionedThroughput?.ReadCapacityUnits, 7);
+  assert.ok(grown.TableDescription?.ProvisionedThroughput?.LastIncreaseDateTime);
+  const free = await dynamodb.updateTable({ TableName: "updated", BillingMode: "PAY_PER_REQUEST" });
+  assert.equal(free.TableDescription?.BillingModeSummary?.BillingMode, "PAY_PER_REQUEST");
+  assert.equal(free.TableDescription?.ProvisionedThroughput?.ReadCapacityUnits, 0);
+});
+
+test("a new global index holds the items that were there, but not those that it cannot hold", async () => {
+  await dynamodb.createTable(simple("backfilled"));
+  for (const [id, color] of [
+    ["a", { S: "red" }],
+    ["b", { N: "1" }],
+    ["c", { S: "" }],
+    ["d", { S: "red" }],
+  ] as const)
+    await dynamodb.putItem({ TableName: "backfilled", Item: { id: { S: id }, color } });
+  await dynamodb.putItem({ TableName: "backfilled", Item: { id: { S: "none" } } });
+  const Create = {
+    IndexName: "by-color",
+    KeySchema: [{ AttributeName: "color", KeyType: "HASH" as const }],
+    ...PROJECT_ALL,
+  };
+  const definitions = [{ AttributeName: "color", AttributeType: "S" as const }];
+  const { TableDescription } = await dynamodb.updateTable({
+    TableName: "backfilled",
+    AttributeDefinitions: definitions,
+    GlobalSecondaryIndexUpdates: [{ Create }],
+  });
+  assert.equal(TableDescription?.GlobalSecondaryIndexes?.[0]?.ItemCount, 2);
+  assert.equal(TableDescription?.AttributeDefinitions?.length, 2);
+  const found = await dynamodb.query({
+    TableName: "backfilled",
+    IndexName: "by-color",
+    KeyConditionExpression: "color = :c",
+    ExpressionAttributeValues: { ":c": { S: "red" } },
+  });
+  assert.deepEqual(found.Items?.map(({ id }) => id?.S).sort(), ["a", "d"]);
+  await assert.rejects(dynamodb.putItem({ TableName: "backfilled", Item: { id: { S: "e" }, color: { N: "1" } } }), {
+    message: `${INVALID}Type mismatch for Index Key color Expected: S Actual: N IndexName: by-color`,
+  });
+
+  await dynamodb.updateTable({
+    TableName: "backfilled",
+    GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: "by-color" } }],
+  });
+  const { Table } = await dynamodb.describeTable({ TableName: "backfilled" });
+  assert.equal(Table?.GlobalSecondaryIndexes, undefined);
+  assert.equal(Table?.AttributeDefinitions?.length, 1);
+  await assert.rejects(
+    dynamodb.updateTable({
+      TableName: "backfilled",
+      GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: "by-color" } }],
+    }),
+    { name: "ResourceNotFoundException" },
+  );
+});
+
+test("tags are set, listed and taken away", async () => {
+  const { TableDescription } = await dynamodb.createTable(simple("tagged", { Tags: [{ Key: "team", Value: "a" }] }));
+  const ResourceArn = TableDescription!.TableArn!;
+  await dynamodb.tagResource({
+    ResourceArn,
+    Tags: [
+      { Key: "team", Value: "b" },
+      { Key: "stage", Value: "" },
+    ],
+  });
+  assert.deepEqual((await dynamodb.listTagsOfResource({ ResourceArn })).Tags, [
+    { Key: "stage", Value: "" },
+    { Key: "team", Value: "b" },
+  ]);
+  await dynamodb.untagResource({ ResourceArn, TagKeys: ["team"] });
+  assert.equal((await dynamodb.listTagsOfResource({ ResourceArn })).Tags?.length, 1);
+  await assert.rejects(dynamodb.listTagsOfResource({ ResourceArn: `${ResourceArn}x` }), {
+    name: "ResourceNotFoundException",
+  });
+});
+
+test("tags are listed ten at a time", async () => {
+  const { TableDescription } = await dynamodb.createTable(simple("many-tags"));
+  const ResourceArn = TableDescription!.TableArn!;
+  const Tags = Array.from({ length: 13 }, (_, i) => ({ Key: `k${i}`, Value: "v" }));
+  await dynamodb.tagResource({ ResourceArn, Tags });
+  const first = await dynamodb.listTagsOfResource({ ResourceArn });
+  const second = await dynamodb.listTagsOfResource({ ResourceArn, NextToken: first.NextToken });
+  assert.deepEqual([first.Tags?.length, second.Tags?.length, second.NextToken], [10, 3, undefined]);
+});
+
+test("DescribeEndpoints names this cloud, DescribeLimits AWS's defaults", async () => {
+  const { Endpoints } = await dynamodb.describeEndpoints({});
+  assert.deepEqual(Endpoints, [{ Address: new URL(cloud.endpoint).host, CachePeriodInMinutes: 1440 }]);
+  assert.equal((await dynamodb.describeLimits({})).TableMaxReadCapacityUnits, 40000);
+});
+
+test("anyone may read a table with SQL, through a view of its name", { skip: onPostgres() }, async () => {
+  await dynamodb.createTable(simple("files"));
+  await dynamodb.putItem({
+    TableName: "files",
+    Item: { id: { S: "it's" }, size: { N: "12" }, big: { N: "12345678901234567890123" }, ok: { BOOL: true } },
+  });
+  await dynamodb.putItem({
+    TableName: "files",
+    Item: {
+      id: { S: "b" },
+      'odd "name\'s"': { S: "x" },
+      nothing: { NULL: true },
+      list: { L: [{ S: "a" }] },
+      SIZE: { N: "1" },
+    },
+  });
+  using db = new DatabaseSync(join(cloud.aws.config.dir, "db.sqlite"), { readOnly: true });
+  const rows = db
+    .prepare("SELECT * FROM files ORDER BY id DESC")
+    .all()
+    .map((row) => ({ ...row }));
+  assert.deepEqual(rows, [
+    {
+      id: "it's",
+      size: 12,
+      big: "12345678901234567890123",
+      ok: 1,
+      'odd "name\'s"': null,
+      nothing: null,
+      list: null,
+      SIZE_2: null,
+      _item: '{"id":{"S":"it\'s"},"size":{"N":"12"},"big":{"N":"12345678901234567890123"},"ok":{"BOOL":true}}',
+    },
+    {
+      id: "b",
+      size: null,
+      big: null,
+      ok: null,
+      'odd "name\'s"': "x",
+      nothing: null,
+      list: '[{"S":"a"}]',
+      SIZE_2: 1,
+      _item:
+        '{"id":{"S":"b"},"odd \\"name\'s\\"":{"S":"x"},"nothing":{"NULL":true},"list":{"L":[{"S":"a"}]},"SIZE":{"N":"1"}}',
+    },
+  ]);
+});
+
+test("a view does not take the name of a table of the store", { skip: onPostgres() }, async () => {
+  await dynamodb.createTable(simple("dynamodb_item"));
+  await dynamodb.putItem({ TableName: "dynamodb_item", Item: { id: { S: "a" } } });
+  using db = new DatabaseSync(join(cloud.aws.config.dir, "db.sqlite"), { readOnly: true });
+  assert.equal(db.prepare('SELECT id FROM "dynamodb_item_us-east-1"').get()?.id, "a");
+  await dynamodb.deleteTable({ TableName: "dynamodb_item" });
+  assert.equal(db.prepare("SELECT name FROM sqlite_schema WHERE name = 'dynamodb_item_us-east-1'").get(), undefined);
+});
+
+function onPostgres(): string | false {
+  return cloud.aws.config.databaseUrl === "" ? false : "the views of PostgreSQL are read with psql";
+}
