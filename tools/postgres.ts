@@ -8,6 +8,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 
+/** Environment variable that names a server which is up already: `make test` starts one for all its processes. */
+const SHARED = "AWS_LIKE_TEST_POSTGRES";
 const START_LIMIT_MS = 30_000;
 /** A database whose own collation is not C, as a user's may be: our tables have to see to the order of bytes themselves. */
 const TEMPLATE = "aws_like";
@@ -20,16 +22,11 @@ export interface PostgresServer extends AsyncDisposable {
 
 /** Undefined where PostgreSQL is not installed. */
 export async function startPostgres(): Promise<PostgresServer | undefined> {
+  const shared = process.env[SHARED];
+  if (shared) return server(shared, () => Promise.resolve());
   // The client's package has the folder too, without the server.
   const newest = globSync("/usr/lib/postgresql/*/bin/postgres").sort().at(-1);
   return newest === undefined ? undefined : start(dirname(newest));
-}
-
-/** A new database on a server that startPostgres() has started, in this process or another. */
-export async function createDatabase(server: string): Promise<string> {
-  const name = `test_${randomUUID().replaceAll("-", "")}`;
-  await query(server, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
-  return server.replace("/postgres?", `/${name}?`);
 }
 
 async function start(bin: string): Promise<PostgresServer> {
@@ -71,7 +68,11 @@ async function start(bin: string): Promise<PostgresServer> {
 function server(url: string, stop: () => Promise<void>): PostgresServer {
   return {
     url,
-    createDatabase: () => createDatabase(url),
+    async createDatabase() {
+      const name = `test_${randomUUID().replaceAll("-", "")}`;
+      await query(url, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+      return url.replace("/postgres?", `/${name}?`);
+    },
     [Symbol.asyncDispose]: stop,
   };
 }
