@@ -45,7 +45,10 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
 };
 
 /** Names that parts of a service sign with. */
-const ALIASES: Readonly<Record<string, string>> = { s3express: "s3", "s3-object-lambda": "s3" };
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ["s3express", "s3"],
+  ["s3-object-lambda", "s3"],
+]);
 const HOSTS = ["localhost", "localhost.localstack.cloud"];
 const names = Object.keys(SERVICES);
 
@@ -163,7 +166,7 @@ function scopeOf(request: HttpRequest): string | undefined {
   if (credential === undefined) return /(?:^|&)AWSAccessKeyId=/.test(request.query) ? "s3" : undefined;
   // KEY/date/region/service/aws4_request; the asymmetric form has no region.
   const named = credential.split("/").at(-2);
-  return named && (ALIASES[named] ?? named);
+  return named && (ALIASES.get(named) ?? named);
 }
 
 /** A bucket that the host names is put before the path. */
