@@ -55,8 +55,13 @@ const names = Object.keys(SERVICES);
 /** A request whose parameters stand in its body: the door reads them before it asks `find`. */
 export function isForm(request: HttpRequest): boolean {
   const type = request.headers["content-type"] ?? "";
-  // curl says so of any POST, and urllib of a presigned PUT: what is S3's is an object or a document.
-  return request.method === "POST" && type.startsWith("application/x-www-form-urlencoded") && scopeOf(request) !== "s3";
+  // curl says so of any POST: query services are at the root, or at a queue's URL, and what is S3's is a document.
+  return (
+    request.method === "POST" &&
+    type.startsWith("application/x-www-form-urlencoded") &&
+    (request.path === "/" || QUEUE_URL.test(request.path)) &&
+    scopeOf(request) !== "s3"
+  );
 }
 
 /** Undefined: none of `models`. Then `spoken` says in which protocol to answer. */
