@@ -50,7 +50,8 @@ export function anyStructure(model: Model, name: string, wishes: Wishes, depth =
       // An answer without its XML is taken for an aborted one.
       (member.location === "payload" && shape.type === "structure");
     if (!wanted && wishes.random() > (depth < 3 ? 0.8 : 0.3)) continue;
-    if (depth >= MAX_DEPTH && !["string", "boolean", "integer"].includes(shape.type)) continue;
+    if (depth >= MAX_DEPTH && !required.includes(key) && !["string", "boolean", "integer"].includes(shape.type))
+      continue;
     const fixed = wishes.fixed?.(name, key);
     const value = fixed ?? anyValue(model, member, wishes, depth);
     if (value !== undefined) out[key] = value;

@@ -280,7 +280,10 @@ function collector(shapes: Record<string, Shape>, boto: Boto) {
   }
 
   const visited = new Set<unknown>();
-  function aggregate(schema: SdkSchema, shape: BotoShape | undefined, traits: Record<string, never>): Member {
+  function aggregate(schema: SdkSchema, referred: BotoShape | undefined, traits: Record<string, never>): Member {
+    // An operation that botocore has not yet may be the first to come here: then the name tells.
+    const named = boto.shapes[schema[2]];
+    const shape = referred ?? (named?.members ? named : undefined);
     const [kind, , name, own, names, refs, count] = schema as unknown as [
       number,
       string,

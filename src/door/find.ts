@@ -45,15 +45,23 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
 };
 
 /** Names that parts of a service sign with. */
-const ALIASES: Readonly<Record<string, string>> = { s3express: "s3", "s3-object-lambda": "s3" };
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ["s3express", "s3"],
+  ["s3-object-lambda", "s3"],
+]);
 const HOSTS = ["localhost", "localhost.localstack.cloud"];
 const names = Object.keys(SERVICES);
 
 /** A request whose parameters stand in its body: the door reads them before it asks `find`. */
 export function isForm(request: HttpRequest): boolean {
   const type = request.headers["content-type"] ?? "";
-  // curl says so of any POST, and urllib of a presigned PUT: what is S3's is an object or a document.
-  return request.method === "POST" && type.startsWith("application/x-www-form-urlencoded") && scopeOf(request) !== "s3";
+  // curl says so of any POST: query services are at the root, or at a queue's URL, and what is S3's is a document.
+  return (
+    request.method === "POST" &&
+    type.startsWith("application/x-www-form-urlencoded") &&
+    (request.path === "/" || QUEUE_URL.test(request.path)) &&
+    scopeOf(request) !== "s3"
+  );
 }
 
 /** Undefined: none of `models`. Then `spoken` says in which protocol to answer. */
@@ -163,7 +171,7 @@ function scopeOf(request: HttpRequest): string | undefined {
   if (credential === undefined) return /(?:^|&)AWSAccessKeyId=/.test(request.query) ? "s3" : undefined;
   // KEY/date/region/service/aws4_request; the asymmetric form has no region.
   const named = credential.split("/").at(-2);
-  return named && (ALIASES[named] ?? named);
+  return named && (ALIASES.get(named) ?? named);
 }
 
 /** A bucket that the host names is put before the path. */

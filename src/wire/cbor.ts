@@ -34,12 +34,16 @@ export function decodeCbor(bytes: Uint8Array): unknown {
     throw malformed(`CBOR additional information ${info}`);
   }
 
-  function item(depth: number): unknown {
+  /** BREAK where the end of an indefinite list or map may stand, and nowhere else. */
+  function item(depth: number, mayEnd = false): unknown {
     if (depth > MAX_DEPTH) throw malformed("CBOR nested too deeply");
     const head = view.getUint8(take(1));
     const major = head >> 5;
     const info = head & 31;
-    if (major === 7) return simple(info);
+    if (major === 7) {
+      if (info === 31 && !mayEnd) throw malformed("unexpected CBOR break");
+      return simple(info);
+    }
     const length = argument(info);
     switch (major) {
       case 0:
@@ -84,11 +88,8 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   function list(length: number | undefined, depth: number): unknown[] {
     const out: unknown[] = [];
     for (let i = 0; length === undefined || i < length; i++) {
-      const value = item(depth + 1);
-      if (value === BREAK) {
-        if (length !== undefined) throw malformed("unexpected CBOR break");
-        break;
-      }
+      const value = item(depth + 1, length === undefined);
+      if (value === BREAK) break;
       out.push(value);
     }
     return out;
@@ -97,12 +98,10 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   function map(length: number | undefined, depth: number): object {
     const out: [string, unknown][] = [];
     for (let i = 0; length === undefined || i < length; i++) {
-      const key = item(depth + 1);
-      if (key === BREAK && length === undefined) break;
+      const key = item(depth + 1, length === undefined);
+      if (key === BREAK) break;
       if (typeof key !== "string") throw malformed("a CBOR map's key is no text");
-      const value = item(depth + 1);
-      if (value === BREAK) throw malformed("unexpected CBOR break");
-      out.push([key, value]);
+      out.push([key, item(depth + 1)]);
     }
     return Object.fromEntries(out);
   }

@@ -1,5 +1,5 @@
 // What is worked out once a model: routes, codecs, where members travel. Each at its first use.
-import type { Model, Protocol, Structure } from "../model/model.ts";
+import type { Model, Protocol, Structure, Union } from "../model/model.ts";
 import { cborLeaves } from "./cbor.ts";
 import { formReader } from "./form.ts";
 import { type Bindings, bindings } from "./http.ts";
@@ -14,6 +14,8 @@ export interface Compiled {
   xml(protocol: Protocol): Xml;
   form(): (structure: string, form: URLSearchParams) => unknown;
   bindings(structure: string): Bindings;
+  /** The member that is an event stream, and its union. */
+  streamOf(structure: string): { readonly name: string; readonly union: string } | undefined;
   /** Name or query code of each modelled error -> its name. */
   errorNames(): ReadonlyMap<string, string>;
 }
@@ -37,12 +39,18 @@ function compile(model: Model): Compiled {
   const once = memo((part: "routes" | "form" | "errors") =>
     part === "routes" ? compileRoutes(model) : part === "form" ? formReader(model) : errorNames(model),
   );
+  const streamOf = memo((structure: string) => {
+    const members = Object.entries((model.shapes[structure] as Structure).members);
+    const found = members.find(([, m]) => (model.shapes[m.shape] as Union).eventStream);
+    return found ? { name: found[0], union: found[1].shape } : null;
+  });
   return {
     routes: () => once("routes") as Routes,
     trees: (protocol) => treesOf(protocol === "rpcv2Cbor" ? "cbor" : protocol === "restJson" ? "restJson" : "json"),
     xml: (protocol) => xmlOf(protocol === "restXml"),
     form: () => once("form") as ReturnType<typeof formReader>,
     bindings: memo((structure: string) => bindings(model, structure)),
+    streamOf: (structure) => streamOf(structure) ?? undefined,
     errorNames: () => once("errors") as ReadonlyMap<string, string>,
   };
 }

@@ -1,6 +1,18 @@
 // Which operation of a REST service a request means. Compiled once a model into a tree of path segments.
 import type { HttpRequest } from "../model/http.ts";
-import type { Model, Operation, Structure } from "../model/model.ts";
+import type { Model, Operation, Protocol, Structure } from "../model/model.ts";
+
+/** What a request was found to ask. */
+export interface Route {
+  readonly operation: string;
+  readonly protocol: Protocol;
+  /** REST: what stood in the path, not yet decoded. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** REST: the parsed query. */
+  readonly query?: URLSearchParams;
+  /** query protocol: the parameters, from the body or the URL. */
+  readonly form?: URLSearchParams;
+}
 
 export interface Found {
   readonly operation: string;

@@ -23,7 +23,7 @@ export interface TextCodec {
 const INTEGER = /^[+-]?\d{1,19}$/;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/;
 const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
-const SPECIAL: Record<string, number> = { NaN, Infinity, "-Infinity": -Infinity };
+const SPECIAL = /^(NaN|-?Infinity)$/;
 
 /** `format` is the place's default; the member's and the shape's own come first. `millis`: as S3 writes times. */
 export function textCodec(
@@ -49,7 +49,7 @@ export function textCodec(
     case "float":
     case "double":
       return {
-        read: (text) => (DECIMAL.test(text.trim()) ? Number(text) : (SPECIAL[text.trim()] ?? fail(text))),
+        read: (text) => (DECIMAL.test(text.trim()) || SPECIAL.test(text.trim()) ? Number(text) : fail(text)),
         write: String,
       };
     case "timestamp": {
@@ -68,11 +68,20 @@ export function textCodec(
   }
 }
 
+const EPOCH = /^-?\d{1,13}(\.\d{1,9})?$/;
+/** IMF-fixdate and RFC 850's; GMT where no zone is said. */
+const HTTP_DATE = /^[A-Za-z]{3,9},? \d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4} \d\d:\d\d:\d\d( (?:GMT|UTC|[+-]\d{4}))?$/;
+const ASCTIME = /^[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/;
+
 /** Clients differ from the model here (S3's Expires, ISO times in headers): whatever is a time is read as one. */
 export function readTimestamp(text: string, format: TimestampFormat): Date | undefined {
-  if (/^-?\d+(\.\d+)?$/.test(text)) return format === "http-date" ? undefined : valid(new Date(Number(text) * 1000));
-  if (ISO.test(text)) return valid(new Date(text));
-  return /^[A-Za-z]{3,9},? \S/.test(text) ? valid(new Date(text)) : undefined;
+  if (EPOCH.test(text)) return format === "http-date" ? undefined : valid(new Date(Number(text) * 1000));
+  const iso = ISO.exec(text);
+  // Without a zone it is UTC; JavaScript would take the machine's.
+  if (iso) return valid(new Date(iso[1] && !iso[4] ? `${text}Z` : text));
+  if (ASCTIME.test(text)) return valid(new Date(`${text} GMT`));
+  const http = HTTP_DATE.exec(text);
+  return http ? valid(new Date(http[1] ? text : `${text} GMT`)) : undefined;
 }
 
 function valid(date: Date): Date | undefined {

@@ -15,7 +15,13 @@ export class XmlError extends Error {}
 
 const MAX_DEPTH = 128;
 const MAX_ELEMENTS = 200_000;
-const ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ["lt", "<"],
+  ["gt", ">"],
+  ["amp", "&"],
+  ["quot", '"'],
+  ["apos", "'"],
+]);
 const NAME = /[A-Za-z_\u0080-\uffff][\w.\-:\u0080-\uffff]*/y;
 const ATTRIBUTE = /\s+([A-Za-z_\u0080-\uffff][\w.\-:\u0080-\uffff]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/y;
 const TAG_END = /\s*(\/?)>/y;
@@ -77,12 +83,12 @@ export function parseXml(source: string): Element {
     const qualified = NAME.exec(source)?.[0];
     if (!qualified) throw new XmlError("a name is missing");
     let from = NAME.lastIndex;
-    const attributes: Record<string, string> = {};
+    const attributes = Object.create(null) as Record<string, string>;
     for (;;) {
       ATTRIBUTE.lastIndex = from;
       const match = ATTRIBUTE.exec(source);
       if (!match) break;
-      if (Object.hasOwn(attributes, match[1]!)) throw new XmlError("an attribute occurs twice");
+      if (match[1]! in attributes) throw new XmlError("an attribute occurs twice");
       attributes[match[1]!] = unescapeXml(match[2] ?? match[3]!);
       from = ATTRIBUTE.lastIndex;
     }
@@ -121,7 +127,7 @@ export function local(qualified: string): string {
 function unescapeXml(raw: string): string {
   if (!raw.includes("&")) return raw;
   return raw.replace(/&([^;]{0,10})(;?)/g, (_, name: string, semicolon: string) => {
-    const known = semicolon ? (ENTITIES[name] ?? reference(name)) : undefined;
+    const known = semicolon ? (ENTITIES.get(name) ?? reference(name)) : undefined;
     if (known === undefined) throw new XmlError(`an unknown entity: &${name};`);
     return known;
   });
