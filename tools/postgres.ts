@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { globSync } from "node:fs";
 import { chown, mkdtemp, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -48,7 +49,11 @@ async function start(bin: string): Promise<PostgresServer> {
     said = (said + chunk).slice(-4096);
   });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  // A server that nobody stops does not keep its process from ending, and ends with it.
+  child.unref();
+  (child.stderr as Socket).unref();
   const stop = async () => {
+    child.ref();
     child.kill("SIGQUIT");
     await exited;
     await rm(dir, { recursive: true });
