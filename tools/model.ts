@@ -54,6 +54,9 @@ const ERROR_PREFIXES: Record<string, string> = {
   sqs: "com.amazonaws.sqs#",
 };
 
+/** DynamoDB's parser is a newer one, with its own words for wrong types. Seen on AWS. */
+const TERSE = new Set(["dynamodb", "dynamodbstreams"]);
+
 // The SDK's schemas are tuples [kind, namespace, name, traits, ...]; references are functions, simple types numbers.
 type SdkTraits = number | Record<string, never>;
 type SdkSchema = readonly [number, string, string, SdkTraits, ...unknown[]];
@@ -179,6 +182,7 @@ function build(service: string, sdk: Client, boto: Boto): Model {
     ...(protocols.some((p) => p === "query" || p === "restXml") && { xmlNamespace }),
     ...(metadata.awsQueryCompatible && { queryCompatible: true }),
     ...(ERROR_PREFIXES[service] && { errorPrefix: ERROR_PREFIXES[service] }),
+    ...(TERSE.has(service) && { terse: true }),
     operations,
     shapes: Object.fromEntries(Object.entries(shapes).sort(([a], [b]) => (a < b ? -1 : 1))),
   };

@@ -1,5 +1,5 @@
 // Which service a request means, and in which protocol it asks. Reads the head, and the parameters of a form; no model is
-// parsed for it. The order is that of docs/wire: host, target, Action and Version, credential scope, path.
+// parsed for it. In this order: an rpcv2Cbor path, S3's host, the target, Action and Version, the credential's scope, the path.
 import type { HttpRequest } from "../model/http.ts";
 import type { Model, Protocol } from "../model/model.ts";
 

@@ -20,6 +20,8 @@ export interface Model {
   readonly queryCompatible?: true;
   /** awsJson: what stands before a modelled error's name in `__type`; then errors of Coral's own have its prefix too. */
   readonly errorPrefix?: string;
+  /** A wrong type "cannot be converted to String", where others say "can not be converted to a String". */
+  readonly terse?: true;
   readonly operations: Readonly<Record<string, Operation>>;
   readonly shapes: Readonly<Record<string, Shape>>;
 }

@@ -5,6 +5,8 @@ import { compilePattern } from "./pattern.ts";
 
 /** AWS names no more than these. */
 const MAX_VIOLATIONS = 10;
+/** A refusal does not send a whole body back. */
+const MAX_SHOWN_CHARS = 16 * 1024;
 /** A longer string is not held against a pattern: what it may cost is not known. Its length is wrong nearly everywhere. */
 const MAX_PATTERN_CHARS = 64 * 1024;
 
@@ -177,7 +179,7 @@ function tellValue(
   { model, member, value, text }: { model: Model; member: Member; value: unknown; text: string },
 ): void {
   const secret = member.sensitive || model.shapes[member.shape]!.sensitive;
-  tell(found, secret ? undefined : `'${javaString(model, member, value)}'`, text);
+  tell(found, secret ? undefined : `'${javaString(model, member, value).slice(0, MAX_SHOWN_CHARS)}'`, text);
 }
 
 /** In the order in which a list names them: at most, at least, pattern, enum. */

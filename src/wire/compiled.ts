@@ -33,7 +33,10 @@ export function compiled(model: Model): Compiled {
 
 function compile(model: Model): Compiled {
   const treesOf = memo((leaves: "json" | "restJson" | "cbor") =>
-    trees(model, leaves === "cbor" ? cborLeaves : jsonLeaves(leaves === "restJson")),
+    trees(
+      model,
+      leaves === "cbor" ? cborLeaves : jsonLeaves({ rest: leaves === "restJson", ...(model.terse && { terse: true }) }),
+    ),
   );
   const xmlOf = memo((millis: boolean) => xml(model, millis));
   const once = memo((part: "routes" | "form" | "errors") =>

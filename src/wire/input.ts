@@ -1,6 +1,6 @@
 // A request's message as the input of its operation.
 import { Readable } from "node:stream";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, inflateSync } from "node:zlib";
 import { AwsError } from "../kernel/error.ts";
 import type { HttpRequest } from "../model/http.ts";
 import type { Member, Model, Protocol } from "../model/model.ts";
@@ -140,10 +140,11 @@ function decode(bytes: Uint8Array): string {
 
 function inflated(request: HttpRequest, body: Uint8Array | Readable): Uint8Array {
   if (!(body instanceof Uint8Array)) throw new TypeError("this operation's body is read as bytes");
-  if (request.headers["content-encoding"] !== "gzip") return body;
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== "gzip" && encoding !== "deflate") return body;
   try {
-    return gunzipSync(body, { maxOutputLength: MAX_INFLATED_BYTES });
+    return (encoding === "gzip" ? gunzipSync : inflateSync)(body, { maxOutputLength: MAX_INFLATED_BYTES });
   } catch (error) {
-    throw serialization(`the body is not gzip, or too large: ${(error as Error).message}`);
+    throw serialization(`the body is not ${encoding}, or too large: ${(error as Error).message}`);
   }
 }

@@ -2,30 +2,86 @@
 import { AwsError } from "../kernel/error.ts";
 import type { Member, Simple } from "../model/model.ts";
 import { readBase64, readTimestamp, writeBase64, writeTimestamp } from "./text.ts";
-import type { Convert, Leaves } from "./tree.ts";
+import { type Convert, type Leaves, MAX_DEPTH } from "./tree.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** An empty body is the empty object. Of two members of one name the last counts. */
+/**
+ * An empty body is the empty object. Refused, as AWS refuses them: what is not UTF-8 or not JSON, two members of one name,
+ * half a surrogate pair. AWS says no more than the code.
+ */
 export function parseJson(body: Uint8Array): unknown {
   if (body.byteLength === 0) return {};
+  let text: string;
+  let value: unknown;
   try {
-    return JSON.parse(utf8.decode(body));
+    text = utf8.decode(body);
+    value = JSON.parse(text);
   } catch (error) {
-    // Not UTF-8 (TypeError) or not JSON: AWS says no more than the code.
     if (error instanceof SyntaxError || error instanceof TypeError) throw serialization("");
     throw error;
   }
+  if (membersIn(text) !== membersOf(value)) throw serialization("");
+  if (HALF_PAIR.test(text) && !isWellFormed(value)) throw serialization("");
+  return value;
+}
+
+/** Only an escape can bring half a pair: the bytes were UTF-8. */
+const HALF_PAIR = /\\u[dD][89a-fA-F]/;
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isWellFormed(item));
+}
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const SPACE = 0x20;
+
+/** How many strings of sound JSON are followed by a colon: JSON.parse alone does not tell of the members it dropped. */
+function membersIn(text: string): number {
+  let members = 0;
+  let at = text.indexOf('"');
+  while (at !== -1) {
+    let end = at + 1;
+    for (let code = text.charCodeAt(end); code !== QUOTE; code = text.charCodeAt(++end)) if (code === BACKSLASH) end++;
+    end++;
+    while (text.charCodeAt(end) <= SPACE) end++;
+    if (text.charCodeAt(end) === COLON) members++;
+    at = text.indexOf('"', end);
+  }
+  return members;
+}
+
+/** Also the guard for all who walk the tree after it. */
+function membersOf(value: unknown, depth = 0): number {
+  if (typeof value !== "object" || value === null) return 0;
+  if (depth > MAX_DEPTH) throw serialization("");
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === "object") members += membersOf(item, depth + 1);
+    return members;
+  }
+  const fields = value as Record<string, unknown>;
+  for (const key in fields) {
+    members++;
+    const item = fields[key];
+    if (typeof item === "object") members += membersOf(item, depth + 1);
+  }
+  return members;
 }
 
 export const serialization = (message: string): AwsError => new AwsError("SerializationException", 400, message);
 
-/** awsJson names tokens (recorded: SQS, Kinesis), rest-json Java's classes (recorded: API Gateway). */
-export function jsonLeaves(rest: boolean): Leaves {
+/** awsJson names tokens (seen: SQS, DynamoDB), rest-json Java's classes (recorded: API Gateway). */
+export function jsonLeaves({ rest, terse = false }: { rest: boolean; terse?: boolean }): Leaves {
   const token = rest ? javaClass : jsonToken;
   const wrong = (value: unknown, type: string): never => {
     if (Array.isArray(value)) throw serialization("Start of list found where not expected");
     if (typeof value === "object") throw serialization("Start of structure or map found where not expected");
+    if (terse) throw serialization(`${token(value)} cannot be converted to ${type}`);
     const article = rest || /^[AEIO]/.test(type) ? "an" : "a";
     throw serialization(`${token(value)} can not be converted to ${article} ${type}`);
   };

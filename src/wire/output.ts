@@ -36,6 +36,8 @@ export function output(model: Model, route: Route, value: unknown, requestId: st
       return { status: 200, headers, body: encodeCbor(made.trees(protocol).writer(structure)(fields)) };
     }
     default:
+      // Recorded: TagResource, DeleteQueue and the like answer nothing at all.
+      if (structure === "Unit") return { status: 200, headers };
       headers["content-type"] = protocol === "awsJson1_0" ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1";
       return { status: 200, headers, body: JSON.stringify(made.trees(protocol).writer(structure)(fields)) };
   }

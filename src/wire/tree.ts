@@ -25,7 +25,7 @@ export interface Trees {
 }
 
 /** Deeper input is refused: DynamoDB allows 32 levels, of two shapes each, and says so itself. */
-const MAX_DEPTH = 512;
+export const MAX_DEPTH = 512;
 
 type Fields = Record<string, unknown>;
 

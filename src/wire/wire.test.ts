@@ -53,7 +53,11 @@ test("a wrong type in JSON is refused in Coral's words", () => {
       '{"Item":{"a":{"B":"12345"}}}',
       "'12345' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but found: 5",
     ],
+    ["dynamodb", "PutItem", '{"Item":{"a":{"N":1}}}', "NUMBER_VALUE cannot be converted to String"],
     ["dynamodb", "PutItem", '{"TableName":', ""],
+    ["dynamodb", "PutItem", '{"TableName":"a","TableName":"b"}', ""],
+    ["dynamodb", "PutItem", '{"Item":{"a":{"S":"x:"},"\\u0061" : {"S":"\\":"}}}', ""],
+    ["dynamodb", "PutItem", '{"TableName":"\\ud83d"}', ""],
   ];
   for (const [service, name, body, message] of cases)
     assert.throws(
@@ -71,6 +75,9 @@ test("JSON that is not UTF-8 is refused, null and unknown members are as if not 
     MessageBody: "m",
   });
   assert.deepEqual(read("sqs", target("ListQueues"), ""), {});
+  const text = 'a":\u{1f600}\\';
+  const escaped = JSON.stringify({ MessageBody: text }).replace("\u{1f600}", "\\ud83d\\ude00");
+  assert.deepEqual(read("sqs", target("SendMessage"), escaped), { MessageBody: text });
 });
 
 test("deep JSON is refused, not a crash; an attribute may be called __proto__", () => {
