@@ -44,7 +44,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
   const post = new Post(
     store,
     clock,
-    { deliver, giveUp, failed },
+    { deliver, giveUp, failed, trouble },
     { shared: config.databaseUrl.startsWith("postgres") },
   );
   const world: World = {
@@ -128,6 +128,11 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
       await serviceOf(work.to)?.giveUp?.(ctx, tx, work, error);
       await forget(tx);
     });
+  }
+
+  function trouble(error: unknown): void {
+    const text = `the store failed: ${(error as Error).message}; trying again`;
+    journal.write({ at: clock.now(), level: "error", id: "post", from: "post", text });
   }
 
   function failed(work: Work, place: Place, error: unknown, againAt: number | undefined): void {

@@ -38,6 +38,7 @@ async function rig(deliver: (work: Work) => Promise<void> = async () => undefine
       await own.write(async (tx) => void (await forget(tx)));
     },
     failed: () => undefined,
+    trouble: (error) => assert.fail(String(error)),
   };
   const post = new Post(own, clock, carrier, { shared: false });
   await post.start();
@@ -146,7 +147,12 @@ test("what was being delivered when the process died is delivered by the next on
   const dead = new Post(
     store,
     new MovableClock(),
-    { deliver: async () => undefined, giveUp: async () => undefined, failed: () => undefined },
+    {
+      deliver: async () => undefined,
+      giveUp: async () => undefined,
+      failed: () => undefined,
+      trouble: () => undefined,
+    },
     { shared: false },
   );
   await store.write((tx) => dead.put(tx, { to: TO, payload: "left over" }, from, 0)); // leased, never dispatched

@@ -14,6 +14,8 @@ export interface Carrier {
   deliver(work: Work, place: Place): Promise<void>;
   /** One transaction: what becomes of it, and `forget`. */
   giveUp(work: Work, place: Place, error: unknown, forget: (tx: Tx) => Promise<unknown>): Promise<void>;
+  /** The store failed while the post looked for what is due. */
+  trouble(error: unknown): void;
   /** One attempt failed; `againAt` is undefined when it was the last. */
   failed(work: Work, place: Place, error: unknown, againAt: number | undefined): void;
 }
@@ -26,6 +28,7 @@ export interface Place {
 /** One target may not take all the hands: a slow function does not hold up a queue. */
 const MAX_IN_FLIGHT_PER_TARGET = 64;
 const LEASE_MS = 30_000;
+const TROUBLE_WAIT_MS = 1_000;
 const HEARTBEAT_MS = 10_000;
 const FOR_EVER = 2 ** 53 - 1;
 
@@ -183,14 +186,19 @@ export class Post implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      this.#awake = false;
-      await this.#claimAll();
-      if (this.#awake) continue;
-      const next = await this.nextDue();
-      if (this.#awake) continue;
-      await this.#sleepUntil(next);
-    }
+    while (!this.#stop.signal.aborted)
+      try {
+        this.#awake = false;
+        await this.#claimAll();
+        if (this.#awake) continue;
+        const next = await this.nextDue();
+        if (this.#awake) continue;
+        await this.#sleepUntil(next);
+      } catch (error) {
+        // A database that is away for a moment must not end all delivery.
+        this.#carrier.trouble(error);
+        await this.#pause(TROUBLE_WAIT_MS);
+      }
   }
 
   async #sleepUntil(due: number | undefined): Promise<void> {
@@ -260,12 +268,31 @@ export class Post implements AsyncDisposable {
   async #deliver(work: Work, place: Place): Promise<void> {
     try {
       await this.#carrier.deliver(work, place);
-      await this.#store.write((tx) => tx.run("DELETE FROM work WHERE id = :id", { id: work.id }));
     } catch (error) {
       // Stopping is no failure of the work: its lease ends, and the next process takes it.
       if (this.#stop.signal.aborted) return;
       await this.#again(work, place, error);
+      return;
     }
+    await this.#surely(() => this.#store.write((tx) => tx.run("DELETE FROM work WHERE id = :id", { id: work.id })));
+  }
+
+  /** Until the store takes it, or we stop: then the lease ends and the work is delivered again. */
+  async #surely(change: () => Promise<unknown>): Promise<void> {
+    for (;;)
+      try {
+        await change();
+        return;
+      } catch (error) {
+        this.#carrier.trouble(error);
+        if (this.#stop.signal.aborted) return;
+        await this.#pause(TROUBLE_WAIT_MS);
+      }
+  }
+
+  /** Real time; ends early when we stop. */
+  async #pause(ms: number): Promise<void> {
+    await realSleep(ms, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
   }
 
   async #again(work: Work, place: Place, error: unknown): Promise<void> {
@@ -277,30 +304,27 @@ export class Post implements AsyncDisposable {
       now + wait > work.createdAt + (work.retry.maxAgeMs ?? Number.POSITIVE_INFINITY);
     this.#carrier.failed(work, place, error, last ? undefined : now + wait);
     if (last) {
-      await this.#carrier.giveUp(work, place, error, (tx) =>
-        tx.run("DELETE FROM work WHERE id = :id", { id: work.id }),
-      );
+      const forget = (tx: Tx) => tx.run("DELETE FROM work WHERE id = :id", { id: work.id });
+      await this.#surely(() => this.#carrier.giveUp(work, place, error, forget));
       return;
     }
-    await this.#store.write((tx) =>
-      tx.run(
-        "UPDATE work SET attempt = :attempt, due_ms = :due, lease_owner = NULL, lease_until_ms = 0 WHERE id = :id",
-        { id: work.id, attempt: work.attempt + 1, due: now + wait },
-      ),
-    );
+    const params = { id: work.id, attempt: work.attempt + 1, due: now + wait };
+    const again =
+      "UPDATE work SET attempt = :attempt, due_ms = :due, lease_owner = NULL, lease_until_ms = 0 WHERE id = :id";
+    await this.#surely(() => this.#store.write((tx) => tx.run(again, params)));
     this.wake();
   }
 
   async #heartbeat(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      await realSleep(HEARTBEAT_MS, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
-      if (this.#busy === 0) continue;
-      await this.#store.write((tx) =>
-        tx.run("UPDATE work SET lease_until_ms = :until WHERE lease_owner = :owner", {
-          owner: this.#owner,
-          until: this.#leaseEnd(),
-        }),
-      );
+    const renew = (tx: Tx) =>
+      tx.run("UPDATE work SET lease_until_ms = :until WHERE lease_owner = :owner", {
+        owner: this.#owner,
+        until: this.#leaseEnd(),
+      });
+    for (;;) {
+      await this.#pause(HEARTBEAT_MS);
+      if (this.#stop.signal.aborted) return;
+      if (this.#busy > 0) await this.#surely(() => this.#store.write(renew));
     }
   }
 

@@ -10,7 +10,8 @@ import { resultTypes, Translator } from "./postgres-sql.ts";
 import type { Migration, Store, Tx } from "./store.ts";
 
 const CONNECTIONS = 10;
-const CONNECT_TIMEOUT_MS = 10_000;
+/** For a free connection of the pool too: behind many writers of one row that may take its time. */
+const CONNECT_TIMEOUT_MS = 60_000;
 /** A transaction that lost against a concurrent one runs again so often, after a random wait that doubles up to the longest. */
 const ATTEMPTS = 100;
 const FIRST_WAIT_MS = 2;
@@ -75,6 +76,8 @@ class PostgresStore implements Store {
   /** Reads, writes and migrations under way. */
   #asked = 0;
   #closed: PromiseWithResolvers<void> | undefined;
+  /** The last of those who take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -143,8 +146,17 @@ class PostgresStore implements Store {
     });
   }
 
-  /** Runs `work` on a connection, and again on another while it loses against concurrent transactions. */
+  /** Runs `work` on a connection. Who loses against a concurrent transaction runs again when it is its turn among those who did. */
   async #connected<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    try {
+      return await this.#onConnection(work);
+    } catch (error) {
+      if (!mayRunAgain(error)) throw error;
+      return await this.#inTurn(() => this.#untilItWins(work));
+    }
+  }
+
+  async #untilItWins<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++)
       try {
         return await this.#onConnection(work);
@@ -152,6 +164,12 @@ class PostgresStore implements Store {
         if (!mayRunAgain(error) || attempt === ATTEMPTS) throw error;
         await sleep(randomInt(1 + Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS)));
       }
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(run);
+    this.#turn = turn.catch(() => undefined); // its own caller is told
+    return turn;
   }
 
   async #onConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
