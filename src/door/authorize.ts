@@ -52,6 +52,9 @@ const OWNERS: Readonly<Record<string, string>> = { "execute-api": "apigateway" }
 /** The owner's root may always look at and change a bucket's policy: nobody locks himself out. */
 const NEVER_LOCKED = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 
+/** What is about to be made is the caller's, even where the name turns out to be another's: that is BucketAlreadyExists, no denial. */
+const MAKES_ITS_RESOURCE = ["s3:CreateBucket"];
+
 interface Case {
   readonly access: Access;
   readonly asked: Asked;
@@ -63,7 +66,8 @@ async function decide(ctx: Context, { access, asked, services, identityPolicies 
   const { principal } = ctx;
   const { action, resource } = access;
   const arn = parseArn(resource);
-  const holder = arn && services.get(OWNERS[arn.service] ?? arn.service);
+  const holder =
+    arn && !MAKES_ITS_RESOURCE.includes(action) ? services.get(OWNERS[arn.service] ?? arn.service) : undefined;
   // A role's trust policy is asked about sts's actions only.
   const trust = arn?.service === "iam" && action.startsWith("sts:");
   const account = "account" in principal ? principal.account : undefined;

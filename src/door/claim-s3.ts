@@ -15,6 +15,7 @@ import {
   SKEW_MS,
   type Terms,
 } from "./claim.ts";
+import { claimVersion2, isVersion2 } from "./signature-v2.ts";
 
 const WEEK_S = 604_800;
 const ALGORITHM_4A = "AWS4-ECDSA-P256-SHA256";
@@ -50,14 +51,15 @@ export function claimS3(request: HttpRequest, terms: Terms): Claim | undefined {
   const header = request.headers.authorization ?? "";
   const query = queryParameters(request.query);
   const presigned = query.has("X-Amz-Algorithm") || query.has("X-Amz-Credential") || query.has("X-Amz-Signature");
-  const version2 = query.has("AWSAccessKeyId") && query.has("Signature");
+  const version2 = isVersion2(query);
   if (header !== "" && (presigned || version2))
     throw errors.argument(
       "Authorization",
       header,
       "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
     );
-  if (version2 || header.startsWith("AWS ")) throw errors.version2();
+  if (version2) return claimVersion2(request, query, terms);
+  if (header.startsWith("AWS ")) throw errors.version2();
   if (presigned) return fromQuery(request, query, terms);
   return header === "" ? undefined : fromHeader(request, header, terms);
 }

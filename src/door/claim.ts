@@ -5,6 +5,8 @@ import { decode, type Scope } from "./canonical.ts";
 
 export interface Claim extends Scope {
   readonly kind: "header" | "query";
+  /** A URL of Signature Version 2: `timestamp` is its Expires, `signature` base64. */
+  readonly version2?: true;
   readonly accessKeyId: string;
   readonly signedHeaders: readonly string[];
   /** 64 hexadecimal digits, if it is right. */

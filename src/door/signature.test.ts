@@ -348,7 +348,6 @@ describe("S3 refuses", () => {
     ],
     ["another scheme", header("authorization", "Bearer token"), "InvalidArgument 400 Unsupported Authorization Type"],
     ["Signature Version 2", header("authorization", "AWS key:signature"), VERSION_2],
-    ["a URL of Signature Version 2", () => presigned("AWSAccessKeyId=a&Signature=b&Expires=1"), VERSION_2],
     [
       "Signature Version 4A",
       authorization("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
@@ -558,6 +557,51 @@ describe("the other services refuse", () => {
       "InvalidSignatureException 400",
       "InvalidSignatureException 403",
     ]);
+  });
+});
+
+describe("a URL of Signature Version 2", () => {
+  // The URL of AWS's page, for a bucket that the host names; its signature as boto3 makes it.
+  const signed = (text: string) => encodeURIComponent(createHmac("sha1", SECRET).update(text).digest("base64"));
+  const base = `AWSAccessKeyId=${KEY_ID}&Expires=1369440000`;
+  const make = (text: string, more = "", parts: Sent = {}) =>
+    request({ path: "/b/k%20k", query: `${base}&Signature=${signed(text)}${more}`, ...parts });
+
+  test("verifies until it expires, with the bucket in the path or in the host", () => {
+    const text = "GET\n\n\n1369440000\n/b/k%20k";
+    accept(make(text), { ...s3Terms, realNow: 1_369_439_999_000 });
+    accept(make(text, "", { path: "/k%20k", headers: { host: "b.s3.localhost:4566" } }), s3Terms);
+    const late = refusal(() => accept(make(text), { ...s3Terms, realNow: 1_369_440_000_000 }));
+    assert.deepEqual(
+      [late.code, late.message, late.fields.Expires],
+      ["AccessDenied", "Request has expired", "2013-05-25T00:00:00Z"],
+    );
+    const other = refusal(() => accept(make(text, "", { method: "PUT" }), s3Terms));
+    assert.deepEqual([other.code, other.fields.CanonicalRequest], ["SignatureDoesNotMatch", undefined]);
+  });
+
+  test("signs sub-resources, content headers and what begins with x-amz-, in the query too", () => {
+    const text =
+      "PUT\n\ntext/plain\n1369440000\nx-amz-meta-a:1\nx-amz-security-token:t/+\n/b/k%20k?tagging&versionId=v";
+    const more = "&tagging&x-id=y&versionId=v&x-amz-security-token=t%2F%2B";
+    const headers = { "content-type": "text/plain", "x-amz-meta-a": "1", host: "localhost" };
+    const sent = make(text, more, { method: "PUT", headers });
+    accept(sent, s3Terms);
+    assert.equal(claim(sent, s3Terms)?.sessionToken, "t/+");
+    assert.equal(
+      refusal(() => accept({ ...sent, headers: { host: "localhost" } }, s3Terms)).code,
+      "SignatureDoesNotMatch",
+    );
+  });
+
+  test("must have its three parameters", () => {
+    for (const query of [base, "Signature=a&Expires=1", `AWSAccessKeyId=a&Signature=b`])
+      assert.equal(
+        refusal(() => accept(request({ query }), s3Terms)).message,
+        "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
+      );
+    const odd = request({ query: "AWSAccessKeyId=a&Signature=b&Expires=soon" });
+    assert.equal(refusal(() => accept(odd, s3Terms)).message, "Invalid date (should be seconds since epoch): soon");
   });
 });
 

@@ -10,6 +10,7 @@ import { canonicalRequests, hmac, type Scope, scopeText, sha256Bytes, stringToSi
 import type { Claim, Terms } from "./claim.ts";
 import { claimGeneric } from "./claim-generic.ts";
 import { claimS3 } from "./claim-s3.ts";
+import { version2Signature, version2Strings } from "./signature-v2.ts";
 
 export { type AuthKind, authError, type Family, familyOf } from "./auth-errors.ts";
 export type { Claim, Terms } from "./claim.ts";
@@ -54,6 +55,7 @@ export function verify(
   options: Pick<Terms, "family"> & { secretAccessKey: string; body?: Uint8Array },
 ): Verified {
   const { family, secretAccessKey } = options;
+  if (claimed.version2) return verifyVersion2(claimed, request, secretAccessKey);
   const canonical = canonicalRequests(request, {
     headers: claimed.signedHeaders,
     payloadHash: claimed.payloadHash ?? sha256Bytes(options.body ?? EMPTY),
@@ -66,6 +68,17 @@ export function verify(
     throw mismatch(claimed, { family, canonical: canonical[0]!, text: texts[0]! });
   const { timestamp, signature, payloadHash } = claimed;
   return { signingKey: key, scope: scopeText(claimed), timestamp, signature, payloadHash };
+}
+
+function verifyVersion2(claimed: Claim, request: HttpRequest, secretAccessKey: string): Verified {
+  const { signature, timestamp, payloadHash, accessKeyId } = claimed;
+  const texts = version2Strings(request, timestamp);
+  const given = Buffer.from(signature);
+  if (!texts.some((text) => equal(Buffer.from(version2Signature(secretAccessKey, text)), given))) {
+    const about = { AWSAccessKeyId: accessKeyId, StringToSign: texts[0]!, SignatureProvided: signature };
+    throw authError("s3", "mismatch", { fields: { ...about, StringToSignBytes: bytesText(texts[0]!) } });
+  }
+  return { signingKey: EMPTY, scope: "", timestamp, signature, payloadHash };
 }
 
 /** The session token of temporary credentials, and their end on the clock. A key without one must be sent without. `now` in ms. */
@@ -111,19 +124,20 @@ export function signingKey(secretAccessKey: string, scope: Scope): Uint8Array {
   return key;
 }
 
+const bytesText = (text: string): string => (Buffer.from(text, "latin1").toString("hex").match(/../g) ?? []).join(" ");
+
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 function mismatch(claimed: Claim, about: Pick<Terms, "family"> & { canonical: string; text: string }) {
   if (about.family !== "s3") return authError(about.family, "mismatch");
-  const spaced = (text: string) => (Buffer.from(text, "latin1").toString("hex").match(/../g) ?? []).join(" ");
   return authError("s3", "mismatch", {
     fields: {
       AWSAccessKeyId: claimed.accessKeyId,
       StringToSign: about.text,
       SignatureProvided: claimed.signature,
-      StringToSignBytes: spaced(about.text),
+      StringToSignBytes: bytesText(about.text),
       CanonicalRequest: about.canonical,
-      CanonicalRequestBytes: spaced(about.canonical),
+      CanonicalRequestBytes: bytesText(about.canonical),
     },
   });
 }

@@ -5,6 +5,7 @@ import { attachedPolicies } from "./attached-policies.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { policies } from "./policies.ts";
+import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { migrations } from "./tables.ts";
 import { users } from "./users.ts";
@@ -14,6 +15,7 @@ export const iam = defineService({
   model: loadModel(import.meta.url),
   migrations,
   operations: { ...roles, ...users, ...accessKeys, ...policies, ...inlinePolicies, ...attachedPolicies },
+  quirks,
   resourcePolicy: trustPolicy,
   identity,
 });
