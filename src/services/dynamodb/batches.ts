@@ -9,7 +9,7 @@ import { project } from "./expression/project.ts";
 import { keyOfRequest, type RowKey } from "./item-key.ts";
 import { collectionMetrics, logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
-import { readItem, writing } from "./rows.ts";
+import { inLockingOrder, readItem, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
 import { base64, type Item, soundItem } from "./value.ts";
 
@@ -78,16 +78,15 @@ export const batches = defineOperations("dynamodb", {
           actions,
           table: await openTable(within.tx, ctx, name),
         }));
-        for (const { table, actions } of tables)
-          onlyOnce(
-            actions.map((action) => action.key(table)),
-            "Provided list of item keys contains duplicates",
-          );
+        const keyed = tables.flatMap(({ table, actions }) =>
+          onlyOnce(actions.map((action) => ({ table, action, rowKey: action.key(table) }))),
+        );
         const wantsBefore = detailed(input.ReturnConsumedCapacity);
-        return inOrder(tables, async ({ table, actions }) => ({
+        const done = await inOrder(keyed.sort(inLockingOrder), async ({ table, action }) => ({
           table,
-          effects: await inOrder(actions, (action) => perform(within, table, { action, wantsBefore })),
+          effect: await perform(within, table, { action, wantsBefore }),
         }));
+        return grouped(done);
       });
       for (const { table, effects } of written)
         for (const effect of effects) logWrite(ctx, "BatchWriteItem", { table, effect });
@@ -159,15 +158,13 @@ function readRequests(input: GetInput) {
   }));
 }
 
-function distinctKeys(table: Table, keys: readonly Item[]): readonly RowKey[] {
-  const rowKeys = keys.map((key) => keyOfRequest(table, key));
-  onlyOnce(rowKeys, "Provided list of item keys contains duplicates");
-  return rowKeys;
-}
+const distinctKeys = (table: Table, keys: readonly Item[]): readonly RowKey[] =>
+  onlyOnce(keys.map((key) => ({ rowKey: keyOfRequest(table, key) }))).map(({ rowKey }) => rowKey);
 
-function onlyOnce(keys: readonly RowKey[], sentence: string): void {
-  const texts = new Set(keys.map(({ pk, sk }) => `${base64(pk)} ${base64(sk)}`));
-  if (texts.size < keys.length) throw errors.validation(sentence);
+function onlyOnce<T extends { rowKey: RowKey }>(keyed: readonly T[]): readonly T[] {
+  const texts = new Set(keyed.map(({ rowKey: { pk, sk } }) => `${base64(pk)} ${base64(sk)}`));
+  if (texts.size < keyed.length) throw errors.validation("Provided list of item keys contains duplicates");
+  return keyed;
 }
 
 function readWrites(input: WriteInput): readonly { name: string; actions: readonly Action[] }[] {
@@ -197,7 +194,7 @@ export function capacities(
   return { ConsumedCapacity: costs.map(([table, cost]) => consumed(table, cost, detail, kind)!) };
 }
 
-interface Written {
+export interface Written {
   readonly table: Table;
   readonly effects: readonly Effect[];
 }
@@ -216,4 +213,11 @@ export function metricsOf(
       )
       .filter(([, metrics]) => metrics.length > 0),
   );
+}
+
+/** By table, in the order in which they first come. */
+export function grouped(done: readonly { table: Table; effect: Effect }[]): Written[] {
+  const groups = new Map<Table, Effect[]>();
+  for (const { table, effect } of done) groups.set(table, [...(groups.get(table) ?? []), effect]);
+  return [...groups].map(([table, effects]) => ({ table, effects }));
 }

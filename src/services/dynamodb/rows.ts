@@ -91,6 +91,20 @@ export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: Row
   }
 }
 
+/** Whoever changes several items changes them in this order: two that meet on PostgreSQL then wait for, and never block, each other. */
+export function inLockingOrder(one: Keyed, two: Keyed): number {
+  return (
+    one.table.number - two.table.number ||
+    Buffer.compare(one.rowKey.hash, two.rowKey.hash) ||
+    Buffer.compare(one.rowKey.pk, two.rowKey.pk) ||
+    Buffer.compare(one.rowKey.sk, two.rowKey.sk)
+  );
+}
+export interface Keyed {
+  readonly table: Table;
+  readonly rowKey: RowKey;
+}
+
 /** Tells apart the items that share a key of an index; they are in the order of the table's own partitions. */
 export const itemKeyOf = (key: RowKey): Uint8Array => Buffer.concat([key.hash, joinParts([key.pk, key.sk])]);
 

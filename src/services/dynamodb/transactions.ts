@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import { AwsError, type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
 import { onItems } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, updateAction, writeCost } from "./actions.ts";
-import { capacities, inOrder, metricsOf } from "./batches.ts";
+import { capacities, grouped, inOrder, metricsOf } from "./batches.ts";
 import { addCosts, type Cost, readUnits, timesTwo } from "./capacity.ts";
 import { errors } from "./errors.ts";
 import { project } from "./expression/project.ts";
 import { keyOfRequest, type RowKey } from "./item-key.ts";
 import { logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
-import { readItem, type Writing, writing } from "./rows.ts";
+import { inLockingOrder, readItem, type Writing, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
 import { base64, type Item, itemSize, soundItem } from "./value.ts";
 
@@ -158,14 +158,18 @@ async function performAll(within: Writing, opened: readonly Opened[]): Promise<{
   }));
   oneActionAnItem(keyed);
   const done: { table: Table; effect: Effect }[] = [];
-  for (const [i, { table, action }] of opened.entries())
+  for (const { table, action } of keyed.toSorted(inLockingOrder)) {
+    const i = opened.findIndex((request) => request.action === action);
     try {
       done.push({ table, effect: await perform(within, table, { action, wantsBefore: true }) });
     } catch (error) {
       if (!(error instanceof AwsError)) throw error;
       reasons[i] = reasonOf(error);
-      if (error.code === "ValidationException") throw errors.canceled(only(opened.length, i, reasons[i]));
     }
+  }
+  // The first action that is not valid is the only reason then.
+  const invalid = reasons.findIndex(({ Code }) => Code === "ValidationError");
+  if (invalid >= 0) throw errors.canceled(only(opened.length, invalid, reasons[invalid]!));
   if (reasons.some(({ Code }) => Code !== "None")) throw errors.canceled(reasons);
   const bytes = done.reduce((sum, { effect }) => sum + (effect.after ? itemSize(effect.after.item) : 0), 0);
   if (bytes > MOST_BYTES)
@@ -235,10 +239,4 @@ function canonical(value: unknown): string {
     .map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`)
     .sort()
     .join()}}`;
-}
-
-function grouped(done: readonly { table: Table; effect: Effect }[]): { table: Table; effects: Effect[] }[] {
-  const groups = new Map<Table, Effect[]>();
-  for (const { table, effect } of done) groups.set(table, [...(groups.get(table) ?? []), effect]);
-  return [...groups].map(([table, effects]) => ({ table, effects }));
 }

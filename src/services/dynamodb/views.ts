@@ -84,7 +84,8 @@ async function freeName(tx: Tx, { name, region, account, number }: Table): Promi
 const RESERVED = /^(sqlite_|pg_)/i;
 const CATALOG = {
   sqlite: "SELECT name FROM sqlite_schema WHERE lower(name) = :name",
-  postgres: "SELECT table_name FROM information_schema.tables WHERE lower(table_name) = :name",
+  postgres: `SELECT table_name FROM information_schema.tables
+    WHERE table_schema = current_schema() AND lower(table_name) = :name`,
 } as const;
 
 interface View {
