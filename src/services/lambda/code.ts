@@ -1,10 +1,11 @@
 // What a function is made of: a zip, unpacked once into a directory named by its hash, or a directory of the user's that is live.
 import { createHash } from "node:crypto";
-import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AwsError, type Context, newHex } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { lookAtLive } from "./live.ts";
+import { exists, lookAtLive } from "./live.ts";
+import { realNow } from "./sandbox/real-time.ts";
 import { readZip, type ZipEntry, ZipError } from "./zip.ts";
 
 /** What CreateFunction's Code and UpdateFunctionCode have in common. */
@@ -66,7 +67,9 @@ async function stageZip(ctx: Context, zip: Uint8Array): Promise<Code> {
   if (entries.reduce((sum, entry) => sum + entry.size, 0) > MAX_UNZIPPED_BYTES)
     throw errors.unzippedTooLarge(MAX_UNZIPPED_BYTES);
 
+  const code = { sha256, size: zip.length, live: null };
   const target = codeDir(ctx.config.dir, sha256);
+  if (await exists(target)) return code;
   const stage = `${target}.${newHex(8)}`;
   try {
     await unpack(entries, stage);
@@ -76,10 +79,10 @@ async function stageZip(ctx: Context, zip: Uint8Array): Promise<Code> {
   } catch (error) {
     await rm(stage, { recursive: true, force: true });
     await rm(`${stage}.zip`, { force: true });
-    // The same archive was staged before: its directory holds the same bytes.
-    if (!["ENOTEMPTY", "EEXIST"].includes(codeOf(error)) || !String(error).includes("rename")) throw asZipError(error);
+    // Someone else staged the same archive meanwhile: the same bytes.
+    if ((error as NodeJS.ErrnoException).syscall !== "rename") throw asZipError(error);
   }
-  return { sha256, size: zip.length, live: null };
+  return code;
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -115,6 +118,30 @@ async function unpack(entries: readonly ZipEntry[], target: string): Promise<voi
   for (const entry of entries)
     if (entry.kind === "symlink") await symlink(Buffer.from(entry.read()).toString("utf8"), join(target, entry.path));
 }
+
+/**
+ * At start: removes code that no function has any more, and what a killed process had begun to stage. Only what is older than an hour: another
+ * process on the same files may be staging now.
+ */
+export async function sweepCode(ctx: Context): Promise<void> {
+  const rows = await ctx.read((tx) =>
+    tx.all<{ code_sha256: string }>("SELECT DISTINCT code_sha256 FROM lambda_function"),
+  );
+  const used = new Set(rows.map((row) => nameOf(row.code_sha256)));
+  const dir = lambdaDir(ctx.config.dir);
+  const isGarbage = {
+    code: (name: string) => !used.has(name.replace(/\.zip$/, "")),
+    live: (name: string) => name.startsWith("stage-"),
+  };
+  for (const [part, isOld] of Object.entries(isGarbage))
+    for (const name of (await exists(join(dir, part))) ? await readdir(join(dir, part)) : []) {
+      const path = join(dir, part, name);
+      if (isOld(name) && realNow() - (await stat(path)).mtimeMs > GARBAGE_AGE_MS)
+        await rm(path, { recursive: true, force: true });
+    }
+}
+
+const GARBAGE_AGE_MS = 3_600_000;
 
 async function fetchZip(ctx: Context, input: CodeInput): Promise<Uint8Array> {
   try {

@@ -115,30 +115,6 @@ export function describe(row: FunctionRow, form: { list?: boolean; qualified?: b
   };
 }
 
-/** Refuses by name what would have no effect here. Empty forms of these parameters (SAM and Terraform send them) mean "none". */
-export function refuseUnsupported(input: Partial<Input<"lambda", "CreateFunction"> & ConfigurationInput>): void {
-  const given: Record<string, boolean> = {
-    VpcConfig: Boolean(input.VpcConfig?.SubnetIds?.length || input.VpcConfig?.SecurityGroupIds?.length),
-    Layers: Boolean(input.Layers?.length),
-    FileSystemConfigs: Boolean(input.FileSystemConfigs?.length),
-    ImageConfig: Boolean(input.ImageConfig && Object.values(input.ImageConfig).some((value) => value?.length)),
-    KMSKeyArn: Boolean(input.KMSKeyArn),
-    CodeSigningConfigArn: Boolean(input.CodeSigningConfigArn),
-    "PackageType Image": input.PackageType === "Image",
-    "TracingConfig Active": input.TracingConfig?.Mode === "Active",
-    "SnapStart PublishedVersions": input.SnapStart?.ApplyOn === "PublishedVersions",
-    "LoggingConfig JSON": input.LoggingConfig?.LogFormat === "JSON",
-    "LoggingConfig.ApplicationLogLevel": Boolean(input.LoggingConfig?.ApplicationLogLevel),
-    "LoggingConfig.SystemLogLevel": Boolean(input.LoggingConfig?.SystemLogLevel),
-    TenancyConfig: input.TenancyConfig !== undefined,
-    CapacityProviderConfig: input.CapacityProviderConfig !== undefined,
-    DurableConfig: input.DurableConfig !== undefined,
-    PublishTo: input.PublishTo !== undefined,
-  };
-  const name = Object.keys(given).find((key) => given[key]);
-  if (name !== undefined) throw errors.unsupported(name);
-}
-
 /** The configuration that `input` asks for, on top of what was: checks in AWS's order (runtime, then sizes, then environment). */
 export function choose(
   input: ConfigurationInput,
@@ -176,6 +152,30 @@ export function choose(
     ...(Environment && { Environment }),
     ...(DeadLetterConfig && { DeadLetterConfig }),
   };
+}
+
+/** Refuses by name what would have no effect here. Empty forms of these parameters (SAM and Terraform send them) mean "none". */
+function refuseUnsupported(input: Partial<Input<"lambda", "CreateFunction"> & ConfigurationInput>): void {
+  const given: Record<string, boolean> = {
+    VpcConfig: Boolean(input.VpcConfig?.SubnetIds?.length || input.VpcConfig?.SecurityGroupIds?.length),
+    Layers: Boolean(input.Layers?.length),
+    FileSystemConfigs: Boolean(input.FileSystemConfigs?.length),
+    ImageConfig: Boolean(input.ImageConfig && Object.values(input.ImageConfig).some((value) => value?.length)),
+    KMSKeyArn: Boolean(input.KMSKeyArn),
+    CodeSigningConfigArn: Boolean(input.CodeSigningConfigArn),
+    "PackageType Image": input.PackageType === "Image",
+    "TracingConfig Active": input.TracingConfig?.Mode === "Active",
+    "SnapStart PublishedVersions": input.SnapStart?.ApplyOn === "PublishedVersions",
+    "LoggingConfig JSON": input.LoggingConfig?.LogFormat === "JSON",
+    "LoggingConfig.ApplicationLogLevel": Boolean(input.LoggingConfig?.ApplicationLogLevel),
+    "LoggingConfig.SystemLogLevel": Boolean(input.LoggingConfig?.SystemLogLevel),
+    TenancyConfig: input.TenancyConfig !== undefined,
+    CapacityProviderConfig: input.CapacityProviderConfig !== undefined,
+    DurableConfig: input.DurableConfig !== undefined,
+    PublishTo: input.PublishTo !== undefined,
+  };
+  const name = Object.keys(given).find((key) => given[key]);
+  if (name !== undefined) throw errors.unsupported(name);
 }
 
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -218,7 +218,7 @@ function checkEnvironment(variables: Readonly<Record<string, string>>): void {
     );
 }
 
-/** An empty ARN takes the dead-letter queue away. */
+/** An empty ARN takes the dead-letter queue away. What AWS says of an ARN of another service is not known to us. */
 function deadLetterConfig(config: { TargetArn?: string | undefined }): Configuration["DeadLetterConfig"] {
   if (!config.TargetArn) return undefined;
   if (!/^arn:aws[a-zA-Z-]*:(sqs|sns):/.test(config.TargetArn))

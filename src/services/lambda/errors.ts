@@ -33,6 +33,9 @@ export const errors = {
       `The Revision Id provided does not match the latest Revision Id. Call the ${call} API to retrieve the latest Revision Id`,
     ),
   roleNotAssumable: () => invalidParameter("The role defined for the function cannot be assumed by Lambda."),
+  /** The same, of a function that is there: at Invoke. */
+  roleGone: () =>
+    new AwsError("AccessDeniedException", 403, "The role defined for the function cannot be assumed by Lambda."),
 
   noCode: () => invalidParameter("Please provide a source for function code."),
   twoCodes: () => invalidParameter("Please do not provide other FunctionCode parameters when providing a ZipFile."),

@@ -2,7 +2,7 @@
 import { defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
 import { findAlias } from "./aliases.ts";
 import { type Code, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
-import { choose, describe, type FunctionRow, findVersion, insertVersion, refuseUnsupported } from "./configuration.ts";
+import { choose, describe, type FunctionRow, findVersion, insertVersion } from "./configuration.ts";
 import { codeLocation } from "./download.ts";
 import { errors, invalidParameter } from "./errors.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
@@ -21,7 +21,6 @@ export const functions = defineOperations("lambda", {
       const ref = resolveName(ctx, input.FunctionName!);
       if (ref.qualifier !== undefined) throw invalidParameter("A function is created without a qualifier.");
       if (ref.name.length > 64) throw errors.nameTooLong(ref.name);
-      refuseUnsupported(input);
       const configuration = choose(
         { ...input, FunctionName: ref.name },
         { Role: input.Role!, Architectures: [input.Architectures?.[0] ?? "x86_64"] },
@@ -29,7 +28,7 @@ export const functions = defineOperations("lambda", {
       const tags = input.Tags ?? {};
       checkTags(tags);
       if (await ctx.read((tx) => findVersion(tx, ref))) throw errors.functionExists(ref.name);
-      await assumeRole(ctx, ref, configuration.Role);
+      await assumeRole(ctx, ref, configuration.Role, errors.roleNotAssumable);
       const code = await stageCode(ctx, input.Code ?? {});
       const row: FunctionRow = {
         account: ref.account,

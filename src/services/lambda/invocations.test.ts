@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { InvokeCommand, UpdateFunctionCodeCommand, UpdateFunctionConfigurationCommand } from "@aws-sdk/client-lambda";
+import { DeleteRoleCommand, DeleteRolePolicyCommand, IAMClient } from "@aws-sdk/client-iam";
+import {
+  DeleteFunctionCommand,
+  InvokeCommand,
+  UpdateFunctionCodeCommand,
+  UpdateFunctionConfigurationCommand,
+} from "@aws-sdk/client-lambda";
 import { arnOf, bash, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
 import { zipOf } from "../../../test/zip.ts";
 
@@ -117,6 +123,29 @@ test("A function that exits, and one that takes too long, end in AWS's own error
     assert.match(await logOf(cloud, name), /\n\S+Z END RequestId: .*\n\S+Z REPORT/);
 });
 
+test("Ten megabytes of answer are an error, ten of log are in the file, and the function goes on", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("f", "n=$(jq .n <<<\"$1\"); head -c $n /dev/zero | tr '\\0' a; echo $n", { Timeout: 30 });
+  await cloud.createBash("logs", 'yes "$(printf %099d 0)" | head -n 100000 >&2; echo 1', { Timeout: 30 });
+  const big = await cloud.invoke("f", { n: 10_000_000 });
+  assert.deepEqual(
+    [big.error, big.payload],
+    [
+      "Unhandled",
+      {
+        errorType: "Function.ResponseSizeTooLarge",
+        errorMessage: "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+      },
+    ],
+  );
+  assert.equal((await cloud.invoke("f", { n: 0 })).payload, 0);
+  const answer = await cloud.invoke("logs", {}, { LogType: "Tail" });
+  assert.equal(answer.payload, 1);
+  assert.match(answer.log, /^0+\n.*END RequestId.*REPORT/s);
+  assert.equal(answer.log.length, 4096);
+  assert.equal((await logOf(cloud, "logs")).split("\n").filter((line) => / 0{99}$/.test(line)).length, 100_000);
+});
+
 test("Invoke refuses what AWS refuses", async () => {
   await using cloud = await startCloudWithRole();
   await cloud.createBash("echo", "echo 1");
@@ -178,6 +207,33 @@ test("An edit of live code, a file or a directory, is what the next invocation r
     await writeFile(file, "handler() { echo 3; }\n");
     assert.equal((await cloud.invoke(name)).payload, 3);
   }
+});
+
+test("A function whose role is gone cannot be run, and says so as AWS does", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("f", "echo 1");
+  const iam = cloud.client(IAMClient);
+  await iam.send(new DeleteRolePolicyCommand({ RoleName: "function", PolicyName: "all" }));
+  await iam.send(new DeleteRoleCommand({ RoleName: "function" }));
+  await assert.rejects(cloud.invoke("f"), {
+    name: "AccessDeniedException",
+    message: "The role defined for the function cannot be assumed by Lambda.",
+  });
+});
+
+test("Code that no function has any more is removed at the next start; the code of one that is there is not", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("f", "echo 1");
+  await cloud.createBash("g", "echo 2");
+  await cloud.lambda.send(new DeleteFunctionCommand({ FunctionName: "g" }));
+  const home = join(cloud.aws.config.dir, ".aws-like/lambda/code");
+  assert.equal((await readdir(home)).length, 4);
+  const longAgo = new Date(0);
+  await cloud.aws.closedFor(async () => {
+    for (const name of await readdir(home)) await utimes(join(home, name), longAgo, longAgo);
+  });
+  assert.equal((await readdir(home)).length, 2);
+  assert.equal((await cloud.invoke("f")).payload, 1);
 });
 
 test("Node and Python functions run too", async () => {

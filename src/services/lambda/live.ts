@@ -117,7 +117,7 @@ async function forgetOlder(home: string, current: string): Promise<void> {
   for (const version of versions.slice(1)) await rm(version.path, { recursive: true, force: true });
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;

@@ -1,5 +1,4 @@
 // What runs while the cloud is up: the sandbox, its pool of warm workers, the log files. One for each cloud, found by its configuration.
-import { readdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import {
@@ -8,19 +7,22 @@ import {
   type Context,
   type Log,
   newHex,
+  newRequestId,
   type Principal,
   type Running,
 } from "../../kernel/mod.ts";
-import { codeDir, lambdaDir } from "./code.ts";
+import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
+import { Hands } from "./hands.ts";
 import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
 import { functionArn } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
+import { realNow } from "./sandbox/real-time.ts";
 import { openSandbox, type Result, type Sandbox, type Spec, type Worker } from "./sandbox/sandbox.ts";
 
 export interface Call {
@@ -53,6 +55,7 @@ export function runtimeOf(ctx: Context): Runtime {
 
 /** Resolves without the sandbox: it is probed meanwhile, and the first invocation waits for it. */
 export async function startRuntime(ctx: Context): Promise<Runtime> {
+  await sweepCode(ctx);
   const runtime = new Runtime(ctx);
   runtimes.set(ctx.config, runtime);
   return runtime;
@@ -84,7 +87,7 @@ export class Runtime implements Running {
   readonly #logs: LogFiles;
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
-  readonly #asynchronous: Semaphore;
+  readonly #asynchronous: Hands;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -94,7 +97,7 @@ export class Runtime implements Running {
     this.#logs = new LogFiles((path, error) => ctx.log.error(`the log ${path} cannot be written: ${error}`));
     this.#environments = new WeakMap();
     this.#running = new Set();
-    this.#asynchronous = new Semaphore(ASYNCHRONOUS_HANDS);
+    this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
     this.#opened = this.#open();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
@@ -143,7 +146,6 @@ export class Runtime implements Running {
 
   async #open(): Promise<{ sandbox: Sandbox; pool: Pool }> {
     const dir = lambdaDir(this.#ctx.config.dir);
-    await sweep(this.#ctx, dir);
     const sandbox = await openSandbox({
       choice: this.#ctx.config.sandbox,
       stateDir: join(dir, "sandboxes"),
@@ -199,7 +201,13 @@ export class Runtime implements Running {
       const before = await findVersion(tx, refOf(row));
       if (!before) throw errors.functionNotFound(functionArn(refOf(row)));
       if (before.live !== row.live || before.code_sha256 === live.sha256) return before;
-      const after = { ...before, code_sha256: live.sha256, code_size: live.size, last_modified_ms: ctx.now };
+      const after = {
+        ...before,
+        code_sha256: live.sha256,
+        code_size: live.size,
+        revision_id: newRequestId(),
+        last_modified_ms: ctx.now,
+      };
       await updateVersion(tx, after);
       return after;
     });
@@ -214,7 +222,7 @@ export class Runtime implements Running {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
-    const { credentials, session } = await assumeRole(ctx, ref, configuration.Role);
+    const { credentials, session } = await assumeRole(ctx, ref, configuration.Role, errors.roleGone);
     const environment: Environment = { accessKeyId: credentials.accessKeyId, session, write };
     const spec: Spec = {
       functionName: ref.name,
@@ -258,7 +266,7 @@ interface Start {
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
 const keyOf = (row: FunctionRow, now: number) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.revision_id, row.code_sha256, Math.floor(now / RENEWAL_MS)].join(" "),
+  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS)].join(" "),
 });
 
 /** Of one invocation, on the terminal. The file has all of them. */
@@ -272,46 +280,4 @@ function showTo(log: Log, subject: Arn): (text: string) => void {
     if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: /.test(text)) log.info(text, { subject });
     else if (shown === SHOWN_LINES + 1) log.info("... further lines are in the log file", { subject });
   };
-}
-
-// Deadlines are the sandbox's, and sandboxes live on real time.
-const realNow = (): number => performance.timeOrigin + performance.now();
-
-/** Removes what a stopped process left: code that no function has any more, staged live files. */
-async function sweep(ctx: Context, dir: string): Promise<void> {
-  await rm(join(dir, "live"), { recursive: true, force: true });
-  const used = await ctx.read((tx) =>
-    tx.all<{ code_sha256: string }>("SELECT DISTINCT code_sha256 FROM lambda_function"),
-  );
-  const names = new Set(used.map((row) => Buffer.from(row.code_sha256, "base64").toString("hex")));
-  const home = join(dir, "code");
-  const found = await readdir(home).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-    return [];
-  });
-  for (const name of found)
-    if (!names.has(name.replace(/\.zip$/, ""))) await rm(join(home, name), { recursive: true, force: true });
-}
-
-class Semaphore {
-  #free: number;
-  readonly #waiting: (() => void)[];
-
-  constructor(hands: number) {
-    this.#free = hands;
-    this.#waiting = [];
-  }
-
-  /** Resolves when there is a free hand, in the order of asking; its disposal gives the hand back. */
-  async take(): Promise<AsyncDisposable> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return {
-      [Symbol.asyncDispose]: async () => {
-        const next = this.#waiting.shift();
-        if (next) next();
-        else this.#free++;
-      },
-    };
-  }
 }

@@ -50,7 +50,8 @@ export const updates = defineOperations("lambda", {
       const ref = resolveLatest(ctx, input.FunctionName!);
       const before = configurationOf(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId)));
       choose(input, before);
-      if (input.Role !== undefined && input.Role !== before.Role) await assumeRole(ctx, ref, input.Role);
+      if (input.Role !== undefined && input.Role !== before.Role)
+        await assumeRole(ctx, ref, input.Role, errors.roleNotAssumable);
       const row = await ctx.write(async (tx) => {
         const latest = await requireLatest(tx, ref, input.RevisionId);
         const next = {
