@@ -74,6 +74,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     world,
     settle,
     async advance(ms) {
+      await settle(); // what runs now may yet put something that is due on the way
       const until = clock.now() + ms;
       for (let due = await post.nextDue(); due !== undefined && due <= until; due = await post.nextDue()) {
         clock.advance(Math.max(0, due - clock.now()));
@@ -119,7 +120,9 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
   async function deliver(work: Work, place: Place): Promise<void> {
     const service = serviceOf(work.to);
     if (!service?.deliver) throw new AwsError("NotImplemented", 501, `nothing here takes a delivery to ${work.to}`);
-    await service.deliver(contextOf(work, place), work);
+    const ctx = contextOf(work, place);
+    ctx.log.debug(`delivery ${work.attempt} to ${work.to}`, { subject: work.to });
+    await service.deliver(ctx, work);
   }
 
   async function giveUp(work: Work, place: Place, error: unknown, forget: (tx: Tx) => Promise<unknown>): Promise<void> {

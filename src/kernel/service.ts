@@ -49,8 +49,6 @@ export interface Service<S extends ServiceName = ServiceName> {
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
   /** Watchers and pools. Stopped in reverse order. */
   start?(ctx: Context): Promise<Running>;
-  /** Removes what this service keeps outside the store. Called by reset, while nothing runs. */
-  reset?(ctx: Context): Promise<void>;
 }
 
 export interface Running extends AsyncDisposable {
