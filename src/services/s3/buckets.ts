@@ -38,7 +38,12 @@ export function checkBucket(bucket: BucketRow | undefined, { Bucket, ExpectedBuc
 
 export const buckets = defineOperations("s3", {
   CreateBucket: {
-    access: (_, { Bucket }) => ({ action: "s3:CreateBucket", resource: bucketArn(Bucket!) }),
+    // A name that another account has is BucketAlreadyExists, not a question of that account's policy.
+    async access(ctx, { Bucket }) {
+      const existing = await ctx.read((tx) => readBucket(tx, Bucket!));
+      const theirs = existing && existing.account !== ctx.account;
+      return theirs ? [] : { action: "s3:CreateBucket", resource: bucketArn(Bucket!) };
+    },
     async handle(ctx, input) {
       const name = input.Bucket!;
       checkName(name);

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "node:test";
 import {
   CreateBucketCommand,
@@ -168,7 +177,6 @@ test("while a bucket's directory is missing its objects are not taken for delete
   const { Bucket, directory } = await newBucket();
   await put(Bucket, "k");
   await cloud.settle();
-  const { renameSync } = await import("node:fs");
   renameSync(directory, `${directory}-unmounted`);
   await cloud.settle();
   assert.equal((await failure(s3.send(new GetObjectCommand({ Bucket, Key: "k" })))).status, 503);

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import {
+  CreateBucketCommand,
+  type CreateBucketCommandInput,
+  DeleteBucketCommand,
+  DeleteBucketPolicyCommand,
+  DeleteBucketTaggingCommand,
+  GetBucketLocationCommand,
+  GetBucketPolicyCommand,
+  GetBucketTaggingCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListBucketsCommand,
+  PutBucketAclCommand,
+  PutBucketPolicyCommand,
+  PutBucketTaggingCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { cloud, failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+
+const other = cloud.client(S3Client, { accessKeyId: "111122223333", secretAccessKey: "test" });
+const create = (Bucket: string, more: Partial<CreateBucketCommandInput> = {}, client = s3) =>
+  client.send(new CreateBucketCommand({ Bucket, ...more }));
+const inRegion = (region: string) => {
+  const client = cloud.client(S3Client);
+  client.config.region = async () => region;
+  return client;
+};
+
+test("CreateBucket makes a directory, and HeadBucket and ListBuckets tell of it", async () => {
+  const made = await create("first-bucket");
+  assert.deepEqual([made.Location, made.BucketArn], ["/first-bucket", "arn:aws:s3:::first-bucket"]);
+  assert.ok(existsSync(`${cloud.aws.config.dir}/buckets/first-bucket`));
+  const head = await s3.send(new HeadBucketCommand({ Bucket: "first-bucket" }));
+  assert.deepEqual([head.BucketRegion, head.BucketArn, head.AccessPointAlias], ["us-east-1", made.BucketArn, false]);
+  const { Buckets, Owner } = await s3.send(new ListBucketsCommand({}));
+  assert.ok(Buckets?.some(({ Name }) => Name === "first-bucket"));
+  assert.match(Owner!.ID!, /^[0-9a-f]{64}$/);
+});
+
+for (const name of [
+  "ab",
+  "UPPER",
+  "under_score",
+  "-dash",
+  "dash-",
+  "two..dots",
+  "192.168.5.4",
+  "xn--x",
+  "x-s3alias",
+  "a".repeat(64),
+])
+  test(`CreateBucket refuses the name ${name}`, async () => {
+    const error = await failure(create(name));
+    assert.deepEqual([error.name, error.status, error.BucketName], ["InvalidBucketName", 400, name]);
+  });
+
+test("a bucket of one's own is made again in us-east-1 only, another account's nowhere", async () => {
+  await create("twice");
+  await create("twice");
+  assert.equal((await failure(create("twice", {}, other))).name, "BucketAlreadyExists");
+  const oregon = inRegion("us-west-2");
+  const there = { CreateBucketConfiguration: { LocationConstraint: "us-west-2" } } as const;
+  await create("twice-west", there, oregon);
+  assert.equal((await failure(create("twice-west", there, oregon))).name, "BucketAlreadyOwnedByYou");
+});
+
+test("a location constraint is that of the endpoint, or any at us-east-1's", async () => {
+  const location = async (Bucket: string) =>
+    (await s3.send(new GetBucketLocationCommand({ Bucket }))).LocationConstraint;
+  const constrained = (LocationConstraint: string) =>
+    ({ CreateBucketConfiguration: { LocationConstraint } }) as Partial<CreateBucketCommandInput>;
+  await create("loc-none");
+  assert.equal(await location("loc-none"), undefined);
+  await create("loc-eu", constrained("EU"));
+  assert.equal(await location("loc-eu"), "EU");
+  assert.equal((await s3.send(new HeadBucketCommand({ Bucket: "loc-eu" }))).BucketRegion, "eu-west-1");
+  await create("loc-west", constrained("us-west-1"));
+  assert.equal(await location("loc-west"), "us-west-1");
+  for (const bad of ["us-east-1", "foo"])
+    assert.equal((await failure(create("loc-bad", constrained(bad)))).name, "InvalidLocationConstraint");
+  const ohio = inRegion("us-east-2");
+  const illegal = await failure(create("loc-bad", constrained("us-west-1"), ohio));
+  assert.equal(illegal.name, "IllegalLocationConstraintException");
+});
+
+test("ListBuckets pages, and filters by prefix and region", async () => {
+  for (const name of ["page-a", "page-b", "page-c"]) await create(name);
+  const first = await s3.send(new ListBucketsCommand({ MaxBuckets: 2, Prefix: "page-" }));
+  assert.deepEqual(
+    first.Buckets!.map(({ Name }) => Name),
+    ["page-a", "page-b"],
+  );
+  assert.equal(first.Buckets![0]!.BucketRegion, "us-east-1");
+  const rest = await s3.send(
+    new ListBucketsCommand({ MaxBuckets: 2, Prefix: "page-", ContinuationToken: first.ContinuationToken }),
+  );
+  assert.deepEqual([rest.Buckets!.map(({ Name }) => Name), rest.ContinuationToken], [["page-c"], undefined]);
+  const { Buckets } = await s3.send(new ListBucketsCommand({ BucketRegion: "eu-north-1" }));
+  assert.equal(Buckets?.length ?? 0, 0);
+});
+
+test("buckets are listed to their own account", async () => {
+  await create("theirs", {}, other);
+  const { Buckets } = await other.send(new ListBucketsCommand({}));
+  assert.deepEqual(
+    Buckets?.map(({ Name }) => Name),
+    ["theirs"],
+  );
+});
+
+test("DeleteBucket wants it empty, also of files that came a moment ago, and takes the directory away", async () => {
+  const { Bucket, directory } = await newBucket();
+  mkdirSync(`${directory}/empty/deep`, { recursive: true });
+  writeFileSync(`${directory}/file`, "x");
+  const error = await failure(s3.send(new DeleteBucketCommand({ Bucket })));
+  assert.deepEqual([error.name, error.status, error.BucketName], ["BucketNotEmpty", 409, Bucket]);
+  rmSync(`${directory}/file`);
+  await s3.send(new DeleteBucketCommand({ Bucket }));
+  assert.ok(!existsSync(directory));
+  assert.equal((await failure(s3.send(new DeleteBucketCommand({ Bucket })))).name, "NoSuchBucket");
+  await create(Bucket);
+});
+
+test("DeleteBucket leaves what is no object", async () => {
+  const { Bucket, directory } = await newBucket();
+  symlinkSync("/etc/hostname", `${directory}/link`);
+  await s3.send(new DeleteBucketCommand({ Bucket }));
+  assert.ok(existsSync(directory));
+});
+
+test("a request that expects another owner is denied", async () => {
+  const { Bucket } = await newBucket();
+  await s3.send(new HeadBucketCommand({ Bucket, ExpectedBucketOwner: "000000000000" }));
+  const denied = await failure(s3.send(new GetBucketLocationCommand({ Bucket, ExpectedBucketOwner: "111111111111" })));
+  assert.deepEqual([denied.name, denied.status], ["AccessDenied", 403]);
+  const invalid = await failure(s3.send(new GetBucketLocationCommand({ Bucket, ExpectedBucketOwner: "abcd" })));
+  assert.equal(invalid.name, "InvalidBucketOwnerAWSAccountID");
+});
+
+test("tags of a bucket are put, got and deleted; sound ones only", async () => {
+  const { Bucket } = await newBucket();
+  const put = (TagSet: { Key: string; Value: string }[]) =>
+    s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
+  assert.equal((await failure(s3.send(new GetBucketTaggingCommand({ Bucket })))).name, "NoSuchTagSet");
+  await put([{ Key: "a", Value: "1" }]);
+  assert.deepEqual((await s3.send(new GetBucketTaggingCommand({ Bucket }))).TagSet, [{ Key: "a", Value: "1" }]);
+  for (const bad of ["aws:x", "", "x".repeat(129), "a&b"])
+    assert.equal((await failure(put([{ Key: bad, Value: "" }]))).name, "InvalidTag");
+  assert.equal(
+    (
+      await failure(
+        put([
+          { Key: "a", Value: "" },
+          { Key: "a", Value: "" },
+        ]),
+      )
+    ).name,
+    "InvalidTag",
+  );
+  assert.equal((await failure(put([{ Key: "aws-like:directory", Value: "elsewhere" }]))).name, "InvalidArgument");
+  await s3.send(new DeleteBucketTaggingCommand({ Bucket }));
+  assert.equal((await failure(s3.send(new GetBucketTaggingCommand({ Bucket })))).name, "NoSuchTagSet");
+});
+
+const policyOf = (Bucket: string, more: object = {}) =>
+  JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: `arn:aws:s3:::${Bucket}/*`, ...more },
+    ],
+  });
+
+test("a bucket's policy is kept as it was put, and opens the bucket to another account", async () => {
+  const { Bucket } = await newBucket();
+  await s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x" }));
+  const get = () =>
+    other.send(new GetObjectCommand({ Bucket, Key: "k" })).then(({ Body }) => Body!.transformToString());
+  assert.equal((await failure(get())).status, 403);
+  assert.equal((await failure(s3.send(new GetBucketPolicyCommand({ Bucket })))).name, "NoSuchBucketPolicy");
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket) }));
+  assert.equal((await s3.send(new GetBucketPolicyCommand({ Bucket }))).Policy, policyOf(Bucket));
+  assert.equal(await get(), "x");
+  await s3.send(new DeleteBucketPolicyCommand({ Bucket }));
+  assert.equal((await failure(get())).status, 403);
+});
+
+test("whoever may not list a bucket is not told whether a key is missing", async () => {
+  const { Bucket } = await newBucket();
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket) }));
+  const get = () => other.send(new GetObjectCommand({ Bucket, Key: "missing" }));
+  assert.equal((await failure(get())).name, "AccessDenied");
+  const listing = policyOf(Bucket, {
+    Action: ["s3:GetObject", "s3:ListBucket"],
+    Resource: [`arn:aws:s3:::${Bucket}`, `arn:aws:s3:::${Bucket}/*`],
+  });
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy: listing }));
+  assert.equal((await failure(get())).name, "NoSuchKey");
+});
+
+test("a policy's Deny comes before a wrong parameter", async () => {
+  const { Bucket } = await newBucket();
+  const deny = policyOf(Bucket, { Effect: "Deny", Action: "s3:PutObject" });
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy: deny }));
+  const put = s3.send(new PutObjectCommand({ Bucket, Key: "k", ServerSideEncryption: "ROT13" as "AES256" }));
+  assert.equal((await failure(put)).name, "AccessDenied");
+});
+
+for (const [what, more, message] of [
+  ["another bucket's objects", { Resource: "arn:aws:s3:::other/*" }, "Policy has invalid resource"],
+  ["another service's action", { Action: "sqs:SendMessage" }, "Policy has invalid action"],
+  ["nobody", { Principal: undefined }, "Missing required field Principal"],
+  ["an unknown effect", { Effect: "Maybe" }, "Invalid effect: Maybe"],
+] as const)
+  test(`PutBucketPolicy refuses a policy for ${what}`, async () => {
+    const { Bucket } = await newBucket();
+    const error = await failure(s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket, more) })));
+    assert.deepEqual([error.name, error.message], ["MalformedPolicy", message]);
+  });
+
+test("an operation that is not there yet is NotImplemented, by name", async () => {
+  const { Bucket } = await newBucket();
+  const error = await failure(s3.send(new PutBucketAclCommand({ Bucket, ACL: "public-read" })));
+  assert.equal(error.status, 501);
+  assert.match(error.message, /PutBucketAcl/);
+});
