@@ -5,7 +5,7 @@ import { dirname, join, relative } from "node:path";
 import type { Context, Running } from "../../kernel/mod.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
-import { forgetState, placeOf, type Reconciler, rootOf, stateOf, systemOf } from "./state.ts";
+import { forgetState, placeOf, type Reconciler, rootOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import { takeIn } from "./taking-in.ts";
 import { type Hint, openWatcher, type Watcher } from "./watch.ts";
@@ -26,13 +26,6 @@ export async function startReconciler(ctx: Context): Promise<Running> {
   stateOf(ctx).reconciler = reconciler;
   reconciler.begin(buckets);
   return reconciler;
-}
-
-/** Everything that S3 keeps in the workspace besides the user's own directories. Those stay, and are buckets no more. */
-export async function resetFiles(ctx: Context): Promise<void> {
-  await rm(systemOf(ctx), { recursive: true, force: true });
-  await rm(join(ctx.config.dir, "buckets"), { recursive: true, force: true });
-  forgetState(ctx);
 }
 
 interface Watched {

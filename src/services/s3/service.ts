@@ -8,7 +8,7 @@ import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
-import { resetFiles, startReconciler } from "./reconcile.ts";
+import { startReconciler } from "./reconcile.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging } from "./tags.ts";
 import { uploads } from "./uploads.ts";
@@ -32,7 +32,6 @@ export const s3 = defineService({
   resourcePolicy: async (ctx, resource) => (await bucketAt(ctx, resource))?.policy ?? undefined,
   resourceOwner: async (ctx, resource) => (await bucketAt(ctx, resource))?.account,
   start: startReconciler,
-  reset: resetFiles,
 });
 
 const bucketAt = (ctx: Context, resource: Arn): Promise<BucketRow | undefined> =>

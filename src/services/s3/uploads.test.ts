@@ -12,6 +12,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListPartsCommand,
   PutObjectCommand,
   UploadPartCommand,
@@ -252,7 +253,7 @@ test("uploads and parts are listed in pages", async () => {
   const seen: string[] = [];
   let [KeyMarker, UploadIdMarker]: (string | undefined)[] = [];
   for (let more = true; more; ) {
-    const page = await s3.send(
+    const page: ListMultipartUploadsCommandOutput = await s3.send(
       new ListMultipartUploadsCommand({ Bucket: upload.Bucket, MaxUploads: 1, KeyMarker, UploadIdMarker }),
     );
     seen.push(...page.Uploads!.map(({ UploadId }) => UploadId!));
