@@ -11,6 +11,7 @@ import type { Entry } from "./kernel/journal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
+import { holdWorkspace } from "./workspace.ts";
 
 export interface Aws extends AsyncDisposable {
   readonly config: Config;
@@ -53,6 +54,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
   if (ephemeral && !options.dir) undo.defer(() => rm(dir, { recursive: true, force: true }));
   const config: Config = { ...defaults, ...(ephemeral && { port: 0, output: "quiet" }), ...options, dir };
 
+  undo.use(await holdWorkspace(dir));
   let cloud: Cloud | undefined;
   const server = undo.use(
     await listen(config, async (request, signal) => {

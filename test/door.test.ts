@@ -6,6 +6,7 @@ import { CloudWatchClient, DescribeAlarmsCommand } from "@aws-sdk/client-cloudwa
 import { GetBucketLifecycleConfigurationCommand, S3Client } from "@aws-sdk/client-s3";
 import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { GetParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
+import { start } from "../src/aws.ts";
 import { startCloud } from "./cloud.ts";
 import { exchange, parseAnswer } from "./raw.ts";
 
@@ -131,4 +132,10 @@ test("the clock stays moved over a restart of the cloud", async () => {
   await cloud.advance(86_400_000);
   await cloud.aws.closedFor(async () => undefined);
   assert.equal(new Date(cloud.aws.now()).toISOString(), "2030-01-02T00:00:00.000Z");
+});
+
+test("a second cloud does not start in a workspace that one runs in", async () => {
+  await using cloud = await startCloud();
+  const second = start({ dir: cloud.aws.config.dir, port: 0 });
+  await assert.rejects(second, /another aws-like runs in .*; stop it first/);
 });

@@ -15,6 +15,7 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
   ["store", /^src\/store\//, []],
   ["config", /^src\/config\.ts$/, []],
   ["version", /^src\/version\.ts$/, []],
+  ["workspace", /^src\/workspace\.ts$/, []],
   ["wire", /^src\/wire\//, ["model", "kernel/error"]],
   ["door", /^src\/door\//, ["wire", "model", "kernel", "config"]],
   ["services", /^src\/services\/[^/]+\//, ["kernel/mod"]],
@@ -23,7 +24,11 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
   ["snapshot", /^src\/snapshot\.ts$/, ["config", "kernel", "store"]],
   ["control", /^src\/control\.ts$/, ["aws", "config", "kernel", "model", "register", "snapshot", "version"]],
   ["cloud", /^src\/cloud\.ts$/, ["config", "door", "kernel", "register", "store"]],
-  ["aws", /^src\/aws\.ts$/, ["cloud", "config", "control", "door", "kernel", "model", "snapshot", "store"]],
+  [
+    "aws",
+    /^src\/aws\.ts$/,
+    ["cloud", "config", "control", "door", "kernel", "model", "snapshot", "store", "workspace"],
+  ],
   ["cli", /^src\/(main\.ts|cli\/)/, ["aws", "config", "template", "version", "kernel", "services"]],
 ];
 
