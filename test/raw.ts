@@ -1,7 +1,7 @@
 // Bytes to a port and back, for what no HTTP client would send.
 import { connect } from "node:net";
 
-/** All bytes that come back until the server closes, or nothing has come for `idleMs`. Latin-1. */
+/** Sends `bytes` and no more; all that comes back until the server closes, or nothing has come for `idleMs`. Latin-1. */
 export function exchange(endpoint: string, bytes: Uint8Array | string, idleMs = 300): Promise<string> {
   const { hostname, port } = new URL(endpoint);
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -19,7 +19,7 @@ export function exchange(endpoint: string, bytes: Uint8Array | string, idleMs = 
   });
   socket.on("close", done);
   socket.on("error", done); // a reset is the end of the answer
-  socket.write(bytes);
+  socket.end(bytes);
   return promise;
 }
 

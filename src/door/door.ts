@@ -12,7 +12,7 @@ import { authenticate, type Caller } from "./authenticate.ts";
 import { authorizer } from "./authorize.ts";
 import { entity, readBody } from "./body.ts";
 import { type Found, find, isForm, noService, spoken } from "./find.ts";
-import { internalError, invalid, notImplemented, unknownOperation } from "./refusals.ts";
+import { incompleteBody, internalError, invalid, notImplemented, unknownOperation } from "./refusals.ts";
 import { type Family, familyOf } from "./signature.ts";
 
 export interface Door {
@@ -70,7 +70,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       ); // 4, 5, 6
       written = write(target, output, requestId); // 7
     } catch (error) {
-      failure = expected(error, target?.family ?? "s3");
+      // A client that went away in the middle of its body is no defect of ours.
+      failure = request.body.errored ? incompleteBody() : expected(error, target?.family ?? "s3");
       if (failure.status >= 500 && failure.code !== "NotImplemented") complain(requestId, target, error);
       written = writeError({ request, form, found, target }, failure, requestId);
     }

@@ -45,3 +45,10 @@ export const internalError = (family: Family): AwsError =>
         500,
         "The request processing has failed because of an unknown error, exception or failure.",
       );
+
+export const incompleteBody = (): AwsError =>
+  new AwsError(
+    "IncompleteBody",
+    400,
+    "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+  );
