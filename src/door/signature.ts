@@ -22,18 +22,6 @@ export type { Claim, Terms } from "./claim.ts";
 export const claim = (request: HttpRequest, terms: Terms): Claim | undefined =>
   terms.family === "s3" ? claimS3(request, terms) : claimGeneric(request, terms);
 
-/** The region and service that a request's scope names, before anything is checked: the door finds the service by it. */
-export function peekScope(
-  request: Pick<HttpRequest, "headers" | "query">,
-): { region: string; service: string } | undefined {
-  const given =
-    /Credential=[^/,\s]*\/[^/,\s]*\/([^/,\s]*)\/([^/,\s]*)/.exec(request.headers.authorization ?? "") ??
-    /(?:^|&)X-Amz-Credential=[^&/]*?(?:%2F|\/)[^&/]*?(?:%2F|\/)([^&/]*?)(?:%2F|\/)([^&/]*?)(?:%2F|\/)/i.exec(
-      request.query,
-    );
-  return given ? { region: given[1]!, service: given[2]! } : undefined;
-}
-
 /** What the chunks of a streamed body are verified with. */
 export interface Verified {
   readonly signingKey: Uint8Array;
