@@ -14,12 +14,16 @@ export const trust = (Principal: object, more: object = {}): string =>
   policy({ Effect: "Allow", Action: "sts:AssumeRole", Principal, ...more });
 export const LAMBDA = trust({ Service: "lambda.amazonaws.com" });
 
-/** A user with one key, who may do what `document` says. */
-export async function userWith(cloud: TestCloud, name: string, document?: string): Promise<Key> {
-  const iam = cloud.client(IAMClient);
+/** A user with one key, who may do what the policy `may` says; made by the root key, or `by` another. */
+export async function userWith(
+  cloud: TestCloud,
+  name: string,
+  { may, by }: { may?: string | undefined; by?: Key } = {},
+): Promise<Key> {
+  const iam = cloud.client(IAMClient, by);
   await iam.send(new CreateUserCommand({ UserName: name }));
-  if (document !== undefined)
-    await iam.send(new PutUserPolicyCommand({ UserName: name, PolicyName: "p", PolicyDocument: document }));
+  if (may !== undefined)
+    await iam.send(new PutUserPolicyCommand({ UserName: name, PolicyName: "p", PolicyDocument: may }));
   const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: name }));
   return { accessKeyId: AccessKey!.AccessKeyId!, secretAccessKey: AccessKey!.SecretAccessKey! };
 }

@@ -23,11 +23,13 @@ export interface Question {
   readonly service: string;
   /** The entity, for services that hash it whole. */
   readonly body?: Uint8Array;
+  /** As it is acted upon: with the bucket that the host named. */
+  readonly path: string;
 }
 
 /** Throws what AWS says, in the family's words, of a claim that is malformed, unknown, wrong or expired. */
 export async function authenticate(ctx: Context, identities: readonly Identity[], question: Question): Promise<Caller> {
-  const { request, family, service, body } = question;
+  const { request, family, service, body, path } = question;
   const { config } = ctx;
   if (config.relaxed) return relaxed(ctx, request);
   const claimed = claim(request, { family, service, realNow: realNow() });
@@ -35,7 +37,7 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   const credential =
     rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed.accessKeyId));
   if (!credential) throw unknownKey(claimed, { family });
-  const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body });
+  const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body, path });
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
   return {

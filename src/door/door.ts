@@ -57,7 +57,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       target = resolve(request, found, form);
       if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
-      const question = { request, family, service: target.model.signingName, body: whole };
+      const question = { request, family, service: target.model.signingName, body: whole, path: target.request.path };
       caller = await authenticate(contextOf(requestId, { from: "door", signal }), identities, question); // 2
       const ctx = contextOf(requestId, { from: service.name, signal, caller });
       const handler = handlerOf(service, target.route.operation);

@@ -35,20 +35,16 @@ export function claimVersion2(request: HttpRequest, query: ReadonlyMap<string, s
   };
 }
 
-/** The strings to sign that may be meant, the likeliest first: where the host names the bucket, the path does not. */
-export function version2Strings(request: HttpRequest, expires: string): string[] {
-  const { method, path, headers } = request;
+/** `path` is path-style: where the host names the bucket, it stands before the path in what is signed, and in what is acted upon. */
+export function version2String(request: HttpRequest, { expires, path }: { expires: string; path: string }): string {
+  const { method, headers } = request;
   const query = queryParameters(request.query);
   const amz = new Map<string, string>();
   for (const source of [query, new Map(Object.entries(headers))])
     for (const [name, value] of source) if (/^x-amz-/.test(name)) amz.set(name, value.trim());
   const amzLines = [...amz].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${name}:${value}\n`);
-  const head = [method, headers["content-md5"] ?? "", headers["content-type"] ?? "", expires, amzLines.join("")].join(
-    "\n",
-  );
-  const labels = (headers.host ?? "").replace(/:\d+$/, "").split(".");
-  const buckets = labels.slice(1).map((_, at) => `/${labels.slice(0, at + 1).join(".")}`);
-  return ["", ...buckets].map((bucket) => head + bucket + path + resources(query));
+  const { "content-md5": md5 = "", "content-type": type = "" } = headers;
+  return `${method}\n${md5}\n${type}\n${expires}\n${amzLines.join("")}${path}${resources(query)}`;
 }
 
 /** Base64, as `Signature` carries it. */

@@ -10,7 +10,7 @@ import { canonicalRequests, hmac, type Scope, scopeText, sha256Bytes, stringToSi
 import type { Claim, Terms } from "./claim.ts";
 import { claimGeneric } from "./claim-generic.ts";
 import { claimS3 } from "./claim-s3.ts";
-import { version2Signature, version2Strings } from "./signature-v2.ts";
+import { version2Signature, version2String } from "./signature-v2.ts";
 
 export { type AuthKind, authError, type Family, familyOf } from "./auth-errors.ts";
 export type { Claim, Terms } from "./claim.ts";
@@ -21,18 +21,6 @@ export type { Claim, Terms } from "./claim.ts";
  */
 export const claim = (request: HttpRequest, terms: Terms): Claim | undefined =>
   terms.family === "s3" ? claimS3(request, terms) : claimGeneric(request, terms);
-
-/** The region and service that a request's scope names, before anything is checked: the door finds the service by it. */
-export function peekScope(
-  request: Pick<HttpRequest, "headers" | "query">,
-): { region: string; service: string } | undefined {
-  const given =
-    /Credential=[^/,\s]*\/[^/,\s]*\/([^/,\s]*)\/([^/,\s]*)/.exec(request.headers.authorization ?? "") ??
-    /(?:^|&)X-Amz-Credential=[^&/]*?(?:%2F|\/)[^&/]*?(?:%2F|\/)([^&/]*?)(?:%2F|\/)([^&/]*?)(?:%2F|\/)/i.exec(
-      request.query,
-    );
-  return given ? { region: given[1]!, service: given[2]! } : undefined;
-}
 
 /** What the chunks of a streamed body are verified with. */
 export interface Verified {
@@ -47,15 +35,16 @@ export interface Verified {
 
 /**
  * Throws SignatureDoesNotMatch (S3, query) or InvalidSignatureException. `body` is what services other than S3 hash: all bytes of the
- * entity. S3's payload is checked as it streams (wire/chunks.ts).
+ * entity. S3's payload is checked as it streams (wire/chunks.ts). `path` is S3's with the bucket in it, where the host named that.
  */
 export function verify(
   claimed: Claim,
   request: HttpRequest,
-  options: Pick<Terms, "family"> & { secretAccessKey: string; body?: Uint8Array },
+  options: Pick<Terms, "family"> & { secretAccessKey: string; body?: Uint8Array; path?: string },
 ): Verified {
   const { family, secretAccessKey } = options;
-  if (claimed.version2) return verifyVersion2(claimed, request, secretAccessKey);
+  if (claimed.version2)
+    return verifyVersion2(claimed, request, { secretAccessKey, path: options.path ?? request.path });
   const canonical = canonicalRequests(request, {
     headers: claimed.signedHeaders,
     payloadHash: claimed.payloadHash ?? sha256Bytes(options.body ?? EMPTY),
@@ -70,13 +59,16 @@ export function verify(
   return { signingKey: key, scope: scopeText(claimed), timestamp, signature, payloadHash };
 }
 
-function verifyVersion2(claimed: Claim, request: HttpRequest, secretAccessKey: string): Verified {
+function verifyVersion2(
+  claimed: Claim,
+  request: HttpRequest,
+  { secretAccessKey, path }: { secretAccessKey: string; path: string },
+): Verified {
   const { signature, timestamp, payloadHash, accessKeyId } = claimed;
-  const texts = version2Strings(request, timestamp);
-  const given = Buffer.from(signature);
-  if (!texts.some((text) => equal(Buffer.from(version2Signature(secretAccessKey, text)), given))) {
-    const about = { AWSAccessKeyId: accessKeyId, StringToSign: texts[0]!, SignatureProvided: signature };
-    throw authError("s3", "mismatch", { fields: { ...about, StringToSignBytes: bytesText(texts[0]!) } });
+  const text = version2String(request, { expires: timestamp, path });
+  if (!equal(Buffer.from(version2Signature(secretAccessKey, text)), Buffer.from(signature))) {
+    const about = { AWSAccessKeyId: accessKeyId, StringToSign: text, SignatureProvided: signature };
+    throw authError("s3", "mismatch", { fields: { ...about, StringToSignBytes: bytesText(text) } });
   }
   return { signingKey: EMPTY, scope: "", timestamp, signature, payloadHash };
 }

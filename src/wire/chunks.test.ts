@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { AwsError } from "../kernel/error.ts";
 import { checkSha256, decodeChunks, type FrameOptions, type Seed } from "./chunks.ts";
 
@@ -174,4 +175,26 @@ test("a plain body is checked against its SHA-256", async () => {
       S3ComputedContentSHA256: right,
     },
   });
+});
+
+test("a signed body that was tampered with in any byte is refused", async () => {
+  const seed = seedOf("4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
+  const options: FrameOptions = { framing: "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", decodedLength: "66560", seed };
+  const whole = Buffer.concat([
+    frame(65_536, K64, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+    frame(1024, K1, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+    frame(0, "", "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+    Buffer.from("\r\n"),
+  ]);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(whole.length - 3), fc.integer({ min: 1, max: 255 }), async (at, change) => {
+      const altered = Buffer.from(whole);
+      altered[at] = altered[at]! ^ change;
+      const outcome = await decode(altered, options, 10_000).catch((error) => error);
+      if (outcome instanceof AwsError) return;
+      // Letter case of a size, or a line end: nothing that was signed.
+      assert.ok(outcome.body.equals(Buffer.concat([K64, K1])), String(outcome));
+    }),
+    { numRuns: 100 },
+  );
 });

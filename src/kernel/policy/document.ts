@@ -34,15 +34,23 @@ export interface PrincipalPattern {
   readonly value: string;
 }
 
-const KEPT = 2000;
+/** Characters of all policies that are kept parsed. */
+const KEPT_LIMIT = 8 * 1024 * 1024;
 const kept = new Map<string, Policy>();
+let keptSize = 0;
 
 export function readPolicy(text: string): Policy {
   const known = kept.get(text);
   if (known) return known;
   const policy = parse(text);
   kept.set(text, policy);
-  if (kept.size > KEPT) kept.delete(kept.keys().next().value!);
+  keptSize += text.length;
+  // The oldest go first.
+  for (const old of kept.keys()) {
+    if (keptSize <= KEPT_LIMIT) break;
+    kept.delete(old);
+    keptSize -= old.length;
+  }
   return policy;
 }
 

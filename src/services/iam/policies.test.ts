@@ -63,7 +63,7 @@ test("inline policies of a role are put, replaced, read, listed and deleted", as
 test("a user's inline policies are read and listed", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(IAMClient);
-  await userWith(cloud, "u", READ);
+  await userWith(cloud, "u", { may: READ });
   const { PolicyDocument, UserName } = await iam.send(new GetUserPolicyCommand({ UserName: "u", PolicyName: "p" }));
   assert.deepEqual([decodeURIComponent(PolicyDocument!), UserName], [READ, "u"]);
   assert.deepEqual((await iam.send(new ListUserPoliciesCommand({ UserName: "u" }))).PolicyNames, ["p"]);

@@ -55,7 +55,7 @@ test("a user is made, described, listed, tagged and deleted", async () => {
 test("a user acts with its key until the key is made inactive or deleted", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(IAMClient);
-  const key = await userWith(cloud, "alice", policy(allow("iam:GetUser")));
+  const key = await userWith(cloud, "alice", { may: policy(allow("iam:GetUser")) });
   const asAlice = cloud.client(IAMClient, key);
   const me = async () => (await asAlice.send(new GetUserCommand({}))).User?.UserName;
   assert.equal(await me(), "alice");
@@ -83,7 +83,7 @@ test("a user acts with its key until the key is made inactive or deleted", async
 
 test("a key is made for the caller where no user is named; a third one is refused", async () => {
   await using cloud = await startCloud();
-  const key = await userWith(cloud, "alice", policy(allow("iam:*AccessKey*")));
+  const key = await userWith(cloud, "alice", { may: policy(allow("iam:*AccessKey*")) });
   const asAlice = cloud.client(IAMClient, key);
   const { AccessKey } = await asAlice.send(new CreateAccessKeyCommand({}));
   assert.equal(AccessKey?.UserName, "alice");
@@ -113,7 +113,7 @@ test("an access key says whose account it is of", async () => {
 test("a user that has keys or policies is not deleted", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(IAMClient);
-  const key = await userWith(cloud, "u", policy(allow("*")));
+  const key = await userWith(cloud, "u", { may: policy(allow("*")) });
   const user = { UserName: "u" };
   const PolicyArn = "arn:aws:iam::aws:policy/AdministratorAccess";
   await iam.send(new AttachUserPolicyCommand({ ...user, PolicyArn }));
@@ -150,7 +150,7 @@ test("a policy may speak of its user by name", async () => {
   await using cloud = await startCloud();
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a policy variable
   const document = policy(allow("iam:GetUser", { Resource: "arn:aws:iam::*:user/${aws:username}" }));
-  const asAlice = cloud.client(IAMClient, await userWith(cloud, "alice", document));
+  const asAlice = cloud.client(IAMClient, await userWith(cloud, "alice", { may: document }));
   await userWith(cloud, "bob");
   assert.equal((await asAlice.send(new GetUserCommand({ UserName: "alice" }))).User?.UserName, "alice");
   assert.match(await refusal(asAlice.send(new GetUserCommand({ UserName: "bob" }))), /^AccessDenied/);

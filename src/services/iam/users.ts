@@ -57,8 +57,8 @@ export const users = defineOperations("iam", {
     async handle(ctx, { UserName }) {
       const { principal } = ctx;
       if (UserName === undefined && principal.kind === "root")
-        // The account itself: it has no name, no path and no date of its own here.
-        return { User: { Path: "/", UserName: "root", UserId: principal.id, Arn: principal.arn, CreateDate: EPOCH } };
+        // The account itself: it has no path and no name.
+        return { User: { UserId: principal.id, Arn: principal.arn, ...NAMELESS } };
       const user = await ctx.read((tx) => userRow(tx, ctx.account, UserName ?? nameOf(principal)));
       return { User: { ...listed(user), ...tagsOf(user.tags) } };
     },
@@ -128,7 +128,7 @@ export const users = defineOperations("iam", {
   },
 });
 
-const EPOCH = new Date(0);
+const NAMELESS = { Path: undefined, UserName: undefined, CreateDate: undefined };
 
 /** Throws NoSuchEntity. */
 export async function userRow(tx: Tx, account: string, name: string): Promise<UserRow> {

@@ -31,7 +31,7 @@ const DENIED = (action: string) =>
 /** A role `reader` that may list roles, and alice, who may do what `may` says. */
 async function withRole(cloud: TestCloud, trusting: string, may?: string): Promise<Key> {
   const iam = cloud.client(IAMClient);
-  const alice = await userWith(cloud, "alice", may);
+  const alice = await userWith(cloud, "alice", { may });
   await iam.send(new CreateRoleCommand({ RoleName: "reader", AssumeRolePolicyDocument: trusting }));
   const PolicyDocument = policy(allow("iam:ListRoles"));
   await iam.send(new PutRolePolicyCommand({ RoleName: "reader", PolicyName: "list", PolicyDocument }));
@@ -165,7 +165,7 @@ describe("who may assume a role", () => {
     await withRole(cloud, trust(ACCOUNT));
     const root = { accessKeyId: "test", secretAccessKey: "test" };
     assert.equal(await refusal(assume(cloud, root)), "AccessDenied 403 Roles may not be assumed by root accounts.");
-    const bob = await userWith(cloud, "bob", may);
+    const bob = await userWith(cloud, "bob", { may });
     assert.match(await refusal(assume(cloud, bob, { RoleArn: `${ARN}s` })), /^AccessDenied 403/);
   });
 
@@ -175,7 +175,7 @@ describe("who may assume a role", () => {
     const AssumeRolePolicyDocument = trust({ AWS: "000000000000" });
     await theirs.send(new CreateRoleCommand({ RoleName: "theirs", AssumeRolePolicyDocument }));
     const RoleArn = "arn:aws:iam::111111111111:role/theirs";
-    const bob = await userWith(cloud, "bob", may);
+    const bob = await userWith(cloud, "bob", { may });
     const { Account } = await cloud
       .client(STSClient, await session(cloud, bob, { RoleArn }))
       .send(new GetCallerIdentityCommand({}));
@@ -285,7 +285,7 @@ test("a change of the role's policies is a change of its sessions, and a role ma
 
 test("GetSessionToken gives a user credentials that end", async () => {
   await using cloud = await startCloud();
-  const alice = await userWith(cloud, "alice", policy(allow("iam:ListRoles")));
+  const alice = await userWith(cloud, "alice", { may: policy(allow("iam:ListRoles")) });
   const { Credentials } = await cloud
     .client(STSClient, alice)
     .send(new GetSessionTokenCommand({ DurationSeconds: 900 }));

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as sdk from "@aws-sdk/client-iam";
+import { startCloud } from "../../../test/cloud.ts";
+import { LAMBDA, refusal, userWith } from "../../../test/principals.ts";
+import { iam } from "./service.ts";
+
+/** More than any operation asks for: what it does not know it leaves out. */
+const INPUT = {
+  RoleName: "r",
+  UserName: "u",
+  PolicyName: "p",
+  PolicyArn: "arn:aws:iam::aws:policy/AdministratorAccess",
+  PolicyDocument: LAMBDA,
+  AssumeRolePolicyDocument: LAMBDA,
+  VersionId: "v1",
+  AccessKeyId: "AKIAAAAAAAAAAAAAAAAA",
+  Status: "Active",
+  Tags: [],
+  TagKeys: [],
+};
+
+const commands = new Map<string, unknown>(Object.entries(sdk));
+
+test("who may do nothing is denied every operation, by its own name", async () => {
+  await using cloud = await startCloud();
+  const client = cloud.client(sdk.IAMClient, await userWith(cloud, "nobody"));
+  for (const operation of Object.keys(iam.operations)) {
+    const Command = commands.get(`${operation}Command`) as typeof sdk.GetRoleCommand;
+    const denied = await refusal(client.send(new Command(INPUT)));
+    assert.match(denied, new RegExp(`^AccessDenied 403 .* perform: iam:${operation} on resource: `), operation);
+  }
+});
