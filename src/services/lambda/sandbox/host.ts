@@ -3,9 +3,10 @@ import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { closeCgroups } from "./cgroup.ts";
+import { TAG } from "./environment.ts";
 import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
-import { isAlive } from "./processes.ts";
+import { isAlive, killAll, tagged } from "./processes.ts";
 import { removeTree } from "./remove.ts";
 import { RuntimeServer } from "./runtime-api.ts";
 import type { SandboxOptions } from "./sandbox.ts";
@@ -92,6 +93,8 @@ async function sweep(stateDir: string): Promise<void> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(stateDir)) {
     const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
-    if (pid === process.pid || (pid && !isAlive(pid))) await removeTree(join(stateDir, name));
+    if (!pid || (pid !== process.pid && isAlive(pid))) continue;
+    await killAll(() => tagged(`${TAG}=${pid}-`));
+    await removeTree(join(stateDir, name));
   }
 }

@@ -22,6 +22,9 @@ export interface Command {
   readonly fds: readonly Buffer[];
 }
 
+/** The kernel kills what is started so when this process dies, however it dies. bwrap does it by itself. */
+export const DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"] as const;
+
 /** What the function sees of the host besides its own binds. Sources that do not exist are left out. */
 export const HOST_DIRS = ["/usr"] as const;
 export const HOST_LINKS = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] as const;

@@ -66,9 +66,12 @@ export async function startProcess(host: Host, life: Life): Promise<RuntimeProce
     exited,
     peakMb: () => Math.ceil(peakKb(treeOf(child.pid!)) / 1024),
     async caughtUp() {
-      // What was written before the answer is in the pipes when the answer is here: one turn of the event loop reads it.
-      await turn();
-      await turn();
+      // What was written before the answer is in the pipes when the answer is here: a turn of the event loop reads it.
+      do {
+        await Promise.all(lines.map(({ waiting }) => waiting));
+        await turn();
+        await turn();
+      } while (lines.some(({ waiting }) => waiting));
       for (const { flush } of lines) flush();
     },
     async kill() {

@@ -31,7 +31,7 @@ export const ARN = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
 export async function openWorld(
   choice: Config["sandbox"] = "auto",
-  options: { initLimitMs?: number } = {},
+  options: { initLimitMs?: number; stateDir?: string } = {},
 ): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), "aws-like-sandbox-"));
   const notices: string[] = [];

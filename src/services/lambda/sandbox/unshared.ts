@@ -1,6 +1,15 @@
 // Rung C: the layout of rungs A and B made with unshare(1), mount(8) and pivot_root(8), for a host without bubblewrap.
 // As root without a user namespace, and setpriv takes the sandbox's own uid; as user within one, as its powerless root.
-import { type Bind, type Command, HOST_DIRS, HOST_ETC, HOST_LINKS, type Inside, quoted } from "./inside.ts";
+import {
+  type Bind,
+  type Command,
+  DIE_WITH_PARENT,
+  HOST_DIRS,
+  HOST_ETC,
+  HOST_LINKS,
+  type Inside,
+  quoted,
+} from "./inside.ts";
 
 const LAYOUT_FD = 4;
 const START_FD = 5;
@@ -11,7 +20,16 @@ export function unshared(inside: Inside, { root }: { root: boolean }): Command {
     : ["--user", "--map-root-user", "--mount", "--pid", "--ipc", "--uts"];
   return {
     // Both scripts come through sockets, which have no name to open: read them whole.
-    argv: ["unshare", ...namespaces, "--fork", "--kill-child", "/bin/sh", "-c", `eval "$(cat <&${LAYOUT_FD})"`],
+    argv: [
+      ...DIE_WITH_PARENT,
+      "unshare",
+      ...namespaces,
+      "--fork",
+      "--kill-child",
+      "/bin/sh",
+      "-c",
+      `eval "$(cat <&${LAYOUT_FD})"`,
+    ],
     fds: [Buffer.from(layout(inside, root)), Buffer.from(`exec ${START_FD}<&-\n${inside.start}`)],
   };
 }

@@ -3,7 +3,7 @@ import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
 import { diskUse } from "./disk-use.ts";
-import { environment, type Places, placesOf } from "./environment.ts";
+import { environment, type Places, placesOf, TAG } from "./environment.ts";
 import {
   exited,
   type Failure,
@@ -200,7 +200,7 @@ class ExecutionEnvironment implements Worker {
     if ("message" in program) return noEntrypoint(this.#invocation?.requestId ?? "", program);
     this.#ending = Promise.withResolvers();
     this.#api.restart();
-    const tag = `${process.pid}-${dir}`;
+    const tag = `${process.pid}-${dir}:`;
     const env = environment(spec, { places, program, runtimeApi: this.#loopback!.address, tag });
     const { rung } = this.#host;
     const start = startScript({
@@ -213,12 +213,14 @@ class ExecutionEnvironment implements Worker {
     const started = await startProcess(this.#host, {
       inside: { workerDir: dir, uid: this.#uid, binds: rung.layout ? this.#binds(program) : [], start },
       memoryMb: spec.memoryMb,
-      tag: `_SANDBOX_ID=${tag}`,
+      tag: `${TAG}=${tag}`,
       api: this.#api,
       onLine: (stream, text) => this.#say(stream, text),
     });
     this.#process = started;
     started.exited.then((exit) => this.#exited(started, exit));
+    // Disposed while the pipes were made.
+    if (this.#state === "dead") this.#ending.resolve({ kind: "aborted" });
     const ending = await this.#end(limitMs);
     if (ending.kind === "ready") return undefined;
     await this.#kill();
