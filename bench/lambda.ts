@@ -1,11 +1,14 @@
 // Cold and warm invocations of bash, node and python in the sandbox, beside a bare spawn of the same interpreter.
 //   node bench/lambda.ts [auto|bwrap|unshare|none]
 import { spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../src/config.ts";
 import { openWorld, type Trial } from "../src/services/lambda/sandbox/sandbox.fixture.ts";
 
 const COLD = 20;
 const WARM = 300;
+// Cold starts come one by one, with time for the next launcher to get ready; the last figure is of a burst.
+const BETWEEN_COLDS_MS = 200;
 
 const FUNCTIONS = [
   {
@@ -35,7 +38,8 @@ console.log(`rung ${world.sandbox.rung.name}: ${world.sandbox.rung.title}; p50 /
 for (const { name, files, spec, bare } of FUNCTIONS) {
   (await world.try(files, spec)).worker[Symbol.asyncDispose](); // Interpreters are looked for once.
   const colds: number[] = [];
-  for (let count = 0; count < COLD; count++)
+  for (let count = 0; count < COLD; count++) {
+    await sleep(BETWEEN_COLDS_MS);
     colds.push(
       await timed(async () => {
         const run = await world.try(files, spec);
@@ -43,6 +47,7 @@ for (const { name, files, spec, bare } of FUNCTIONS) {
         return () => run.worker[Symbol.asyncDispose]();
       }),
     );
+  }
   const run: Trial = await world.try(files, spec);
   for (let count = 0; count < 20; count++) await run.invoke({ key: "value" });
   const warms: number[] = [];

@@ -2,7 +2,7 @@
 // As root there is no user namespace: mounts are made as root, then setpriv gives up root for the sandbox's own uid. (bwrap as root
 // keeps uid 0, and uid 0 reads /etc/shadow and writes /proc/sys without any capability.)
 import { lstatSync, readlinkSync } from "node:fs";
-import { type Command, HOST_DIRS, HOST_ETC, HOST_LINKS, type Inside } from "./inside.ts";
+import { HOST_DIRS, HOST_ETC, HOST_LINKS, type Inside, type Launch } from "./inside.ts";
 import { seccompFilter } from "./seccomp.ts";
 
 const SECCOMP_FD = 4;
@@ -17,10 +17,28 @@ const USER_ID = 993;
 /** Parents of binds are named: bwrap makes them 0700 otherwise. */
 const DIRS = ["/etc/ssl", "/tmp", "/opt", "/var/task", "/var/runtime", "/var/lang/bin"];
 
-export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command {
-  const uid = root ? inside.uid! : USER_ID;
-  const filter = seccompFilter();
-  const options = [
+export const bubblewrap = ({ root }: { root: boolean }): Launch => ({
+  argv: (uid) => ["bwrap", "--args", `${ARGS_FD}`, "--", ...(root ? dropTo(uid!) : []), "/bin/sh", START],
+  inputs: 4,
+  input(inside) {
+    const uid = root ? inside.uid! : USER_ID;
+    const filter = seccompFilter();
+    return [
+      filter ?? Buffer.alloc(0),
+      Buffer.from(`${options(inside, { root, uid, filtered: filter !== undefined }).join("\0")}\0`),
+      Buffer.from(inside.start),
+      Buffer.from(`root:x:0:0:root:/root:/sbin/nologin\n${USER}:x:${uid}:${uid}::/tmp:/sbin/nologin\n`),
+    ];
+  },
+});
+
+const dropTo = (uid: number): string[] => [
+  ...["/usr/bin/setpriv", "--reuid", `${uid}`, "--regid", `${uid}`, "--clear-groups"],
+  ...["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"],
+];
+
+function options(inside: Inside, { root, uid, filtered }: { root: boolean; uid: number; filtered: boolean }): string[] {
+  return [
     ...(root
       ? ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
       : ["--unshare-all", "--share-net", "--uid", `${uid}`, "--gid", `${uid}`]),
@@ -35,21 +53,8 @@ export function bubblewrap(inside: Inside, { root }: { root: boolean }): Command
     ...["--perms", "0444", "--ro-bind-data", `${START_FD}`, START],
     ...["--perms", "0444", "--ro-bind-data", `${PASSWD_FD}`, "/etc/passwd"],
     ...["--remount-ro", "/", "--chdir", "/"],
-    ...(filter ? ["--seccomp", `${SECCOMP_FD}`] : []),
+    ...(filtered ? ["--seccomp", `${SECCOMP_FD}`] : []),
   ];
-  const drop = [
-    ...["/usr/bin/setpriv", "--reuid", `${uid}`, "--regid", `${uid}`, "--clear-groups"],
-    ...["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"],
-  ];
-  return {
-    argv: ["bwrap", "--args", `${ARGS_FD}`, "--", ...(root ? drop : []), "/bin/sh", START],
-    fds: [
-      filter ?? Buffer.alloc(0),
-      Buffer.from(`${options.join("\0")}\0`),
-      Buffer.from(inside.start),
-      Buffer.from(`root:x:0:0:root:/root:/sbin/nologin\n${USER}:x:${uid}:${uid}::/tmp:/sbin/nologin\n`),
-    ],
-  };
 }
 
 let view: string[] | undefined;

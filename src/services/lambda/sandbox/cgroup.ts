@@ -6,6 +6,7 @@ import { isAlive } from "./processes.ts";
 export interface Cgroup {
   /** A process joins by writing 0 here. */
   readonly procs: string;
+  limit(memoryMb: number): void;
   /** How many processes the kernel killed for want of memory. */
   oomKills(): number;
   /** False while processes are left in it. */
@@ -22,32 +23,43 @@ let found: { readonly controller: Controller | undefined; readonly why: string }
 let made = 0;
 
 /** Undefined where memory cannot be limited; `cgroupProblem` says why. */
-export function newCgroup(memoryMb: number): Cgroup | undefined {
+export function newCgroup(): Cgroup | undefined {
   const { controller } = memoryController();
   if (!controller) return undefined;
   const dir = join(controller.dir, `${++made}`);
   mkdirSync(dir);
-  for (const [file, value, needed] of controller.limits(memoryMb * 1024 * 1024)) {
+  return {
+    procs: join(dir, "cgroup.procs"),
+    limit: (memoryMb) => limit(dir, controller, memoryMb * 1024 * 1024),
+    oomKills: () => Number(/^oom_kill (\d+)$/m.exec(readFileSync(join(dir, controller.oomFile), "utf8"))?.[1] ?? 0),
+    remove: () => removed(dir),
+  };
+}
+
+function limit(dir: string, controller: Controller, bytes: number): void {
+  for (const [file, value, needed] of controller.limits(bytes)) {
     try {
       writeFileSync(join(dir, file), `${value}`);
     } catch (error) {
       if (needed) throw error; // The others are about swap, which a kernel may be built without.
     }
   }
-  return {
-    procs: join(dir, "cgroup.procs"),
-    oomKills: () => Number(/^oom_kill (\d+)$/m.exec(readFileSync(join(dir, controller.oomFile), "utf8"))?.[1] ?? 0),
-    remove: () => removed(dir),
-  };
 }
 
 export const cgroupProblem = (): string | undefined => (memoryController().controller ? undefined : found!.why);
 
-/** Called when the last sandbox is gone. */
+/** Each sandbox of this process opens and closes them; the last one to close takes away what is left. */
+export function openCgroups(): void {
+  users++;
+}
+
 export function closeCgroups(): void {
+  if (--users > 0) return;
   if (found?.controller) removed(found.controller.dir);
   found = undefined;
 }
+
+let users = 0;
 
 function memoryController(): NonNullable<typeof found> {
   if (found) return found;
@@ -99,7 +111,7 @@ function findController(): Controller {
 /** A process that was killed could not remove its groups. */
 function sweep(root: string, name: string): void {
   const pid = OURS.exec(name)?.[1];
-  if (!pid || isAlive(Number(pid))) return;
+  if (!pid || (Number(pid) !== process.pid && isAlive(Number(pid)))) return;
   for (const child of readdirSync(join(root, name), { withFileTypes: true }))
     if (child.isDirectory()) removed(join(root, name, child.name));
   removed(join(root, name));

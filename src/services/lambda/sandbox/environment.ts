@@ -25,6 +25,9 @@ const LAYOUT: Places = {
   out: "/var/runtime/out",
 };
 
+/** On the bare rung it marks all that a sandbox started. Its value begins with this process's pid. */
+export const TAG = "_SANDBOX_ID";
+
 /** The layout of AWS, or the real directories on the bare rung. */
 export function placesOf(host: Host, spec: Spec, workerDir: string): Places {
   if (host.rung.layout) return LAYOUT;
@@ -55,7 +58,7 @@ export function environment(
     AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
     ...(!spec.runtime.startsWith("provided") && { AWS_EXECUTION_ENV: `AWS_Lambda_${spec.runtime}` }),
     ...program.env,
-    ...(places.tmp !== "/tmp" && { TMPDIR: places.tmp, _SANDBOX_ID: tag }),
+    ...(places.tmp !== "/tmp" && { TMPDIR: places.tmp, [TAG]: tag }),
     ...spec.env,
     _HANDLER: spec.handler,
     AWS_LAMBDA_RUNTIME_API: runtimeApi,

@@ -2,10 +2,12 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { closeCgroups } from "./cgroup.ts";
+import { closeCgroups, openCgroups } from "./cgroup.ts";
+import { TAG } from "./environment.ts";
 import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
-import { isAlive } from "./processes.ts";
+import { type Launchers, openLaunchers } from "./launcher.ts";
+import { isAlive, killAll, tagged } from "./processes.ts";
 import { removeTree } from "./remove.ts";
 import { RuntimeServer } from "./runtime-api.ts";
 import type { SandboxOptions } from "./sandbox.ts";
@@ -17,11 +19,10 @@ export interface Host extends AsyncDisposable {
   readonly runtimeDir: string;
   /** One directory a worker. */
   readonly workersDir: string;
-  readonly fifos: Fifos;
+  readonly launchers: Launchers;
   readonly server: RuntimeServer;
   /** Workers that must be gone before this is. */
   readonly workers: Set<AsyncDisposable>;
-  takeUid(): number | undefined;
   giveUid(uid: number | undefined): void;
   /** Said once, however often it holds. */
   noticeOnce(text: string): void;
@@ -55,12 +56,22 @@ export async function openHost(
   const said = new Set<string>();
   const workers = new Set<AsyncDisposable>();
   let count = 0;
+  const takeUid = (): number | undefined => {
+    if (!rung.ownUid) return undefined;
+    let uid = firstUid;
+    while (uids.has(uid)) uid++;
+    if (uid >= firstUid + UIDS) throw new Error(`more than ${UIDS} sandboxes at once`);
+    uids.add(uid);
+    return uid;
+  };
+  const launchers = openLaunchers(rung.launch, new Fifos(workersDir), { take: takeUid });
+  openCgroups();
   return {
     rung,
     initLimitMs,
     runtimeDir,
     workersDir,
-    fifos: new Fifos(workersDir),
+    launchers,
     server: new RuntimeServer(),
     workers,
     noticeOnce(text) {
@@ -68,19 +79,12 @@ export async function openHost(
       said.add(text);
     },
     newWorkerName: () => `${++count}`,
-    takeUid() {
-      if (!rung.ownUid) return undefined;
-      let uid = firstUid;
-      while (uids.has(uid)) uid++;
-      if (uid >= firstUid + UIDS) throw new Error(`more than ${UIDS} sandboxes at once`);
-      uids.add(uid);
-      return uid;
-    },
     giveUid(uid) {
       if (uid !== undefined) uids.delete(uid);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...workers].map((worker) => worker[Symbol.asyncDispose]()));
+      await launchers[Symbol.asyncDispose]();
       closeCgroups();
       await removeTree(dir);
     },
@@ -92,6 +96,8 @@ async function sweep(stateDir: string): Promise<void> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   for (const name of await readdir(stateDir)) {
     const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
-    if (pid === process.pid || (pid && !isAlive(pid))) await removeTree(join(stateDir, name));
+    if (!pid || (pid !== process.pid && isAlive(pid))) continue;
+    await killAll(() => tagged(`${TAG}=${pid}-`));
+    await removeTree(join(stateDir, name));
   }
 }

@@ -16,11 +16,21 @@ export interface Inside {
   readonly start: string;
 }
 
-/** What the host runs. `fds` are fed to file descriptors 4, 5, ...; 0-3 are /dev/null, the two logs and the Runtime API. */
-export interface Command {
-  readonly argv: readonly string[];
-  readonly fds: readonly Buffer[];
+/** How a rung starts a program: the command is known before the program is, what it is to run comes through pipes. */
+export interface Launch {
+  argv(uid: number | undefined): readonly string[];
+  /** How many pipes it reads: file descriptors 4, 5, ... (0-3 are /dev/null, the two logs and the Runtime API). */
+  readonly inputs: number;
+  input(inside: Inside): readonly Buffer[];
 }
+
+export const FIRST_INPUT_FD = 4;
+
+/** Of the programs that build a sandbox. */
+export const LAUNCHER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The kernel kills what is started so when this process dies, however it dies. bwrap does it by itself. */
+export const DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"] as const;
 
 /** What the function sees of the host besides its own binds. Sources that do not exist are left out. */
 export const HOST_DIRS = ["/usr"] as const;

@@ -23,10 +23,18 @@ export type Unstartable = { readonly type: string; readonly message: string };
 /** Throws InvalidRuntimeException where this host cannot run it. */
 export async function programFor(spec: Spec, host: Host, places: Places): Promise<Program | Unstartable> {
   const [, family, version] = /^(provided|nodejs|python)([\d.]*)/.exec(spec.runtime) ?? [];
-  if (family === "nodejs") return nodeProgram(spec, { wanted: Number.parseInt(version!, 10) || 0, host, places });
-  if (family === "python") return pythonProgram(spec, { wanted: Number(version!.split(".")[1] ?? 0), host, places });
+  if (family === "nodejs")
+    return wrapped(spec, await nodeProgram(spec, { wanted: Number.parseInt(version!, 10) || 0, host, places }));
+  if (family === "python")
+    return wrapped(spec, await pythonProgram(spec, { wanted: Number(version!.split(".")[1] ?? 0), host, places }));
   if (family === "provided") return ownProgram(spec, host, places);
   throw unsupported(`the runtime ${spec.runtime} is not built yet: provided.*, nodejs* and python3.* are`);
+}
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html: of managed runtimes alone. */
+function wrapped({ env }: Spec, program: Program): Program {
+  const wrapper = env.AWS_LAMBDA_EXEC_WRAPPER;
+  return wrapper ? { ...program, argv: [wrapper, ...program.argv] } : program;
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html; a package without one gets the bash bootstrap. */

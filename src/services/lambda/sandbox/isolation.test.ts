@@ -1,5 +1,7 @@
 // What a function cannot do, on every rung that this host has; and what it leaves behind: nothing.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -172,6 +174,29 @@ for (const rung of rungs) {
         [],
       );
       await assert.rejects(run.invoke(), /dead/);
+    });
+
+    test("kill -9 of the cloud itself leaves no process behind once it is started again", TIME, async () => {
+      await using world = await open();
+      const mark = `daemon-${process.pid}-${rung.name}-orphan`;
+      const program = `
+        import { openWorld } from "${import.meta.resolve("./sandbox.fixture.ts")}";
+        const world = await openWorld("${CHOICES[rung.name]}", { stateDir: "${world.dir}/state" });
+        const run = await world.try({ "lambda.sh": "handler() { setsid sleep 60 & sleep 60; }" }, { env: { MARK: "${mark}" } });
+        run.invoke().catch(() => {});
+        setTimeout(() => console.log("running"), 200);`;
+      const cloud = spawn(process.execPath, ["--input-type=module", "-e", program], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      await once(cloud.stdout!, "data");
+      assert.ok(marked(mark).length > 0);
+      cloud.kill("SIGKILL");
+      await once(cloud, "close");
+      await using next = await openWorld(CHOICES[rung.name], { stateDir: join(world.dir, "state") });
+      assert.equal(next.sandbox.rung.name, rung.name);
+      for (let left = 200; left > 0 && marked(mark).length > 0; left--)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.deepEqual(marked(mark), []);
     });
 
     test("a crash leaves /tmp, loses the memory, and the next invocation is served", TIME, async () => {

@@ -8,7 +8,8 @@ import { AwsError } from "../../../kernel/mod.ts";
 import { bare } from "./bare.ts";
 import { bubblewrap } from "./bubblewrap.ts";
 import { cgroupProblem } from "./cgroup.ts";
-import type { Command, Inside } from "./inside.ts";
+import { FIRST_INPUT_FD, LAUNCHER_PATH, type Launch } from "./inside.ts";
+import { feed } from "./launcher.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { unshared } from "./unshared.ts";
 
@@ -27,14 +28,12 @@ export interface Rung {
   readonly layout: boolean;
   /** Each sandbox gets a uid of its own. */
   readonly ownUid: boolean;
-  command(inside: Inside): Command;
+  readonly launch: Launch;
 }
 
 type Step = Omit<Rung, "works" | "why" | "off"> & { readonly for: "root" | "user" | "both"; off(): readonly string[] };
 
 const SHARED_NET = "the network is the host's (a function must reach the cloud)";
-/** Of the programs that build a sandbox. The function's own environment never reaches them: LD_PRELOAD would be obeyed as root. */
-export const LAUNCHER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PROBE_LIMIT_MS = 10_000;
 
 const STEPS: readonly Step[] = [
@@ -47,7 +46,7 @@ const STEPS: readonly Step[] = [
     turnOn: `Note: ${SHARED_NET}.`,
     layout: true,
     ownUid: true,
-    command: (inside) => bubblewrap(inside, { root: true }),
+    launch: bubblewrap({ root: true }),
   },
   {
     name: "B",
@@ -58,7 +57,7 @@ const STEPS: readonly Step[] = [
     turnOn: `Run as root for these. Note: ${SHARED_NET}.`,
     layout: true,
     ownUid: false,
-    command: (inside) => bubblewrap(inside, { root: false }),
+    launch: bubblewrap({ root: false }),
   },
   {
     name: "C",
@@ -69,7 +68,7 @@ const STEPS: readonly Step[] = [
     turnOn: "apt install bubblewrap",
     layout: true,
     ownUid: true,
-    command: (inside) => unshared(inside, { root: true }),
+    launch: unshared({ root: true }),
   },
   {
     name: "C",
@@ -80,7 +79,7 @@ const STEPS: readonly Step[] = [
     turnOn: "apt install bubblewrap",
     layout: true,
     ownUid: false,
-    command: (inside) => unshared(inside, { root: false }),
+    launch: unshared({ root: false }),
   },
   {
     name: "E",
@@ -94,7 +93,7 @@ const STEPS: readonly Step[] = [
       "apt install bubblewrap; on Ubuntu >= 23.10 as user also: sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN",
     layout: false,
     ownUid: false,
-    command: bare,
+    launch: bare,
   },
 ];
 
@@ -136,20 +135,16 @@ async function tried(step: Step): Promise<Rung> {
 async function failure(step: Step): Promise<string | undefined> {
   const dir = await mkdtemp(join(tmpdir(), "aws-like-probe-"));
   try {
-    const command = step.command({
-      workerDir: dir,
-      uid: step.ownUid ? 0x7000_0000 : undefined,
-      binds: [],
-      start: "exec true\n",
-    });
-    const [file, ...args] = command.argv;
+    const uid = step.ownUid ? 0x7000_0000 : undefined;
+    const inputs = step.launch.input({ workerDir: dir, uid, binds: [], start: "exec true\n" });
+    const [file, ...args] = step.launch.argv(uid);
     const child = spawn(file!, args, {
       env: { PATH: LAUNCHER_PATH },
-      stdio: ["ignore", "ignore", "pipe", "ignore", ...command.fds.map(() => "pipe" as const)],
+      stdio: ["ignore", "ignore", "pipe", "ignore", ...inputs.map(() => "pipe" as const)],
       timeout: PROBE_LIMIT_MS,
       killSignal: "SIGKILL",
     });
-    feed(child.stdio.slice(4) as NodeJS.WritableStream[], command.fds);
+    feed(child.stdio.slice(FIRST_INPUT_FD) as NodeJS.WritableStream[], inputs);
     let said = "";
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       said += text;
@@ -160,13 +155,5 @@ async function failure(step: Step): Promise<string | undefined> {
     return await promise;
   } finally {
     await rm(dir, { recursive: true, force: true });
-  }
-}
-
-/** Writes each text into its pipe. A program that died before it read is known by its exit. */
-export function feed(pipes: readonly NodeJS.WritableStream[], texts: readonly Buffer[]): void {
-  for (const [index, text] of texts.entries()) {
-    pipes[index]!.on("error", () => pipes[index]!.removeAllListeners("drain"));
-    pipes[index]!.end(text);
   }
 }

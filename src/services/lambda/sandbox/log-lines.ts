@@ -9,6 +9,8 @@ const NEWLINE = 10;
 export interface Lines {
   /** Resolves at the end of the stream. */
   readonly done: Promise<void>;
+  /** The line that `onLine` has not yet taken. */
+  readonly waiting: Promise<void> | undefined;
   /** What was written without a line end is a line too, once the invocation is over. */
   flush(): void;
 }
@@ -17,6 +19,7 @@ export interface Lines {
 export function readLines(stream: Readable, onLine: (text: string) => void | Promise<void>): Lines {
   let pending: Buffer[] = [];
   let length = 0;
+  let waiting: Promise<void> | undefined;
   const emit = (): void | Promise<void> => {
     const text = Buffer.concat(pending, length).toString("utf8");
     pending = [];
@@ -33,11 +36,18 @@ export function readLines(stream: Readable, onLine: (text: string) => void | Pro
         pending.push(chunk.subarray(start, end));
         length += end - start;
         start = end === newline ? end + 1 : end;
-        const waits = end === newline || length >= LONGEST_LINE ? emit() : undefined;
-        if (waits) await waits;
+        waiting = (end === newline || length >= LONGEST_LINE ? emit() : undefined) ?? undefined;
+        if (waiting) await waiting;
+        waiting = undefined;
       }
     }
     await flush();
   };
-  return { done: read(), flush: () => void flush() };
+  return {
+    done: read(),
+    get waiting() {
+      return waiting;
+    },
+    flush: () => void flush(),
+  };
 }

@@ -12,7 +12,7 @@ export interface Loopback {
   close(): void;
 }
 
-export async function listenForRuntime(server: RuntimeServer, api: RuntimeApi, uid: number): Promise<Loopback> {
+export async function listenForRuntime(server: RuntimeServer, api: RuntimeApi, uid: () => number): Promise<Loopback> {
   const open = new Set<Socket>();
   const listener = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
     open.add(socket);
@@ -20,7 +20,7 @@ export async function listenForRuntime(server: RuntimeServer, api: RuntimeApi, u
     socket.once("error", () => socket.destroy());
     peerUid(socket).then(
       (peer) => {
-        if (peer !== uid) return socket.destroy();
+        if (peer !== uid()) return socket.destroy();
         socket.resume();
         server.adopt(socket, api, { inherited: false });
       },

@@ -24,10 +24,10 @@ export function heldKb(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + statusKb(pid, "RssAnon"), 0);
 }
 
-/** All that was started with `tag` in its environment, however it hid: the bare rung has no pid namespace. */
+/** All that was started with a variable in its environment that begins so, however it hid: the bare rung has no pid namespace. */
 export function tagged(tag: string): number[] {
   return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && readProc(`/proc/${name}/environ`)?.split("\0").includes(tag))
+    .filter((name) => /^\d+$/.test(name) && `\0${readProc(`/proc/${name}/environ`)}`.includes(`\0${tag}`))
     .map(Number);
 }
 

@@ -49,18 +49,23 @@ export class RuntimeApi {
     return this.#state === "Ready";
   }
 
-  /** Only when ready. */
+  /** Only when ready. A client that gave up waiting gets it when it asks again. */
   give(invocation: Invocation): void {
-    const response = this.#waiting!;
-    this.#waiting = undefined;
     this.#invocation = invocation;
+    this.#deliver(invocation);
+  }
+
+  #deliver(invocation: Invocation): void {
+    const response = this.#waiting;
+    this.#waiting = undefined;
+    if (!response || response.destroyed) return;
     this.#state = "Running";
     response.writeHead(200, {
       "Lambda-Runtime-Aws-Request-Id": invocation.requestId,
       "Lambda-Runtime-Deadline-Ms": `${Math.round(invocation.deadlineMs)}`,
       "Lambda-Runtime-Invoked-Function-Arn": invocation.functionArn,
       "Lambda-Runtime-Trace-Id": invocation.traceId,
-      ...(invocation.clientContext && { "Lambda-Runtime-Client-Context": invocation.clientContext }),
+      ...(invocation.clientContext && { "Lambda-Runtime-Client-Context": headerJson(invocation.clientContext) }),
       "Content-Type": "application/json",
       "Content-Length": invocation.event.length,
     });
@@ -84,9 +89,11 @@ export class RuntimeApi {
   #next(response: ServerResponse): void {
     if (this.#state === "Running" || this.#state === "InitError") this.#forbid(response, "Ready");
     else {
+      if (this.#state !== "Ready") this.#invocation = undefined;
       this.#state = "Ready";
       this.#waiting = response;
-      this.#runtime.onReady();
+      if (this.#invocation) this.#deliver(this.#invocation);
+      else this.#runtime.onReady();
     }
   }
 
@@ -186,6 +193,10 @@ function text(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) });
   response.end(body);
 }
+
+/** JSON as a header may carry it: on one line, in ASCII. */
+const headerJson = (text: string): string =>
+  text.replace(/\s/g, " ").replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 async function readBody(request: IncomingMessage): Promise<{ bytes: Buffer; tooLarge: boolean }> {
   const chunks: Buffer[] = [];

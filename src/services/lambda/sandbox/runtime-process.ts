@@ -1,12 +1,10 @@
 // One life of a runtime: the processes from the spawn to the last one's end.
-import { type ChildProcess, spawn } from "node:child_process";
-import type { Socket } from "node:net";
+import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
-import { type Cgroup, newCgroup } from "./cgroup.ts";
-import { closeWriteEnds } from "./fifo.ts";
+import type { Cgroup } from "./cgroup.ts";
 import type { Host } from "./host.ts";
 import type { Inside } from "./inside.ts";
-import { feed, LAUNCHER_PATH } from "./ladder.ts";
+import { type Launcher, launch } from "./launcher.ts";
 import { readLines } from "./log-lines.ts";
 import { heldKb, killAll, peakKb, sendKill, tagged, treeOf } from "./processes.ts";
 import type { RuntimeApi } from "./runtime-api.ts";
@@ -42,33 +40,27 @@ const WATCH_MS = 50;
 // Output that is still in the pipes when all writers are dead is there at once; a reader that a slow log holds up is not waited for longer.
 const DRAIN_LIMIT_MS = 2_000;
 
-export async function startProcess(host: Host, life: Life): Promise<RuntimeProcess> {
-  const logs = [await host.fifos.take(), await host.fifos.take()] as const;
-  const command = host.rung.command(life.inside);
-  const cgroup = newCgroup(life.memoryMb);
-  const [file, ...args] = cgroup ? ["/bin/sh", "-c", JOIN, "sh", cgroup.procs, ...command.argv] : command.argv;
-  const child = spawn(file!, args, {
-    env: { PATH: LAUNCHER_PATH },
-    cwd: "/",
-    stdio: ["ignore", logs[0].writeFd, logs[1].writeFd, "pipe", ...command.fds.map(() => "pipe" as const)],
-    detached: true,
-  });
-  closeWriteEnds(logs);
+export function startProcess(host: Host, launcher: Launcher, life: Life): RuntimeProcess {
+  const { child, cgroup } = launcher;
   const lines = [
-    readLines(logs[0].reader, (text) => life.onLine("stdout", text)),
-    readLines(logs[1].reader, (text) => life.onLine("stderr", text)),
+    readLines(launcher.stdout.reader, (text) => life.onLine("stdout", text)),
+    readLines(launcher.stderr.reader, (text) => life.onLine("stderr", text)),
   ];
-  host.server.adopt(child.stdio[3] as Socket, life.api, { inherited: true });
-  feed(child.stdio.slice(4) as NodeJS.WritableStream[], command.fds);
+  cgroup?.limit(life.memoryMb);
+  host.server.adopt(launcher.api, life.api, { inherited: true });
+  launch(launcher, host.rung.launch.input(life.inside));
   const watch = cgroup ? undefined : watchMemory(child, life.memoryMb);
   const exited = exitOf(child, cgroup, watch);
   return {
     exited,
     peakMb: () => Math.ceil(peakKb(treeOf(child.pid!)) / 1024),
     async caughtUp() {
-      // What was written before the answer is in the pipes when the answer is here: one turn of the event loop reads it.
-      await turn();
-      await turn();
+      // What was written before the answer is in the pipes when the answer is here: a turn of the event loop reads it.
+      do {
+        await Promise.all(lines.map(({ waiting }) => waiting));
+        await turn();
+        await turn();
+      } while (lines.some(({ waiting }) => waiting));
       for (const { flush } of lines) flush();
     },
     async kill() {
@@ -80,8 +72,6 @@ export async function startProcess(host: Host, life: Life): Promise<RuntimeProce
     },
   };
 }
-
-const JOIN = `echo 0 >"$1" || exit 9; shift; exec "$@"`;
 
 /** The first process of a pid namespace takes all others with it. Where there is none, the tag finds them. */
 async function killTree(host: Host, child: ChildProcess, tag: string): Promise<void> {

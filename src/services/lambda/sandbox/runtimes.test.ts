@@ -380,6 +380,50 @@ done`;
   });
 });
 
+test("AWS_LAMBDA_EXEC_WRAPPER wraps a managed runtime, and a missing one is exit status 127", TIME, async () => {
+  const files = {
+    "index.mjs": "export const handler = async () => process.env.WRAPPED;",
+    wrapper: '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n',
+  };
+  const spec = { runtime: "nodejs22.x", handler: "index.handler" };
+  const task = world.sandbox.rung.layout ? "/var/task" : ".";
+  await using run = await world.try(files, { ...spec, env: { AWS_LAMBDA_EXEC_WRAPPER: `${task}/wrapper` } });
+  assert.equal(await run.answer(), "yes");
+  await using missing = await world.try(files, { ...spec, env: { AWS_LAMBDA_EXEC_WRAPPER: "/opt/nothing" } });
+  assert.match(text(await missing.invoke()), /exit status 127/);
+});
+
+test("the client's context reaches the function in all of Unicode, over a header", TIME, async () => {
+  const app =
+    "def handler(event, context): return [context.client_context.custom, context.client_context.client.app_title]";
+  await using run = await world.try({ "app.py": app }, { runtime: "python3.13", handler: "app.handler" });
+  const clientContext = JSON.stringify({ custom: { a: "ü\u{1f600}\n" }, client: { app_title: "x" } }, null, 2);
+  assert.deepEqual(json(await run.invoke({}, { clientContext })), [{ a: "ü\u{1f600}\n" }, "x"]);
+});
+
+test("a streamed response is collected, and an error in its trailers is the function's", TIME, async () => {
+  const bootstrap = `#!/usr/bin/env python3
+import http.client, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+base = "/2018-06-01/runtime/invocation/"
+while True:
+    api.request("GET", base + "next")
+    answer = api.getresponse()
+    fail = answer.read() == b"1"
+    trailers = b"Lambda-Runtime-Function-Error-Type: Function.Broken\\r\\nLambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\\r\\n" if fail else b""
+    api.putrequest("POST", base + answer.headers["Lambda-Runtime-Aws-Request-Id"] + "/response")
+    for name, value in (("Lambda-Runtime-Function-Response-Mode", "streaming"), ("Transfer-Encoding", "chunked"), ("Trailer", "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body")):
+        api.putheader(name, value)
+    api.endheaders()
+    api.send(b"3\\r\\nabc\\r\\n3\\r\\ndef\\r\\n0\\r\\n" + trailers + b"\\r\\n")
+    assert api.getresponse().read()
+`;
+  await using run = await world.try({ bootstrap });
+  assert.equal(text(await run.invoke(0)), "abcdef");
+  const failed = await run.invoke(1);
+  assert.deepEqual([json(failed), failed.error], [{ a: 1 }, { type: "Function.Broken", kind: "function" }]);
+});
+
 test("a runtime that this host cannot run is refused by name", TIME, async () => {
   await assert.rejects(world.try({ "App.class": "" }, { runtime: "java21" }), {
     name: "InvalidRuntimeException",

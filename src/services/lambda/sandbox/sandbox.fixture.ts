@@ -4,18 +4,28 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Config } from "../../../kernel/mod.ts";
 import { realNow } from "./real-time.ts";
-import { type LogLine, openSandbox, type Result, type Sandbox, type Spec, type Worker } from "./sandbox.ts";
+import {
+  type Invocation,
+  type LogLine,
+  openSandbox,
+  type Result,
+  type Sandbox,
+  type Spec,
+  type Worker,
+} from "./sandbox.ts";
 
 export interface Files {
   readonly [path: string]: string;
 }
+
+type InvokeOptions = Partial<Pick<Invocation, "timeoutMs" | "signal" | "requestId" | "clientContext">>;
 
 export interface Trial extends AsyncDisposable {
   readonly worker: Worker;
   readonly lines: LogLine[];
   /** The texts of stdout and stderr, or of one stream. */
   log(stream?: LogLine["stream"]): string[];
-  invoke(event?: unknown, options?: { timeoutMs?: number; signal?: AbortSignal; requestId?: string }): Promise<Result>;
+  invoke(event?: unknown, options?: InvokeOptions): Promise<Result>;
   /** Invokes and reads the answer as JSON. */
   answer(event?: unknown, options?: { timeoutMs?: number }): Promise<unknown>;
 }
@@ -31,7 +41,7 @@ export const ARN = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
 export async function openWorld(
   choice: Config["sandbox"] = "auto",
-  options: { initLimitMs?: number } = {},
+  options: { initLimitMs?: number; stateDir?: string } = {},
 ): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), "aws-like-sandbox-"));
   const notices: string[] = [];
@@ -84,7 +94,7 @@ async function writeFiles(codeDir: string, files: Files): Promise<void> {
 
 function trial(worker: Worker, lines: LogLine[]): Trial {
   let count = 0;
-  const invoke: Trial["invoke"] = async (event = {}, { timeoutMs = 5_000, signal, requestId } = {}) => {
+  const invoke: Trial["invoke"] = async (event = {}, { timeoutMs = 5_000, requestId, ...more } = {}) => {
     const result = await worker.invoke({
       requestId: requestId ?? `request-${++count}`,
       event: Buffer.from(JSON.stringify(event)),
@@ -92,7 +102,7 @@ function trial(worker: Worker, lines: LogLine[]): Trial {
       deadlineMs: realNow() + timeoutMs,
       timeoutMs,
       traceId: "Root=1-65a1b2c3-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=0",
-      ...(signal && { signal }),
+      ...more,
     });
     await worker.settled();
     return result;

@@ -1,20 +1,29 @@
 // Rung C: the layout of rungs A and B made with unshare(1), mount(8) and pivot_root(8), for a host without bubblewrap.
 // As root without a user namespace, and setpriv takes the sandbox's own uid; as user within one, as its powerless root.
-import { type Bind, type Command, HOST_DIRS, HOST_ETC, HOST_LINKS, type Inside, quoted } from "./inside.ts";
+import {
+  type Bind,
+  DIE_WITH_PARENT,
+  HOST_DIRS,
+  HOST_ETC,
+  HOST_LINKS,
+  type Inside,
+  type Launch,
+  quoted,
+} from "./inside.ts";
 
 const LAYOUT_FD = 4;
 const START_FD = 5;
 
-export function unshared(inside: Inside, { root }: { root: boolean }): Command {
-  const namespaces = root
-    ? ["--mount", "--pid", "--ipc", "--uts"]
-    : ["--user", "--map-root-user", "--mount", "--pid", "--ipc", "--uts"];
-  return {
+export const unshared = ({ root }: { root: boolean }): Launch => ({
+  argv: () => [
+    ...DIE_WITH_PARENT,
+    ...["unshare", ...(root ? [] : ["--user", "--map-root-user"]), "--mount", "--pid", "--ipc", "--uts"],
     // Both scripts come through sockets, which have no name to open: read them whole.
-    argv: ["unshare", ...namespaces, "--fork", "--kill-child", "/bin/sh", "-c", `eval "$(cat <&${LAYOUT_FD})"`],
-    fds: [Buffer.from(layout(inside, root)), Buffer.from(`exec ${START_FD}<&-\n${inside.start}`)],
-  };
-}
+    ...["--fork", "--kill-child", "/bin/sh", "-c", `eval "$(cat <&${LAYOUT_FD})"`],
+  ],
+  inputs: 2,
+  input: (inside) => [Buffer.from(layout(inside, root)), Buffer.from(`exec ${START_FD}<&-\n${inside.start}`)],
+});
 
 const DIRS = "usr etc/ssl tmp opt var/task var/runtime var/lang/bin proc dev old";
 const DEVICES = "null zero full random urandom";

@@ -3,7 +3,7 @@ import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
 import { diskUse } from "./disk-use.ts";
-import { environment, type Places, placesOf } from "./environment.ts";
+import { environment, type Places, placesOf, TAG } from "./environment.ts";
 import {
   exited,
   type Failure,
@@ -58,7 +58,7 @@ interface Plan {
 class ExecutionEnvironment implements Worker {
   readonly #host: Host;
   readonly #plan: Plan;
-  readonly #uid: number | undefined;
+  #uid: number | undefined;
   readonly #api: RuntimeApi;
   #loopback: Loopback | undefined;
   #process: RuntimeProcess | undefined;
@@ -74,7 +74,6 @@ class ExecutionEnvironment implements Worker {
   constructor(host: Host, plan: Plan) {
     this.#host = host;
     this.#plan = plan;
-    this.#uid = host.takeUid();
     this.#api = new RuntimeApi({
       onReady: () => this.#ending.resolve({ kind: "ready" }),
       onInitError: (answer) => this.#ending.resolve({ kind: "initError", answer }),
@@ -92,7 +91,7 @@ class ExecutionEnvironment implements Worker {
   }
 
   async open(): Promise<void> {
-    this.#loopback = await listenForRuntime(this.#host.server, this.#api, this.#uid ?? process.getuid!());
+    this.#loopback = await listenForRuntime(this.#host.server, this.#api, () => this.#uid ?? process.getuid!());
     this.#initMs = await this.#init("init", this.#host.initLimitMs).then((init) =>
       init.failure ? undefined : init.ms,
     );
@@ -200,7 +199,7 @@ class ExecutionEnvironment implements Worker {
     if ("message" in program) return noEntrypoint(this.#invocation?.requestId ?? "", program);
     this.#ending = Promise.withResolvers();
     this.#api.restart();
-    const tag = `${process.pid}-${dir}`;
+    const tag = `${process.pid}-${dir}:`;
     const env = environment(spec, { places, program, runtimeApi: this.#loopback!.address, tag });
     const { rung } = this.#host;
     const start = startScript({
@@ -210,15 +209,20 @@ class ExecutionEnvironment implements Worker {
       fileMb: spec.ephemeralMb,
       ownProcessCount: rung.layout,
     });
-    const started = await startProcess(this.#host, {
+    // The first launcher brings the uid of this environment, which owns its /tmp from then on.
+    const launcher = await this.#host.launchers.take(this.#uid);
+    this.#uid = launcher.uid;
+    const started = startProcess(this.#host, launcher, {
       inside: { workerDir: dir, uid: this.#uid, binds: rung.layout ? this.#binds(program) : [], start },
       memoryMb: spec.memoryMb,
-      tag: `_SANDBOX_ID=${tag}`,
+      tag: `${TAG}=${tag}`,
       api: this.#api,
       onLine: (stream, text) => this.#say(stream, text),
     });
     this.#process = started;
     started.exited.then((exit) => this.#exited(started, exit));
+    // Disposed while the pipes were made.
+    if (this.#state === "dead") this.#ending.resolve({ kind: "aborted" });
     const ending = await this.#end(limitMs);
     if (ending.kind === "ready") return undefined;
     await this.#kill();
