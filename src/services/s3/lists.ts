@@ -35,7 +35,7 @@ export const lists = defineOperations("s3", {
   ListObjects: {
     access: listAccess("ListBucket"),
     async handle(ctx, input) {
-      const ask = asked(input, "max-keys", input.MaxKeys);
+      const ask = asked(input, "maxKeys", input.MaxKeys);
       const marker = storedKey(input.Marker ?? "");
       const bucket = await bucketOf(ctx, input);
       const page = await objectPage(ctx, bucket, ask, fromMarker(marker, ask.prefix, ask.delimiter));
@@ -55,7 +55,7 @@ export const lists = defineOperations("s3", {
   ListObjectsV2: {
     access: listAccess("ListBucket"),
     async handle(ctx, input) {
-      const ask = asked(input, "max-keys", input.MaxKeys);
+      const ask = asked(input, "maxKeys", input.MaxKeys);
       const { ContinuationToken: token, StartAfter } = input;
       if (token === "")
         throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token");
@@ -80,7 +80,7 @@ export const lists = defineOperations("s3", {
   ListObjectVersions: {
     access: listAccess("ListBucketVersions"),
     async handle(ctx, input) {
-      const ask = asked(input, "max-keys", input.MaxKeys);
+      const ask = asked(input, "maxKeys", input.MaxKeys);
       const { KeyMarker = "", VersionIdMarker = "" } = input;
       if (VersionIdMarker !== "" && KeyMarker === "")
         throw errors.invalidArgument(

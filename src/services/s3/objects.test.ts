@@ -97,6 +97,17 @@ for (const [range, expected, contentRange] of [
     assert.equal(get.$metadata.httpStatusCode, contentRange ? 206 : 200);
   });
 
+test("an Expires that is no date is given back as it was sent, once", async () => {
+  const { Bucket } = await newBucket();
+  const url = await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key: "k" }));
+  await fetch(url, { method: "PUT", body: "x", headers: { expires: "whenever" } });
+  const head = await s3.send(new HeadObjectCommand({ Bucket, Key: "k" }));
+  assert.equal(head.ExpiresString, "whenever");
+  const answer = await fetch(await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key: "k" })));
+  assert.deepEqual([answer.headers.get("expires"), answer.headers.get("expiresstring")], ["whenever", null]);
+  assert.ok(answer.headers.get("x-amz-id-2"));
+});
+
 test("GetObject refuses a range beyond the object with InvalidRange, and says how large it is", async () => {
   const { Bucket } = await newBucket();
   await s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "12345678" }));

@@ -11,7 +11,13 @@ export const quirks: Quirks = {
   input: (_operation, input, request) => withRequest(input as object, request),
 
   output(operation, output, answer) {
-    const headers = { ...answer.headers, ...extended(answer) };
+    // ExpiresString is the SDKs' invention for an Expires that is no date: on the wire there is the header as it was put.
+    const { expiresstring, ...modelled } = answer.headers;
+    const headers = {
+      ...modelled,
+      ...extended(answer),
+      ...(expiresstring !== undefined && { expires: expiresstring }),
+    };
     // A part or a range is a 206; the model knows 200 only.
     const status = output?.ContentRange === undefined ? answer.status : 206;
     if (operation === "GetBucketLocation") return { status, headers, body: location(output) };
@@ -23,7 +29,7 @@ export const quirks: Quirks = {
   },
 
   error(_operation, error, answer, request) {
-    const headers = { ...answer.headers, ...extended(answer), ...headersOf(error) };
+    const headers = { ...answer.headers, ...headersOf(error) };
     // A client waits for the body that a Content-Length of a 304 would announce.
     if (error.status === 304) {
       const { "content-length": _, "content-type": __, ...rest } = headers;
