@@ -28,7 +28,6 @@ export const errors = {
       400,
       "Client token that was used with a different set of parameters is being reused",
     ),
-  accessDenied: (message: string) => new AwsError("AccessDeniedException", 400, message),
   /** What we do not do yet is refused by name, never ignored. */
   notImplemented: (what: string) => new AwsError("NotImplemented", 501, `${what} is not implemented by aws-like.`),
 } as const;

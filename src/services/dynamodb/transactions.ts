@@ -36,7 +36,7 @@ export const transactions = defineOperations("dynamodb", {
     access: (ctx, input) =>
       Promise.all(
         (input.TransactItems ?? []).map((item) => {
-          const { Put, Update, Delete, ConditionCheck } = item;
+          const { Put, Update, Delete, ConditionCheck } = oneAction(item);
           const key = Update ?? Delete ?? ConditionCheck;
           const action = Put ? "PutItem" : Update ? "UpdateItem" : Delete ? "DeleteItem" : "ConditionCheckItem";
           return onItems(ctx, action, {
@@ -134,14 +134,18 @@ interface Request {
   readonly action: Action;
 }
 
+function oneAction(item: TransactItem): TransactItem {
+  const { Put, Update, Delete, ConditionCheck } = item;
+  if ([Put, Update, Delete, ConditionCheck].filter((action) => action !== undefined).length !== 1)
+    throw errors.validation("TransactItems can only contain one of Check, Put, Update or Delete");
+  return item;
+}
+
 function prepare({ Put, Update, Delete, ConditionCheck }: TransactItem): Request {
-  const given = [Put, Update, Delete, ConditionCheck].filter((action) => action !== undefined);
-  if (given.length !== 1) throw errors.validation("TransactItems can only contain one of Check, Put, Update or Delete");
-  const tableName = given[0]!.TableName;
-  if (Put) return { tableName, action: putAction(Put) };
-  if (Update) return { tableName, action: updateAction(Update) };
-  if (Delete) return { tableName, action: deleteAction(Delete) };
-  return { tableName, action: deleteAction(ConditionCheck!, "ConditionCheck") };
+  if (Put) return { tableName: Put.TableName, action: putAction(Put) };
+  if (Update) return { tableName: Update.TableName, action: updateAction(Update) };
+  if (Delete) return { tableName: Delete.TableName, action: deleteAction(Delete) };
+  return { tableName: ConditionCheck?.TableName, action: deleteAction(ConditionCheck!, "ConditionCheck") };
 }
 
 interface Opened {

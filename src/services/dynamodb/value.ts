@@ -98,6 +98,8 @@ export const deeper = (depth: number): void => {
 };
 
 function soundSet(value: AttributeValue, type: "SS" | "NS" | "BS"): AttributeValue {
+  // A JSON null within a set is no member of any type.
+  if ((value[type] as readonly unknown[]).some((element) => element == null)) throw errors.validation(EMPTY);
   if (type === "BS") {
     const texts = value.BS!.map(base64);
     if (texts.length === 0) throw errors.invalid("Binary sets should not be empty");

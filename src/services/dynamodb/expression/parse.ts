@@ -7,6 +7,7 @@ import { lex, syntaxError, type Token } from "./lex.ts";
 const MOST_BYTES = 4096;
 const MOST_OPERATORS = 300;
 const MOST_IN_OPERANDS = 100;
+const DEEPEST_PATH = 32;
 /** Deeper recursion than any expression of 300 operators needs. */
 const DEEPEST_PARENTHESES = 320;
 
@@ -228,7 +229,13 @@ class Words {
         parts.push(Number(this.#next.text));
         this.#at++;
         this.#expect("]");
-      } else return { kind: "path", parts };
+      } else {
+        if (parts.length > DEEPEST_PATH)
+          throw errors.validation(
+            `Invalid ${this.#label}: The document path has too many nesting elements; nesting levels: ${parts.length}`,
+          );
+        return { kind: "path", parts };
+      }
     }
   }
 
