@@ -66,11 +66,17 @@ function inotify(): Finding[] {
 
 async function sandbox(): Promise<Finding[]> {
   const { probe } = await import("../services/lambda/sandbox/sandbox.ts");
-  return (await probe()).map((rung) => [
-    rung.works ? "ok" : "warn",
-    "sandbox",
-    `${rung.name}: ${rung.title}${rung.why ? ` (${rung.why})` : ""}`,
-  ]);
+  const rungs = await probe();
+  const taken = rungs.find((rung) => rung.works);
+  const findings: Finding[] = rungs.map((rung) => {
+    const note = rung === taken ? " (functions run in this one)" : rung.works ? "" : `: ${rung.why}`;
+    return [rung.works ? "ok" : "warn", "sandbox", `${rung.name}  ${rung.title}${note}`];
+  });
+  if (!taken) return [...findings, ["bad", "sandbox", "none works: functions cannot run here"]];
+  findings.push(["ok", "", `   protects against: ${taken.protectsAgainst.join("; ")}`]);
+  for (const off of taken.off) findings.push(["warn", "", `   off: ${off}`]);
+  if (taken.off.length > 0) findings.push(["ok", "", `   ${taken.turnOn}`]);
+  return findings;
 }
 
 function postgres(): Finding {

@@ -4,7 +4,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Aws, start } from "../aws.ts";
 import { type Account, type Config, defaults } from "../config.ts";
-import { openTemplate } from "../template/mod.ts";
+import type { Entry } from "../kernel/journal.ts";
+import { openTemplate, TemplateFault } from "../template/mod.ts";
 import { version } from "../version.ts";
 import { type Command, type Environment, print, UserError } from "./command.ts";
 import { terminal } from "./terminal.ts";
@@ -32,9 +33,13 @@ export const command: Command = {
     await using aws = await start({ ...config, show }).catch((error: Error) => {
       throw new UserError(sentenceOf(error, config));
     });
-    await using template = await openTemplate(aws, { file: join(config.dir, "template.yaml"), parameters });
     greet(aws);
-    await template.deploy();
+    const say = (level: Entry["level"], text: string) =>
+      show({ at: aws.now(), level, id: "template", from: "template", text });
+    await using template = await openTemplate(aws, { file: join(config.dir, "template.yaml"), parameters, say });
+    await template.deploy().catch((error: Error) => {
+      throw error instanceof TemplateFault ? new UserError(error.message) : error;
+    });
     await untilStopped();
   },
 };

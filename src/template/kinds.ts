@@ -1,0 +1,21 @@
+// The register: which types of resources are understood. One line each.
+import { table } from "./dynamodb.ts";
+import { rule } from "./events.ts";
+import { policy, role } from "./iam.ts";
+import type { Kind } from "./kind.ts";
+import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
+import { bucket } from "./s3.ts";
+import { queue, queuePolicy } from "./sqs.ts";
+
+export const kinds: Readonly<Record<string, Kind>> = {
+  "AWS::DynamoDB::Table": table,
+  "AWS::Events::Rule": rule,
+  "AWS::IAM::Policy": policy,
+  "AWS::IAM::Role": role,
+  "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
+  "AWS::Lambda::Function": lambdaFunction,
+  "AWS::Lambda::Permission": permission,
+  "AWS::S3::Bucket": bucket,
+  "AWS::SQS::Queue": queue,
+  "AWS::SQS::QueuePolicy": queuePolicy,
+};

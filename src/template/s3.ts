@@ -1,0 +1,93 @@
+// AWS::S3::Bucket. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html
+import { type Call, defineKind, type Subject, unless } from "./kind.ts";
+import { listOf, record, type Value } from "./shape.ts";
+
+const filter = record({ S3Key: record({ Rules: listOf(record({ Name: "text", Value: "text" }, ["Name", "Value"])) }) });
+const shape = record({
+  BucketName: "text",
+  VersioningConfiguration: record({ Status: "text" }, ["Status"]),
+  NotificationConfiguration: record({
+    LambdaConfigurations: listOf(record({ Event: "text", Function: "text", Filter: filter }, ["Event", "Function"])),
+    QueueConfigurations: listOf(record({ Event: "text", Queue: "text", Filter: filter }, ["Event", "Queue"])),
+    TopicConfigurations: listOf(record({ Event: "text", Topic: "text", Filter: filter }, ["Event", "Topic"])),
+  }),
+  Tags: listOf(record({ Key: "text", Value: "text" }, ["Key", "Value"])),
+});
+type Bucket = Subject<Value<typeof shape>>;
+
+/** Says, when a bucket is made, which directory of the workspace it is. */
+const DIRECTORY_TAG = "aws-like:directory";
+
+export const bucket = defineKind<typeof shape>({
+  shape,
+  named: "BucketName",
+  longestName: 63,
+  lowerCase: true,
+  fixed: [],
+  identify: (name, { region }) => ({
+    ref: name,
+    attributes: {
+      Arn: `arn:aws:s3:::${name}`,
+      DomainName: `${name}.s3.amazonaws.com`,
+      RegionalDomainName: `${name}.s3.${region}.amazonaws.com`,
+    },
+  }),
+  exists: async (call, { name }) =>
+    (await unless(call("s3", "HeadBucket", { Bucket: name }), "NoSuchBucket", "NotFound")) !== undefined,
+  async create(call, subject, { region }) {
+    const tags = tagsOf(subject);
+    await call("s3", "CreateBucket", {
+      Bucket: subject.name,
+      CreateBucketConfiguration: {
+        ...(region !== "us-east-1" && { LocationConstraint: region as "eu-west-1" }),
+        ...(tags.length > 0 && { Tags: tags }),
+      },
+    });
+    if (subject.properties.VersioningConfiguration) await putVersioning(call, subject);
+    if (subject.properties.NotificationConfiguration) await putNotification(call, subject);
+  },
+  async update(call, subject, _place, before) {
+    const was = before?.properties;
+    const is = subject.properties;
+    // A bucket that was versioned once is never unversioned again: only suspended, as on AWS.
+    if (is.VersioningConfiguration || was?.VersioningConfiguration) await putVersioning(call, subject);
+    if (is.NotificationConfiguration || was?.NotificationConfiguration || !before) await putNotification(call, subject);
+    const tags = tagsOf(subject);
+    if (tags.length > 0) await call("s3", "PutBucketTagging", { Bucket: subject.name, Tagging: { TagSet: tags } });
+    else if (before && tagsOf(before).length > 0) await call("s3", "DeleteBucketTagging", { Bucket: subject.name });
+  },
+  async remove(call, { name }) {
+    const answer = call("s3", "DeleteBucket", { Bucket: name }).then(() => true);
+    return (await unless(answer, "BucketNotEmpty")) ?? false;
+  },
+});
+
+const tagsOf = ({ directory, properties }: Bucket) => [
+  ...(directory === undefined ? [] : [{ Key: DIRECTORY_TAG, Value: directory }]),
+  ...(properties.Tags ?? []),
+];
+
+async function putVersioning(call: Call, { name, properties }: Bucket): Promise<void> {
+  const status = (properties.VersioningConfiguration?.Status ?? "Suspended") as "Enabled";
+  await call("s3", "PutBucketVersioning", { Bucket: name, VersioningConfiguration: { Status: status } });
+}
+
+/** CloudFormation's names for what the API calls otherwise. */
+async function putNotification(call: Call, { name, properties }: Bucket): Promise<void> {
+  const given = properties.NotificationConfiguration;
+  const common = ({ Event, Filter }: { Event: string; Filter?: Value<typeof filter> | undefined }) => ({
+    Events: [Event as "s3:ObjectCreated:*"],
+    ...(Filter?.S3Key?.Rules && { Filter: { Key: { FilterRules: Filter.S3Key.Rules as { Name: "prefix" }[] } } }),
+  });
+  await call("s3", "PutBucketNotificationConfiguration", {
+    Bucket: name,
+    NotificationConfiguration: {
+      LambdaFunctionConfigurations: given?.LambdaConfigurations?.map((one) => ({
+        ...common(one),
+        LambdaFunctionArn: one.Function,
+      })),
+      QueueConfigurations: given?.QueueConfigurations?.map((one) => ({ ...common(one), QueueArn: one.Queue })),
+      TopicConfigurations: given?.TopicConfigurations?.map((one) => ({ ...common(one), TopicArn: one.Topic })),
+    },
+  });
+}
