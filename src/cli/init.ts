@@ -1,7 +1,7 @@
 // A workspace from the example: what a trainee begins with.
 import { existsSync } from "node:fs";
 import { cp, readdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Command, print, UserError } from "./command.ts";
 
@@ -18,7 +18,8 @@ export const command: Command = {
     if (!dir) throw new UserError("say which directory to make: aws-like init my-workspace");
     if (!example) throw new UserError("the example is missing from this installation");
     if (existsSync(dir) && (await readdir(dir)).length > 0) throw new UserError(`${resolve(dir)} is not empty`);
-    await cp(example, dir, { recursive: true });
+    // What only keeps an empty directory in git would be an object in the bucket.
+    await cp(example, dir, { recursive: true, filter: (path) => basename(path) !== ".gitkeep" });
     print(`made ${resolve(dir)}; next: cd ${dir} && aws-like up`);
   },
 };

@@ -45,7 +45,7 @@ export function plan(text: string, { place, parameters }: PlanOptions): Plan {
   });
   const outputs = [...template.outputs].map(([name, value]) => {
     const path = `Outputs.${name}`;
-    const lookup = names.lookup(path, new Set());
+    const lookup = names.lookup(new Set());
     const result = resolve(value, { scope: { ...scope, resource: lookup }, path });
     return [name, String(convert("text", result ?? value, path))] as const;
   });
@@ -79,7 +79,7 @@ function planOne(resource: Resource, { names, scope, place, needs }: Planning): 
   convert(kind.shape, resource.properties, path);
   if (directory !== undefined && type !== "AWS::S3::Bucket")
     throw new TemplateError(line, `Resources.${id}.Metadata.AwsLike`, "only a bucket is a directory");
-  const lookup = names.lookup(path, needs);
+  const lookup = names.lookup(needs);
   const resolved = resolve(resource.properties, { scope: { ...scope, resource: lookup }, path }) as Fields;
   const converted = convert(kind.shape, resolved, path) as Readonly<Record<string, unknown>>;
   const properties = kind.prepare?.(converted, resolved, { dir: place.dir, path }) ?? converted;
@@ -111,8 +111,8 @@ class Names {
   }
 
   /** What resolve() asks; who is asked for is noted in `needs`. */
-  lookup(path: string, needs: Set<string>): NonNullable<Scope["resource"]> {
-    return (id, attribute, line) => {
+  lookup(needs: Set<string>): NonNullable<Scope["resource"]> {
+    return (id, attribute, { line, path }) => {
       const resource = this.#resources.get(id);
       if (!resource) throw new TemplateError(line, path, `there is no resource or parameter ${id}`);
       needs.add(id);
@@ -148,7 +148,7 @@ class Names {
     const given: Node | undefined = properties.fields.get(name);
     if (!given) return undefined;
     const path = `Resources.${id}.Properties.${name}`;
-    const resolved = resolve(given, { scope: { ...this.#scope, resource: this.lookup(path, new Set()) }, path });
+    const resolved = resolve(given, { scope: { ...this.#scope, resource: this.lookup(new Set()) }, path });
     return resolved && String(convert("text", resolved, path));
   }
 }

@@ -9,7 +9,7 @@ export interface Scope {
    * The value of a resource: `attribute` is absent for Ref. Without it, what speaks of resources is left as it is: SAM is expanded so.
    * Throws TemplateError where there is no such resource or attribute.
    */
-  resource?(id: string, attribute: string | undefined, line: number): string;
+  resource?(id: string, attribute: string | undefined, from: { readonly line: number; readonly path: string }): string;
 }
 
 export interface Place {
@@ -38,8 +38,8 @@ export function holds(name: string, line: number, at: At): boolean {
   const condition = at.scope.conditions.get(name);
   if (!condition) throw new TemplateError(line, at.path, `there is no condition ${name}`);
   const path = `Conditions.${name}`;
-  const resource = (id: string, _attribute: string | undefined, at: number) => {
-    throw new TemplateError(at, path, `there is no parameter ${id}; conditions know no resources`);
+  const resource = (id: string, _attribute: string | undefined, from: { line: number }) => {
+    throw new TemplateError(from.line, path, `there is no parameter ${id}; conditions know no resources`);
   };
   return truth(condition, { scope: { ...at.scope, resource }, path });
 }
@@ -63,7 +63,7 @@ function resolveCall(given: Call, at: At): Node | undefined {
 const functions: Readonly<Record<string, (given: Call, at: At) => Node>> = {
   "Fn::GetAtt": (given, at) => {
     const [id, attribute] = arguments_(given, 2, at).map((one) => textOf(resolveTo(one, at), at));
-    return text(given.line, at.scope.resource!(id!, attribute!, given.line));
+    return text(given.line, at.scope.resource!(id!, attribute!, { line: given.line, path: at.path }));
   },
   "Fn::Sub": (given, at) => {
     const [pattern, variables] = given.argument.kind === "list" ? arguments_(given, 2, at) : [given.argument];
@@ -74,7 +74,10 @@ const functions: Readonly<Record<string, (given: Call, at: At) => Node>> = {
       if (known) return textOf(resolveTo(known, at), at);
       const dot = name.indexOf(".");
       if (dot < 0) return textOf(resolveTo(call(given.line, "Ref", name.trim()), at), at);
-      return at.scope.resource!(name.slice(0, dot).trim(), name.slice(dot + 1).trim(), given.line);
+      return at.scope.resource!(name.slice(0, dot).trim(), name.slice(dot + 1).trim(), {
+        line: given.line,
+        path: at.path,
+      });
     });
     return text(given.line, value);
   },
@@ -110,7 +113,7 @@ function ref(name: string, line: number, at: At): Node | undefined {
   const parameter = at.scope.parameters.get(name);
   if (parameter) return { ...parameter, line };
   if (!at.scope.resource) return call(line, "Ref", name);
-  return text(line, at.scope.resource(name, undefined, line));
+  return text(line, at.scope.resource(name, undefined, { line, path: at.path }));
 }
 
 function pseudoParameter(name: string, { account, region, stack }: Place): string | undefined {

@@ -60,7 +60,7 @@ const CREATED_BY = { Key: "lambda:createdBy", Value: "SAM" };
 
 type Resources = Map<string, Resource>;
 
-/** `template`'s resources are reduced: only what speaks of resources is still to be resolved. Throws TemplateError. */
+/** What is expanded stays where it was written; what it brings along comes last. `template`'s resources are reduced: only what speaks of resources is still to be resolved. Throws TemplateError. */
 export function expandServerless(template: Template): Resources {
   if (template.globals) convert(GLOBAL, template.globals, "Globals");
   const expanded: Resources = new Map(template.resources);
@@ -74,7 +74,6 @@ export function expandServerless(template: Template): Resources {
         `Resources.${id}`,
         expand ? `${type} needs Transform: ${TRANSFORM}` : `aws-like does not understand the type ${type}`,
       );
-    expanded.delete(id);
     expand(resource, expanded, template);
   }
   return expanded;
@@ -376,7 +375,7 @@ interface New {
 
 /** A resource that stands where `origin` stands. */
 function make(into: Resources, origin: Resource, { id, type, dependsOn = [], properties }: New): void {
-  if (into.has(id))
+  if (id !== origin.id && into.has(id))
     throw new TemplateError(into.get(id)!.line, `Resources.${id}`, `this is the id of what ${origin.id} is made of`);
   const { line, condition, retain, directory } = origin;
   into.set(id, {

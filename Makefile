@@ -1,0 +1,33 @@
+# aws-like. Every target first brings what it needs into the checkout (tools/setup.sh): a Node >= 24 and node_modules. Nothing is global.
+#
+#   make run     makes ./workspace from example/ (once), starts the cloud in it and keeps running
+#   make demo    plays the story without a terminal: start, drop three files, show what became of them, stop
+#   make test    all tests            make check   types, format and lint
+#   make bench   the benchmarks       make clean   removes what make brought, but no workspace
+NODE := $(CURDIR)/.node/bin/node
+ARGS ?=
+
+.PHONY: run demo test check bench clean setup
+
+run: setup
+	@[ -e workspace ] || $(NODE) bin/aws-like init workspace
+	@exec $(NODE) bin/aws-like up --dir workspace $(ARGS)
+
+demo: setup
+	@$(NODE) tools/demo.ts
+
+test: setup
+	@PATH="$(dir $(NODE)):$$PATH" $(NODE) tools/test.ts $(ARGS)
+
+check: setup
+	@PATH="$(dir $(NODE)):$$PATH" $(NODE) node_modules/typescript/bin/tsc
+	@$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
+
+bench: setup
+	@for file in bench/*.ts; do echo "== $$file"; PATH="$(dir $(NODE)):$$PATH" $(NODE) $$file || exit 1; done
+
+clean:
+	rm -rf node_modules .node dist
+
+setup:
+	@tools/setup.sh
