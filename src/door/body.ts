@@ -12,7 +12,8 @@ export const MAX_BODY_BYTES = 72 * 1024 * 1024;
 export async function readBody(body: Readable, limit = MAX_BODY_BYTES): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  // Not destroyed when we stop reading: the refusal is still to be sent over its socket.
+  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limit)
       throw new AwsError("RequestEntityTooLarge", 413, `Request body exceeds the maximum of ${limit} bytes`);
