@@ -19,7 +19,9 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { cloud, failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
+
+const { cloud, newBucket, s3 } = await startCloudWithBuckets();
 
 const other = cloud.client(S3Client, { accessKeyId: "111122223333", secretAccessKey: "test" });
 const create = (Bucket: string, more: Partial<CreateBucketCommandInput> = {}, client = s3) =>

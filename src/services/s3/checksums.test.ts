@@ -8,8 +8,10 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import fc from "fast-check";
-import { cloud, failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
 import { type Algorithm, algorithms, joinChecksums, openDigest } from "./checksums.ts";
+
+const { cloud, newBucket, s3 } = await startCloudWithBuckets();
 
 // "123456789": https://reveng.sourceforge.io/crc-catalogue/all.htm
 for (const [algorithm, check] of [

@@ -11,7 +11,9 @@ import {
   PutObjectCommand,
   PutObjectTaggingCommand,
 } from "@aws-sdk/client-s3";
-import { failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
+
+const { newBucket, s3 } = await startCloudWithBuckets();
 
 async function source() {
   const { Bucket, directory } = await newBucket();

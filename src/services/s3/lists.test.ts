@@ -8,9 +8,11 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import fc from "fast-check";
-import { failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
 import { afterPrefix, compareStored, keyOf, storedKey } from "./keys.ts";
 import { fromMarker, readPage } from "./listing.ts";
+
+const { newBucket, s3 } = await startCloudWithBuckets();
 
 async function bucketWith(keys: readonly string[]): Promise<string> {
   const { Bucket } = await newBucket();

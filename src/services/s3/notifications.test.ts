@@ -18,7 +18,7 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { arnOf, startCloudWithRole } from "../../../test/lambda.ts";
-import { failure } from "../../../test/s3-fixture.ts";
+import { failure } from "../../../test/s3.ts";
 import { formEncoded } from "./events.ts";
 
 const cloud = await startCloudWithRole();

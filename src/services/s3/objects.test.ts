@@ -16,7 +16,9 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
-import { cloud, failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
+
+const { cloud, newBucket, s3 } = await startCloudWithBuckets();
 
 const text = async (bucket: string, key: string, more = {}) =>
   (await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...more }))).Body!.transformToString();

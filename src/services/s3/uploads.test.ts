@@ -20,7 +20,9 @@ import {
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import { cloud, failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
+
+const { cloud, newBucket, s3 } = await startCloudWithBuckets();
 
 const MB5 = 5 * 1024 ** 2;
 const big = Buffer.alloc(MB5 + 1, "a");

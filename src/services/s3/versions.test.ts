@@ -13,7 +13,9 @@ import {
   PutBucketVersioningCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
-import { cloud, failure, newBucket, s3 } from "../../../test/s3-fixture.ts";
+import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
+
+const { cloud, newBucket, s3 } = await startCloudWithBuckets();
 
 const put = (Bucket: string, Body: string, Key = "k") => s3.send(new PutObjectCommand({ Bucket, Key, Body }));
 const text = async (Bucket: string, VersionId?: string, Key = "k") =>
