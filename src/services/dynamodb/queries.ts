@@ -35,7 +35,7 @@ export const queries = defineOperations("dynamodb", {
         }),
       }),
     async handle(ctx, input) {
-      detecting(() => selectRules(input));
+      detecting(() => selectRules(input), /./);
       const expressions = readExpressions(input, [
         "FilterExpression",
         "KeyConditionExpression",

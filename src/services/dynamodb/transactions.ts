@@ -51,6 +51,7 @@ export const transactions = defineOperations("dynamodb", {
       ),
     async handle(ctx, input) {
       const requests = (input.TransactItems ?? []).map(prepare);
+      notTooLarge(input.TransactItems ?? []);
       const written = await writing(ctx, async (within) => {
         const opened = await inOrder(requests, async ({ tableName, action }) => ({
           action,
@@ -148,6 +149,16 @@ function prepare({ Put, Update, Delete, ConditionCheck }: TransactItem): Request
   return { tableName: ConditionCheck?.TableName, action: deleteAction(ConditionCheck!, "ConditionCheck") };
 }
 
+/** Items, keys and values as they are given. */
+function notTooLarge(items: readonly TransactItem[]): void {
+  const bytes = items
+    .map(({ Put, Update, Delete, ConditionCheck }) => Put ?? Update ?? Delete ?? ConditionCheck!)
+    .flatMap((action) => ["Item" in action ? action.Item : action.Key, action.ExpressionAttributeValues])
+    .reduce((sum, values) => sum + itemSize(values ?? {}), 0);
+  if (bytes > MOST_BYTES)
+    throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
+}
+
 interface Opened {
   readonly table: Table;
   readonly action: Action;
@@ -175,9 +186,6 @@ async function performAll(within: Writing, opened: readonly Opened[]): Promise<{
   const invalid = reasons.findIndex(({ Code }) => Code === "ValidationError");
   if (invalid >= 0) throw errors.canceled(only(opened.length, invalid, reasons[invalid]!));
   if (reasons.some(({ Code }) => Code !== "None")) throw errors.canceled(reasons);
-  const bytes = done.reduce((sum, { effect }) => sum + (effect.after ? itemSize(effect.after.item) : 0), 0);
-  if (bytes > MOST_BYTES)
-    throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
   return done;
 }
 
