@@ -52,6 +52,7 @@ export const transactions = defineOperations("dynamodb", {
     async handle(ctx, input) {
       const requests = (input.TransactItems ?? []).map(prepare);
       notTooLarge(input.TransactItems ?? []);
+      await sweepTokens(ctx);
       const written = await writing(ctx, async (within) => {
         const opened = await inOrder(requests, async ({ tableName, action }) => ({
           action,
@@ -221,24 +222,46 @@ function oneActionAnItem(keyed: readonly { table: Table; rowKey: RowKey }[]): vo
     throw errors.validation("Transaction request cannot include multiple operations on one item");
 }
 
+/** The token is claimed before it is looked for: on PostgreSQL a look at what is not there would meet every other transaction's claim. */
 async function isRepeated(tx: Tx, ctx: Context, input: WriteInput): Promise<boolean> {
   const { ClientRequestToken: token, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ...rest } = input;
   if (token === undefined) return false;
   const fingerprint = createHash("sha256").update(canonical(rest)).digest("hex");
-  const scope = { account: ctx.account, region: ctx.region, token };
-  await tx.run("DELETE FROM dynamodb_transaction WHERE expires_ms <= :now", { now: ctx.now });
+  const claim = {
+    account: ctx.account,
+    region: ctx.region,
+    token,
+    fingerprint,
+    expires_ms: ctx.now + TOKEN_MS,
+  };
+  const claimed = await tx.run(
+    `INSERT INTO dynamodb_transaction (account, region, token, fingerprint, expires_ms)
+     VALUES (:account, :region, :token, :fingerprint, :expires_ms)
+     ON CONFLICT (account, region, token) DO NOTHING`,
+    claim,
+  );
+  if (claimed > 0) return false;
+  const renewed = await tx.run(
+    `UPDATE dynamodb_transaction SET fingerprint = :fingerprint, expires_ms = :expires_ms
+     WHERE account = :account AND region = :region AND token = :token AND expires_ms <= :now`,
+    { ...claim, now: ctx.now },
+  );
+  if (renewed > 0) return false;
   const known = await tx.one<{ fingerprint: string }>(
     "SELECT fingerprint FROM dynamodb_transaction WHERE account = :account AND region = :region AND token = :token",
-    scope,
+    { account: ctx.account, region: ctx.region, token },
   );
-  if (known && known.fingerprint !== fingerprint) throw errors.idempotentMismatch();
-  if (known) return true;
-  await tx.run(
-    `INSERT INTO dynamodb_transaction (account, region, token, fingerprint, expires_ms)
-     VALUES (:account, :region, :token, :fingerprint, :expires_ms)`,
-    { ...scope, fingerprint, expires_ms: ctx.now + TOKEN_MS },
-  );
-  return false;
+  if (known!.fingerprint !== fingerprint) throw errors.idempotentMismatch();
+  return true;
+}
+
+// Expired tokens are swept now and then, apart from any transaction: they do no harm, they only lie about.
+let sweptAt = 0;
+
+async function sweepTokens(ctx: Context): Promise<void> {
+  if (Math.abs(ctx.now - sweptAt) < TOKEN_MS) return;
+  sweptAt = ctx.now;
+  await ctx.write((tx) => tx.run("DELETE FROM dynamodb_transaction WHERE expires_ms <= :now", { now: ctx.now }));
 }
 
 /** The same text for the same parameters, whatever the order of their members. */
