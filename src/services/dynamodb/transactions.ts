@@ -1,7 +1,7 @@
 // TransactWriteItems and TransactGetItems. A write is serializable already: a transaction is one write, and never meets another half-way.
 import { createHash } from "node:crypto";
 import { AwsError, type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
-import { onItems } from "./access.ts";
+import { onItems, selectOf } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, updateAction, writeCost } from "./actions.ts";
 import { capacities, grouped, inOrder, metricsOf } from "./batches.ts";
 import { addCosts, type Cost, readUnits, timesTwo } from "./capacity.ts";
@@ -92,6 +92,7 @@ export const transactions = defineOperations("dynamodb", {
               keys: [Get?.Key ?? {}],
               expressions: [Get?.ProjectionExpression],
               names: Get?.ExpressionAttributeNames,
+              select: selectOf(Get ?? {}),
             }),
           }),
         ),
