@@ -22,7 +22,8 @@ export interface Touching {
   readonly attributes?: readonly string[];
   readonly expressions?: readonly (string | undefined)[];
   readonly names?: Readonly<Record<string, string>> | undefined;
-  readonly select?: string | undefined;
+  /** Of a read: what it asks for, said or not. */
+  readonly select?: string;
   readonly returnValues?: string | undefined;
 }
 
@@ -78,3 +79,17 @@ export function topLevelNames(text: string, names: Readonly<Record<string, strin
     )
     .map(({ text: word }) => (word.startsWith("#") ? (names[word] ?? word) : word));
 }
+
+/** The value of dynamodb:Select where the request does not say it: policies that keep to attributes rely on it. */
+export const selectOf = (input: {
+  readonly Select?: string | undefined;
+  readonly ProjectionExpression?: string | undefined;
+  readonly AttributesToGet?: readonly string[] | undefined;
+  readonly IndexName?: string | undefined;
+}): string =>
+  input.Select ??
+  (input.ProjectionExpression !== undefined || input.AttributesToGet
+    ? "SPECIFIC_ATTRIBUTES"
+    : input.IndexName === undefined
+      ? "ALL_ATTRIBUTES"
+      : "ALL_PROJECTED_ATTRIBUTES");

@@ -179,6 +179,16 @@ test("a transaction is cancelled for the one action that is not valid, and refus
   );
 });
 
+test("a transaction carries 4 MB at most", async () => {
+  const large = (i: number) => ({
+    Put: { TableName: "one", Item: { ...key(`mb${i}`), x: { S: "x".repeat(400_000) } } },
+  });
+  await assert.rejects(dynamodb.transactWriteItems({ TransactItems: Array.from({ length: 11 }, (_, i) => large(i)) }), {
+    name: "ValidationException",
+  });
+  assert.equal(await get("one", "mb0"), undefined);
+});
+
 test("a client request token makes a transaction happen once in ten minutes", async () => {
   const input = (n: string) => ({
     ClientRequestToken: "token-1",

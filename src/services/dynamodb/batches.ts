@@ -1,6 +1,6 @@
 // BatchGetItem and BatchWriteItem.
 import { defineOperations, type Input, type Output, type Tx } from "../../kernel/mod.ts";
-import { onItems } from "./access.ts";
+import { onItems, selectOf } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, writeCost } from "./actions.ts";
 import { addCosts, type ConsumedCapacity, type Cost, consumed, type Detail, readUnits } from "./capacity.ts";
 import { errors } from "./errors.ts";
@@ -34,6 +34,7 @@ export const batches = defineOperations("dynamodb", {
               attributes: request.AttributesToGet ?? [],
               expressions: [request.ProjectionExpression],
               names: request.ExpressionAttributeNames,
+              select: selectOf(request),
             }),
           }),
         ),

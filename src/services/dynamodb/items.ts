@@ -1,6 +1,6 @@
 // PutItem, GetItem, UpdateItem, DeleteItem.
 import { type Context, defineOperations, type Output } from "../../kernel/mod.ts";
-import { onItems } from "./access.ts";
+import { onItems, selectOf } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, updateAction, writeCost } from "./actions.ts";
 import { consumed, type Detail, readUnits } from "./capacity.ts";
 import { errors } from "./errors.ts";
@@ -84,6 +84,7 @@ export const items = defineOperations("dynamodb", {
           attributes: input.AttributesToGet ?? [],
           expressions: [input.ProjectionExpression],
           names: input.ExpressionAttributeNames,
+          select: selectOf(input),
         }),
       }),
     async handle(ctx, input) {

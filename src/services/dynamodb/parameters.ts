@@ -57,14 +57,14 @@ export function readExpressions(
 }
 
 /**
- * PutItem, UpdateItem and DeleteItem have put these words before sentences of their own validator since 2026; GetItem, Scan, the batches
- * and the transactions have not.
+ * PutItem, UpdateItem, DeleteItem, and Query for its Select, have put these words before sentences of their own validator since 2026; GetItem,
+ * Scan, the batches and the transactions have not.
  */
-export function detecting<T>(read: () => T): T {
+export function detecting<T>(read: () => T, sentences = DETECTED): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof AwsError && DETECTED.test(error.message))
+    if (error instanceof AwsError && sentences.test(error.message))
       throw errors.validation(`1 validation error detected: ${error.message}`);
     throw error;
   }

@@ -289,12 +289,12 @@ const REFUSED: readonly (readonly [string, Partial<QueryCommandInput>, string])[
   [
     "attributes and COUNT",
     { Select: "COUNT", ProjectionExpression: "held" },
-    "One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get only the Count",
+    "1 validation error detected: One or more parameter values were invalid: Cannot specify the ProjectionExpression when choosing to get only the Count",
   ],
   [
     "all of a projection that is none",
     { Select: "ALL_PROJECTED_ATTRIBUTES" },
-    "One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
+    "1 validation error detected: One or more parameter values were invalid: ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName",
   ],
 ];
 

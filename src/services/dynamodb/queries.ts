@@ -1,6 +1,6 @@
 // Query and Scan.
 import { AwsError, type Context, defineOperations, type Input, type Output, type Tx } from "../../kernel/mod.ts";
-import { onItems } from "./access.ts";
+import { onItems, selectOf } from "./access.ts";
 import { type Cost, consumed, readUnits } from "./capacity.ts";
 import { errors } from "./errors.ts";
 import type { Condition, Operand, Path } from "./expression/ast.ts";
@@ -31,11 +31,11 @@ export const queries = defineOperations("dynamodb", {
           attributes: [...(input.AttributesToGet ?? []), ...Object.keys(input.QueryFilter ?? {})],
           expressions: [input.KeyConditionExpression, input.FilterExpression, input.ProjectionExpression],
           names: input.ExpressionAttributeNames,
-          select: input.Select,
+          select: selectOf(input),
         }),
       }),
     async handle(ctx, input) {
-      detecting(() => selectRules(input));
+      detecting(() => selectRules(input), /./);
       const expressions = readExpressions(input, [
         "FilterExpression",
         "KeyConditionExpression",
@@ -68,7 +68,7 @@ export const queries = defineOperations("dynamodb", {
           attributes: [...(input.AttributesToGet ?? []), ...Object.keys(input.ScanFilter ?? {})],
           expressions: [input.FilterExpression, input.ProjectionExpression],
           names: input.ExpressionAttributeNames,
-          select: input.Select,
+          select: selectOf(input),
         }),
       }),
     async handle(ctx, input) {

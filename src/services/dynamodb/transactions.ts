@@ -1,7 +1,7 @@
 // TransactWriteItems and TransactGetItems. A write is serializable already: a transaction is one write, and never meets another half-way.
 import { createHash } from "node:crypto";
 import { AwsError, type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
-import { onItems } from "./access.ts";
+import { onItems, selectOf } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, updateAction, writeCost } from "./actions.ts";
 import { capacities, grouped, inOrder, metricsOf } from "./batches.ts";
 import { addCosts, type Cost, readUnits, timesTwo } from "./capacity.ts";
@@ -51,6 +51,8 @@ export const transactions = defineOperations("dynamodb", {
       ),
     async handle(ctx, input) {
       const requests = (input.TransactItems ?? []).map(prepare);
+      notTooLarge(input.TransactItems ?? []);
+      await sweepTokens(ctx);
       const written = await writing(ctx, async (within) => {
         const opened = await inOrder(requests, async ({ tableName, action }) => ({
           action,
@@ -90,6 +92,7 @@ export const transactions = defineOperations("dynamodb", {
               keys: [Get?.Key ?? {}],
               expressions: [Get?.ProjectionExpression],
               names: Get?.ExpressionAttributeNames,
+              select: selectOf(Get ?? {}),
             }),
           }),
         ),
@@ -148,6 +151,16 @@ function prepare({ Put, Update, Delete, ConditionCheck }: TransactItem): Request
   return { tableName: ConditionCheck?.TableName, action: deleteAction(ConditionCheck!, "ConditionCheck") };
 }
 
+/** Items, keys and values as they are given. */
+function notTooLarge(items: readonly TransactItem[]): void {
+  const bytes = items
+    .map(({ Put, Update, Delete, ConditionCheck }) => Put ?? Update ?? Delete ?? ConditionCheck!)
+    .flatMap((action) => ["Item" in action ? action.Item : action.Key, action.ExpressionAttributeValues])
+    .reduce((sum, values) => sum + itemSize(values ?? {}), 0);
+  if (bytes > MOST_BYTES)
+    throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
+}
+
 interface Opened {
   readonly table: Table;
   readonly action: Action;
@@ -175,9 +188,6 @@ async function performAll(within: Writing, opened: readonly Opened[]): Promise<{
   const invalid = reasons.findIndex(({ Code }) => Code === "ValidationError");
   if (invalid >= 0) throw errors.canceled(only(opened.length, invalid, reasons[invalid]!));
   if (reasons.some(({ Code }) => Code !== "None")) throw errors.canceled(reasons);
-  const bytes = done.reduce((sum, { effect }) => sum + (effect.after ? itemSize(effect.after.item) : 0), 0);
-  if (bytes > MOST_BYTES)
-    throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
   return done;
 }
 
@@ -213,24 +223,46 @@ function oneActionAnItem(keyed: readonly { table: Table; rowKey: RowKey }[]): vo
     throw errors.validation("Transaction request cannot include multiple operations on one item");
 }
 
+/** The token is claimed before it is looked for: on PostgreSQL a look at what is not there would meet every other transaction's claim. */
 async function isRepeated(tx: Tx, ctx: Context, input: WriteInput): Promise<boolean> {
   const { ClientRequestToken: token, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ...rest } = input;
   if (token === undefined) return false;
   const fingerprint = createHash("sha256").update(canonical(rest)).digest("hex");
-  const scope = { account: ctx.account, region: ctx.region, token };
-  await tx.run("DELETE FROM dynamodb_transaction WHERE expires_ms <= :now", { now: ctx.now });
+  const claim = {
+    account: ctx.account,
+    region: ctx.region,
+    token,
+    fingerprint,
+    expires_ms: ctx.now + TOKEN_MS,
+  };
+  const claimed = await tx.run(
+    `INSERT INTO dynamodb_transaction (account, region, token, fingerprint, expires_ms)
+     VALUES (:account, :region, :token, :fingerprint, :expires_ms)
+     ON CONFLICT (account, region, token) DO NOTHING`,
+    claim,
+  );
+  if (claimed > 0) return false;
+  const renewed = await tx.run(
+    `UPDATE dynamodb_transaction SET fingerprint = :fingerprint, expires_ms = :expires_ms
+     WHERE account = :account AND region = :region AND token = :token AND expires_ms <= :now`,
+    { ...claim, now: ctx.now },
+  );
+  if (renewed > 0) return false;
   const known = await tx.one<{ fingerprint: string }>(
     "SELECT fingerprint FROM dynamodb_transaction WHERE account = :account AND region = :region AND token = :token",
-    scope,
+    { account: ctx.account, region: ctx.region, token },
   );
-  if (known && known.fingerprint !== fingerprint) throw errors.idempotentMismatch();
-  if (known) return true;
-  await tx.run(
-    `INSERT INTO dynamodb_transaction (account, region, token, fingerprint, expires_ms)
-     VALUES (:account, :region, :token, :fingerprint, :expires_ms)`,
-    { ...scope, fingerprint, expires_ms: ctx.now + TOKEN_MS },
-  );
-  return false;
+  if (known!.fingerprint !== fingerprint) throw errors.idempotentMismatch();
+  return true;
+}
+
+// Expired tokens are swept now and then, apart from any transaction: they do no harm, they only lie about.
+let sweptAt = 0;
+
+async function sweepTokens(ctx: Context): Promise<void> {
+  if (Math.abs(ctx.now - sweptAt) < TOKEN_MS) return;
+  sweptAt = ctx.now;
+  await ctx.write((tx) => tx.run("DELETE FROM dynamodb_transaction WHERE expires_ms <= :now", { now: ctx.now }));
 }
 
 /** The same text for the same parameters, whatever the order of their members. */
