@@ -1,22 +1,25 @@
 // The file that a bash handler wrote its answer into. The function may have put anything in its place, so nothing but a plain file is read.
 import { constants } from "node:fs";
-import { open, unlink } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LARGEST_PAYLOAD } from "./runtime-api.ts";
 
-/** Undefined: more than an answer may hold. */
-export async function takeAnswerFile(outDir: string, requestId: string): Promise<Buffer | undefined> {
+/** Only the bash bootstrap makes one. Undefined: there is none, or none that may be read. */
+export async function takeAnswerFile(outDir: string, requestId: string): Promise<Buffer | "too large" | undefined> {
   const path = join(outDir, requestId);
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
+  if (!file) return undefined;
   try {
     const stat = await file.stat();
-    if (!stat.isFile()) throw new Error(`the answer of ${requestId} is not a file`);
-    if (stat.size > LARGEST_PAYLOAD) return undefined;
+    if (!stat.isFile()) return undefined;
+    if (stat.size > LARGEST_PAYLOAD) return "too large";
     const bytes = await file.readFile();
     return bytes.subarray(0, bytes.length - trailingNewlines(bytes));
   } finally {
     await file.close();
-    await unlink(path);
+    await rm(path, { force: true, recursive: true });
   }
 }
 

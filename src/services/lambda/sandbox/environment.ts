@@ -25,7 +25,7 @@ const LAYOUT: Places = {
   out: "/var/runtime/out",
 };
 
-/** On the bare rung it marks all that a sandbox started. Its value begins with this process's pid. */
+/** On the bare rung it marks all that a sandbox started. Its value is the worker's directory. */
 export const TAG = "_SANDBOX_ID";
 
 /** The layout of AWS, or the real directories on the bare rung. */

@@ -35,6 +35,10 @@ export function handlerFailed(requestId: string, status: number, lastWords: stri
   return { ...failure, payload, error: { ...failure.error, kind: "function" } };
 }
 
+/** The function removed or replaced the file that holds its answer. */
+export const lostAnswer = (requestId: string): Failure =>
+  broken(requestId, "The answer of the handler cannot be read", "Runtime.Unknown");
+
 export function tooLarge(limit: number): Failure {
   const errorType = "Function.ResponseSizeTooLarge";
   const errorMessage = `Response payload size exceeded maximum allowed payload size (${limit} bytes).`;

@@ -38,6 +38,8 @@ export const BOOTSTRAPS = ["bootstrap.sh", "bootstrap.mjs", "bootstrap.py"] as c
 const FIRST_UID = 0x7000_0000;
 const UIDS = 4096;
 const UID_BLOCKS = 65_000;
+/** Of all sandboxes of this process: two clouds in one process share no uid either. */
+const uids = new Set<number>();
 
 export async function openHost(
   rung: Rung,
@@ -52,7 +54,6 @@ export async function openHost(
   await mkdir(runtimeDir);
   for (const name of BOOTSTRAPS) await copyFile(fileURLToPath(new URL(name, import.meta.url)), join(runtimeDir, name));
   const firstUid = FIRST_UID + (process.pid % UID_BLOCKS) * UIDS;
-  const uids = new Set<number>();
   const said = new Set<string>();
   const workers = new Set<AsyncDisposable>();
   let count = 0;
@@ -97,7 +98,8 @@ async function sweep(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
     const pid = Number(/^run-(\d+)$/.exec(name)?.[1]);
     if (!pid || (pid !== process.pid && isAlive(pid))) continue;
-    await killAll(() => tagged(`${TAG}=${pid}-`));
-    await removeTree(join(stateDir, name));
+    const dir = join(stateDir, name);
+    await killAll(() => tagged(`${TAG}=${dir}/`));
+    await removeTree(dir);
   }
 }

@@ -160,7 +160,12 @@ async function pythonVersion(path: string): Promise<number> {
 async function programs(names: readonly string[], pattern: string): Promise<string[]> {
   const found = (await said("/bin/bash", ["-c", 'type -aP "$@"; true', "bash", ...names])).split("\n").filter(Boolean);
   for await (const path of glob(pattern)) found.push(path);
-  const real = await Promise.all(found.map((path) => realpath(path).then((target) => behindShim(target, names[0]!))));
+  const real = await Promise.all(
+    found.map(async (path) => {
+      const target = await realpath(path).catch(() => ""); // A link whose program was uninstalled.
+      return target && behindShim(target, names[0]!);
+    }),
+  );
   return [...new Set(real)].filter((path) => path !== "");
 }
 

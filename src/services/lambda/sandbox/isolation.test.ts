@@ -298,6 +298,18 @@ def handler(event, context):
   assert.ok(forks > 100 && forks < 742, `${forks} processes`);
 });
 
+test("an answer that the function has replaced by a link to a file of the host is not read", TIME, async () => {
+  await using world = await openWorld();
+  const secret = join(world.dir, "secret");
+  await writeFile(secret, "secret");
+  const body = `self=$BASHPID; out=$(readlink /proc/$self/fd/1); rm "$out"; ln -s ${secret} "$out"; echo '{}'`;
+  await using run = await world.try(bash(body));
+  assert.deepEqual(json(await run.invoke({}, { requestId: "8b3f6c2e" })), {
+    errorType: "Runtime.Unknown",
+    errorMessage: "RequestId: 8b3f6c2e Error: The answer of the handler cannot be read",
+  });
+});
+
 test("an abandoned invocation is killed and rejects with the signal's reason", TIME, async () => {
   await using world = await openWorld();
   await using run = await world.try(bash("sleep 30"));

@@ -88,6 +88,7 @@ const STEPS: readonly Step[] = [
     protectsAgainst: ["accidents"],
     off: () => [
       "everything: a function sees this host's files and processes, /tmp is shared (TMPDIR is its own), /var/task and /opt do not exist",
+      ...(process.getuid!() === 0 ? ["functions run as root"] : []),
     ],
     turnOn:
       "apt install bubblewrap; on Ubuntu >= 23.10 as user also: sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN",
@@ -106,13 +107,12 @@ function unlimitedMemory(): string[] {
 
 const unfiltered = (): string[] => (seccompFilter() ? [] : [`the seccomp filter: none for ${process.arch}`]);
 
-let known: Promise<Rung[]> | undefined;
+/** Every rung that is for this user, each tried. */
+export const ladder = (): Promise<Rung[]> => Promise.all(steps().map(tried));
 
-/** Tried once a process: what a host allows does not change while it runs. */
-export function ladder(): Promise<Rung[]> {
+function steps(): Step[] {
   const user = process.getuid!() === 0 ? "root" : "user";
-  known ??= Promise.all(STEPS.filter((step) => step.for === user || step.for === "both").map(tried));
-  return known;
+  return STEPS.filter((step) => step.for === user || step.for === "both");
 }
 
 const RUNGS_OF = { bwrap: ["A", "B"], unshare: ["C"], none: ["E"], auto: ["A", "B", "C", "E"] } as const;
@@ -120,13 +120,25 @@ const RUNGS_OF = { bwrap: ["A", "B"], unshare: ["C"], none: ["E"], auto: ["A", "
 /** The strongest rung that works and that `choice` allows. */
 export async function strongest(choice: Config["sandbox"]): Promise<Rung> {
   const names: readonly string[] = RUNGS_OF[choice];
-  const rungs = (await ladder()).filter((rung) => names.includes(rung.name));
-  const rung = rungs.find((candidate) => candidate.works);
-  if (rung) return rung;
-  throw new AwsError("ServiceException", 500, `--sandbox ${choice} does not work on this host: ${rungs[0]?.why}`);
+  let why: string | undefined;
+  for (const step of steps().filter(({ name }) => names.includes(name))) {
+    const rung = await tried(step);
+    if (rung.works) return rung;
+    why ??= rung.why;
+  }
+  throw new AwsError("ServiceException", 500, `--sandbox ${choice} does not work on this host: ${why}`);
 }
 
-async function tried(step: Step): Promise<Rung> {
+const known = new Map<Step, Promise<Rung>>();
+
+/** Once a process: what a host allows does not change while it runs. */
+function tried(step: Step): Promise<Rung> {
+  const rung = known.get(step) ?? tryOut(step);
+  known.set(step, rung);
+  return rung;
+}
+
+async function tryOut(step: Step): Promise<Rung> {
   const { for: _, off, ...rung } = step;
   const why = await failure(step);
   return { ...rung, off: off(), works: why === undefined, ...(why !== undefined && { why }) };

@@ -64,10 +64,14 @@ export function openLaunchers(launch: Launch, fifos: Fifos, uids: { take(): numb
       clearTimeout(timer);
       timer = setTimeout(() => {
         // Whoever finds no spare makes one, and hears why that fails.
-        refilling = refill().catch(() => undefined);
+        refilling ??= refill()
+          .catch(() => undefined)
+          .finally(() => {
+            refilling = undefined;
+          });
       }, REFILL_MS).unref();
       const spare = uid === undefined ? spares.shift() : undefined;
-      if (spare?.child.exitCode === null) return spare;
+      if (spare && isRunning(spare.child)) return spare;
       if (spare) await discard(spare);
       return make(uid ?? uids.take());
     },
@@ -97,11 +101,13 @@ export function feed(pipes: readonly NodeJS.WritableStream[], texts: readonly Bu
   }
 }
 
+const isRunning = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
+
 /** A program that died before it had read everything is known by its exit. */
 const ignoreBrokenPipe = (): void => undefined;
 
 async function discard({ child, stdout, stderr, cgroup }: Launcher): Promise<void> {
-  const exited = child.exitCode === null && once(child, "exit");
+  const exited = isRunning(child) && once(child, "exit");
   if (child.pid !== undefined) sendKill(child.pid);
   await exited;
   stdout.reader.destroy();

@@ -1,5 +1,6 @@
 // One life of a runtime: the processes from the spawn to the last one's end.
 import type { ChildProcess } from "node:child_process";
+import { constants } from "node:os";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Cgroup } from "./cgroup.ts";
 import type { Host } from "./host.ts";
@@ -119,9 +120,9 @@ const SIGNALS: Readonly<Record<number, string>> = {
 
 /** bwrap and unshare report a signal as 128 + its number, as a shell does; so a runtime's own `exit 137` reads as a kill. */
 function exitWords(code: number | null, signal: NodeJS.Signals | null): string {
-  if (signal) return `signal: ${signal === "SIGKILL" ? "killed" : signal}`;
   if (code === 0) return "";
-  const name = SIGNALS[code! - 128];
+  const name = SIGNALS[signal ? constants.signals[signal] : code! - 128];
+  if (signal) return `signal: ${name ?? signal}`;
   return name ? `signal: ${name}` : `exit status ${code}`;
 }
 

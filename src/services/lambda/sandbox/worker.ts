@@ -1,4 +1,5 @@
 // One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
+import assert from "node:assert/strict";
 import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
@@ -9,6 +10,7 @@ import {
   type Failure,
   handlerFailed,
   initReport,
+  lostAnswer,
   noEntrypoint,
   reported,
   timedOut,
@@ -70,6 +72,7 @@ class ExecutionEnvironment implements Worker {
   #lastWords: string | undefined;
   #initMs: number | undefined;
   #peakMb = 0;
+  #disposed: Promise<void> | undefined;
 
   constructor(host: Host, plan: Plan) {
     this.#host = host;
@@ -100,6 +103,7 @@ class ExecutionEnvironment implements Worker {
 
   async invoke(invocation: Invocation): Promise<Result> {
     if (this.#state !== "warm") throw new Error(`this worker is ${this.#state}`);
+    assert.match(invocation.requestId, /^[\w-]+$/); // It names a file.
     invocation.signal?.throwIfAborted();
     this.#state = "busy";
     this.#settled = Promise.withResolvers();
@@ -118,8 +122,12 @@ class ExecutionEnvironment implements Worker {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state === "dead") return;
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #dispose(): Promise<void> {
     this.#state = "dead";
     this.#ending.resolve({ kind: "aborted" });
     this.#loopback?.close();
@@ -144,18 +152,16 @@ class ExecutionEnvironment implements Worker {
       return this.#answered(invocation, ending.answer);
     }
     await this.#kill();
+    await takeAnswerFile(join(this.#plan.dir, "out"), invocation.requestId);
     return this.#failed(ending as Bad);
   }
 
-  async #answered(invocation: Invocation, answer: Answer): Promise<Buffer | Failure> {
-    const body = answer.inFile || answer.exitStatus ? await this.#answerFile(invocation.requestId) : answer.body;
-    if (answer.exitStatus) return handlerFailed(invocation.requestId, answer.exitStatus, this.#lastWords);
-    if (answer.tooLarge || !body) return tooLarge(LARGEST_PAYLOAD);
-    return answer.errorType === undefined ? body : reported(body, answer.errorType);
-  }
-
-  #answerFile(requestId: string): Promise<Buffer | undefined> {
-    return takeAnswerFile(join(this.#plan.dir, "out"), requestId);
+  async #answered({ requestId }: Invocation, answer: Answer): Promise<Buffer | Failure> {
+    const file = await takeAnswerFile(join(this.#plan.dir, "out"), requestId);
+    if (answer.exitStatus) return handlerFailed(requestId, answer.exitStatus, this.#lastWords);
+    if (answer.tooLarge || (answer.inFile && file === "too large")) return tooLarge(LARGEST_PAYLOAD);
+    if (answer.inFile) return Buffer.isBuffer(file) ? file : lostAnswer(requestId);
+    return answer.errorType === undefined ? answer.body : reported(answer.body, answer.errorType);
   }
 
   #failed(ending: Bad): Failure {
@@ -199,7 +205,7 @@ class ExecutionEnvironment implements Worker {
     if ("message" in program) return noEntrypoint(this.#invocation?.requestId ?? "", program);
     this.#ending = Promise.withResolvers();
     this.#api.restart();
-    const tag = `${process.pid}-${dir}:`;
+    const tag = `${dir}/`;
     const env = environment(spec, { places, program, runtimeApi: this.#loopback!.address, tag });
     const { rung } = this.#host;
     const start = startScript({
