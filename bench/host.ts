@@ -1,0 +1,124 @@
+// The processes under measure, each of its own: aws-like as a user starts it, and the bare server that is its limit.
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const REGION = "us-east-1";
+export const ACCOUNT = "000000000000";
+const COMMAND = fileURLToPath(new URL("../bin/aws-like", import.meta.url));
+const BARE = fileURLToPath(new URL("bare.ts", import.meta.url));
+const START_LIMIT_MS = 10_000;
+
+export interface Host extends AsyncDisposable {
+  readonly endpoint: string;
+  readonly port: number;
+  /** The workspace. */
+  readonly dir: string;
+  /** What an SDK client is made with. */
+  readonly client: {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+    readonly forcePathStyle: true;
+    readonly maxAttempts: 1;
+  };
+}
+
+/** A directory beside others on the disk to be measured; gone when disposed. */
+export async function scratch(dir: string): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(resolve(dir), ".bench-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+/** `aws-like up` in a workspace of its own, answering. */
+export async function startHost(dir: string, ...options: string[]): Promise<Host> {
+  await using undo = new AsyncDisposableStack();
+  const workspace = undo.use(await scratch(dir));
+  const port = await freePort();
+  const child = undo.use(spawnUp(workspace.path, port, options));
+  const endpoint = `http://127.0.0.1:${port}`;
+  const end = performance.now() + START_LIMIT_MS;
+  while (!(await healthy(endpoint))) {
+    if (child.process.exitCode !== null || performance.now() > end) throw new Error("aws-like did not start");
+    await new Promise((wait) => setTimeout(wait, 20));
+  }
+  const stack = undo.move();
+  return {
+    endpoint,
+    port,
+    dir: workspace.path,
+    client: {
+      endpoint,
+      region: REGION,
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      forcePathStyle: true,
+      maxAttempts: 1,
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+export type Child = AsyncDisposable & { readonly process: ChildProcess };
+
+/** The terminal's lines are written and read, as in a user's terminal; complaints are shown. */
+export function spawnUp(dir: string, port: number, options: readonly string[] = []): Child {
+  const args = [COMMAND, "up", "--dir", dir, "--port", String(port), ...options];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  child.stdout.resume();
+  return ended(child);
+}
+
+export interface Bare extends AsyncDisposable {
+  readonly port: number;
+  /** From now on it answers each request, when it has read it, with this many bytes. */
+  answer(bytes: number): Promise<void>;
+}
+
+/** node:http that answers a constant. */
+export async function startBare(): Promise<Bare> {
+  const port = await freePort();
+  const child = spawnBare(port);
+  await once(child.process, "message");
+  return {
+    port,
+    async answer(bytes) {
+      child.process.send(bytes);
+      await once(child.process, "message");
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
+export const spawnBare = (port: number): Child => ended(fork(BARE, [String(port)]));
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function healthy(endpoint: string): Promise<boolean> {
+  try {
+    return (await fetch(`${endpoint}/_aws-like/health`)).ok;
+  } catch {
+    return false; // it does not listen yet
+  }
+}
+
+const ended = (child: ChildProcess): Child => ({
+  process: child,
+  async [Symbol.asyncDispose]() {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, "exit");
+    const late = setTimeout(() => child.kill("SIGKILL"), 5000);
+    child.kill("SIGTERM");
+    await exit;
+    clearTimeout(late);
+  },
+});

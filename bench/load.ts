@@ -1,0 +1,165 @@
+// The load generator, in a process of its own over raw sockets: each connection sends its next request when it has its answer.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import type { Bare } from "./host.ts";
+import { median, ms, percent, quantile, whole } from "./table.ts";
+
+export interface Generator extends Disposable {
+  /** Keeps requests, to be sent in turn. */
+  keep(requests: readonly Uint8Array[]): Promise<Kept>;
+  run(load: Load): Promise<Run>;
+}
+
+/** Where the generator has them. */
+type Kept = number;
+
+export interface Load {
+  readonly port: number;
+  readonly requests: Kept;
+  readonly connections: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+export interface Run {
+  readonly perSecond: number;
+  /** ms */
+  readonly p50: number;
+  readonly p99: number;
+  /** Of the first answer's body. */
+  readonly bodyBytes: number;
+}
+
+export interface Compared {
+  readonly ours: Run;
+  readonly bare: Run;
+  /** Of rates: the median over the rounds. */
+  readonly share: number;
+}
+
+const ROUNDS = 3;
+
+/** Rounds of the limit and of ours by turns, so that both meet the same machine; the median of each figure. */
+export async function compare(generator: Generator, bare: Bare, load: Load): Promise<Compared> {
+  const { bodyBytes } = await generator.run({ ...load, connections: 1, warmUpMs: 0, measureMs: 0 });
+  await bare.answer(bodyBytes);
+  const rounds: { ours: Run; bare: Run }[] = [];
+  for (let round = 0; round < ROUNDS; round++)
+    rounds.push({ bare: await generator.run({ ...load, port: bare.port }), ours: await generator.run(load) });
+  const middle = (runs: Run[]): Run => ({
+    perSecond: median(runs.map((run) => run.perSecond)),
+    p50: median(runs.map((run) => run.p50)),
+    p99: median(runs.map((run) => run.p99)),
+    bodyBytes,
+  });
+  return {
+    ours: middle(rounds.map(({ ours }) => ours)),
+    bare: middle(rounds.map((round) => round.bare)),
+    share: median(rounds.map((round) => round.ours.perSecond / round.bare.perSecond)),
+  };
+}
+
+export const REQUEST_HEAD = ["", "requests/s", "p50 ms", "p99 ms", "bare node:http", "share", "aim"] as const;
+
+export const requestRow = (what: string, { ours, bare, share }: Compared, aim = ""): string[] => [
+  what,
+  whole(ours.perSecond),
+  ms(ours.p50),
+  ms(ours.p99),
+  whole(bare.perSecond),
+  percent(share),
+  aim,
+];
+
+export async function openGenerator(): Promise<Generator> {
+  const child = fork(import.meta.filename, { serialization: "advanced" });
+  const ask = async <T>(question: Question): Promise<T> => {
+    child.send(question);
+    const [answer] = (await once(child, "message")) as [{ value?: T; error?: string }];
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer.value as T;
+  };
+  return {
+    keep: (requests) => ask({ keep: requests }),
+    run: (run) => ask({ run }),
+    [Symbol.dispose]: () => child.disconnect(),
+  };
+}
+
+type Question = { readonly keep: readonly Uint8Array[] } | { readonly run: Load };
+
+/** A round that hangs is a defect of what is measured. */
+const ANSWER_LIMIT_MS = 30_000;
+
+if (import.meta.main && process.send) serveParent();
+
+function serveParent(): void {
+  const kept: (readonly Uint8Array[])[] = [];
+  process.on("message", async (question: Question) => {
+    try {
+      const value = "keep" in question ? kept.push(question.keep) - 1 : await run(question.run, kept);
+      process.send!({ value });
+    } catch (error) {
+      process.send!({ error: (error as Error).message });
+    }
+  });
+}
+
+async function run(load: Load, kept: readonly (readonly Uint8Array[])[]): Promise<Run> {
+  const requests = kept[load.requests]!;
+  const begin = performance.now() + load.warmUpMs;
+  const end = begin + load.measureMs;
+  const times: number[] = [];
+  let last = begin;
+  let next = 0;
+  let bodyBytes = 0;
+  const hand = async () => {
+    const socket = connect(load.port, "127.0.0.1").setNoDelay();
+    await once(socket, "connect");
+    const ask = asker(socket);
+    do {
+      const sent = performance.now();
+      bodyBytes = await ask(requests[next++ % requests.length]!);
+      const now = performance.now();
+      if (now < begin) continue;
+      times.push(now - sent);
+      last = now;
+    } while (last < end);
+    socket.destroy();
+  };
+  await Promise.all(Array.from({ length: load.connections }, hand));
+  const perSecond = (times.length / (last - begin)) * 1000;
+  return { perSecond, p50: quantile(times, 0.5), p99: quantile(times, 0.99), bodyBytes };
+}
+
+/** Sends a request and resolves with the size of the answer's body; rejects where it is no 2xx. */
+function asker(socket: Socket): (request: Uint8Array) => Promise<number> {
+  let settle: PromiseWithResolvers<number> | undefined;
+  let head: Buffer | undefined;
+  let size = 0;
+  let missing = 0;
+  socket.setTimeout(ANSWER_LIMIT_MS, () => settle?.reject(new Error("no answer")));
+  socket.on("error", (error) => settle?.reject(error));
+  socket.on("close", () => settle?.reject(new Error("the connection was closed")));
+  socket.on("data", (chunk: Buffer) => {
+    if (missing === 0) {
+      head = head ? Buffer.concat([head, chunk]) : chunk;
+      const at = head.indexOf("\r\n\r\n");
+      if (at < 0) return;
+      const text = head.toString("latin1", 0, at);
+      if (!text.startsWith("HTTP/1.1 2")) return settle!.reject(new Error(head.toString("utf8", 0, 2000)));
+      const length = /\r\ncontent-length: *(\d+)/i.exec(text)?.[1];
+      if (length === undefined && !text.startsWith("HTTP/1.1 204")) return settle!.reject(new Error(text));
+      size = Number(length ?? 0);
+      missing = size - (head.length - at - 4);
+      head = undefined;
+    } else missing -= chunk.length;
+    if (missing === 0) settle!.resolve(size);
+  });
+  return (request) => {
+    settle = Promise.withResolvers<number>();
+    socket.write(request);
+    return settle.promise;
+  };
+}
