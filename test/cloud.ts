@@ -30,7 +30,7 @@ export const ROOT: Key = { accessKeyId: "test", secretAccessKey: "test" };
 
 /** The engine is SQLite, or a database of its own on the server that AWS_LIKE_TEST_POSTGRES names: `make test` runs the service tests on both. */
 export async function startCloud(options: StartOptions = {}): Promise<TestCloud> {
-  const aws = await start({ ephemeral: true, databaseUrl: await databaseUrl(), ...options });
+  const aws = await start({ ephemeral: true, databaseUrl: await databaseUrl(options.dir), ...options });
   const clients: { destroy(): void }[] = [];
   return {
     aws,
@@ -55,8 +55,14 @@ export async function startCloud(options: StartOptions = {}): Promise<TestCloud>
   };
 }
 
-async function databaseUrl(): Promise<string> {
+// A workspace that a test starts again keeps its database, as its db.sqlite would.
+const databases = new Map<string, string>();
+
+async function databaseUrl(dir: string | undefined): Promise<string> {
   if (!process.env.AWS_LIKE_TEST_POSTGRES) return "";
   const { startPostgres } = await import("../tools/postgres.ts");
-  return (await startPostgres())!.createDatabase();
+  const known = dir === undefined ? undefined : databases.get(dir);
+  const url = known ?? (await (await startPostgres())!.createDatabase());
+  if (dir !== undefined) databases.set(dir, url);
+  return url;
 }

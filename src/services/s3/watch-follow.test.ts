@@ -66,6 +66,7 @@ test("whoever follows the hints ends with what is there", { timeout: 120_000 }, 
       const known = new Map<string, string>();
       const follower = await openWatcher({
         settleMs: 10,
+        holdMs: 10,
         onHint: (hint) => follow(known, hint),
         onNotice: (text) => assert.fail(text),
       });

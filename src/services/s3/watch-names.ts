@@ -5,7 +5,7 @@ export interface TemporaryName {
   readonly pattern: RegExp;
   /**
    * `ignore`: never hinted as finished; for names that no other program uses, and that may stay for long (a download).
-   * `hold`: hinted once it has stayed for the settle time; for names that could as well be somebody's file. None is lost.
+   * `hold`: hinted once it has stayed for the hold time; for names that could as well be somebody's file. None is lost.
    */
   readonly verdict: "ignore" | "hold";
 }

@@ -40,6 +40,8 @@ const LONGEST_WAIT_MS = 1_000;
  */
 export class Pending {
   readonly #settleMs: number;
+  // A program that uses a temporary name renames or removes it soon after it has closed it, but on a busy machine not within the settle time.
+  readonly #holdMs: number;
   readonly #writers: (path: string) => Writers;
   readonly #voice: Voice;
   // In the order of their due times: each waits equally long, and a Map keeps the order of insertion.
@@ -50,8 +52,9 @@ export class Pending {
   // Judged finished in this tick.
   readonly #decided = new Set<string>();
 
-  constructor(settleMs: number, writers: (path: string) => Writers, voice: Voice) {
-    this.#settleMs = settleMs;
+  constructor(waits: { settleMs: number; holdMs: number }, writers: (path: string) => Writers, voice: Voice) {
+    this.#settleMs = waits.settleMs;
+    this.#holdMs = waits.holdMs;
     this.#writers = writers;
     this.#voice = voice;
   }
@@ -61,6 +64,13 @@ export class Pending {
     this.#drop(path);
     const waitMs = this.#settleMs;
     this.#found.set(path, { ...this.#waiting(), from: earlier?.from === "scan" ? "scan" : from, waitMs });
+  }
+
+  /** Closed, under a name that is hardly meant to stay. */
+  held(path: string): void {
+    this.#drop(path);
+    const since = performance.now();
+    this.#again.set(path, { from: "scan", since, dueAt: since + this.#holdMs, waitMs: this.#settleMs });
   }
 
   finished(path: string): void {

@@ -15,6 +15,7 @@ export type EngineName = "inotify" | "fs.watch" | "poll";
 export interface WorkerOptions {
   readonly engine: EngineName;
   readonly settleMs: number;
+  readonly holdMs: number;
   readonly pollMs: number;
   readonly rescanMs: number;
   readonly maxWatches: number;

@@ -130,7 +130,7 @@ export class Tree implements Engine {
     else if (verdict === "ignore") return;
     // A new name may be all that is ever reported: of link(2), symlink(2), mknod(2), or O_TMPFILE's linkat(2).
     else if (mask & IN.CREATE) pending.found(path, "create");
-    else if (verdict === "hold") pending.found(path, "scan");
+    else if (verdict === "hold") pending.held(path);
     else this.#ended(path, (mask & IN.MOVED_TO) !== 0);
   }
 

@@ -147,7 +147,7 @@ function befall(fault: Fault): void {
 
 /** inotify: sleeps in poll(2), never in Node's own loop, so that nothing stands between an event and its hint. */
 function watchExactly(inotify: Inotify): void {
-  const pending = new Pending(options.settleMs, inotify.writers, voice);
+  const pending = new Pending(options, inotify.writers, voice);
   const poll = new Poll(options.pollMs, pending, voice);
   const loop = new Loop(new Tree({ inotify, pending, voice, poll, maxWatches: options.maxWatches }), poll, pending);
   say({ ready: "inotify", fds: [inotify.fd, inotify.wakeFd], wakeFd: inotify.wakeFd });
@@ -162,7 +162,7 @@ function watchExactly(inotify: Inotify): void {
 
 /** fs.watch and polling: Node's own loop, for the callbacks of the one, and timers. */
 function watchRoughly(engine: "fs.watch" | "poll"): void {
-  const pending = new Pending(options.settleMs, procWriters(options.settleMs), voice);
+  const pending = new Pending(options, procWriters(options.settleMs), voice);
   const poll = new Poll(options.pollMs, pending, voice);
   let timer: NodeJS.Timeout | undefined;
   const wake = () => {

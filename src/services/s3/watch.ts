@@ -50,6 +50,8 @@ export interface WatchOptions {
   onNotice(text: string): void;
   /** Without inotify, or koffi to reach it, `fs.watch` is taken, and a notice says so. */
   readonly engine?: EngineName;
+  /** How long a closed file rests whose name is of a kind that does not stay (rsync's, vim's). Default: 2 s. */
+  readonly holdMs?: number;
   /** How often is compared what cannot be watched. */
   readonly pollMs?: number;
   /** How often fs.watch is mistrusted. */
@@ -136,8 +138,9 @@ class WorkerWatcher implements Watcher {
 
   /** Resolves when the worker listens. */
   start(): Promise<void> {
-    const { settleMs, engine = "inotify", pollMs = 1_000, rescanMs = 30_000, maxWatches = Infinity } = this.#options;
-    const workerData: WorkerOptions = { engine, settleMs, pollMs, rescanMs, maxWatches };
+    const { engine = "inotify", settleMs, holdMs = 2_000, pollMs = 1_000 } = this.#options;
+    const { rescanMs = 30_000, maxWatches = Infinity } = this.#options;
+    const workerData: WorkerOptions = { engine, settleMs, holdMs, pollMs, rescanMs, maxWatches };
     // A checkout runs .ts, the published package .js.
     const extension = extname(fileURLToPath(import.meta.url));
     const worker = new Worker(new URL(`./watch-worker${extension}`, import.meta.url), { workerData });
