@@ -61,7 +61,8 @@ interface Wish {
 }
 
 async function nodeProgram({ runtime, memoryMb }: Spec, { wanted, host, places }: Wish): Promise<Program> {
-  const node = nearest((await installed()).nodes, wanted, { host, runtime });
+  nodes ??= findNodes();
+  const node = nearest(await nodes, wanted, { host, runtime });
   const { opt, runtime: runtimeDir, task } = places;
   return {
     argv: [
@@ -84,7 +85,8 @@ async function nodeProgram({ runtime, memoryMb }: Spec, { wanted, host, places }
 }
 
 async function pythonProgram({ runtime }: Spec, { wanted, host, places }: Wish): Promise<Program> {
-  const python = nearest((await installed()).pythons, wanted, { host, runtime });
+  pythons ??= findPythons();
+  const python = nearest(await pythons, wanted, { host, runtime });
   const { prefix, sitePackages } = await pythonPrefix(python.path);
   const inLang = (path: string) => (places.lang ? join(places.lang, relative(prefix, path)) : path);
   return {
@@ -127,20 +129,19 @@ function nearest(
 
 const unsupported = (why: string): AwsError => new AwsError("InvalidRuntimeException", 502, why);
 
-let known: Promise<{ nodes: Interpreter[]; pythons: Interpreter[] }> | undefined;
+let nodes: Promise<Interpreter[]> | undefined;
+let pythons: Promise<Interpreter[]> | undefined;
 
-function installed(): NonNullable<typeof known> {
-  known ??= Promise.all([findNodes(), findPythons()]).then(([nodes, pythons]) => ({ nodes, pythons }));
-  return known;
-}
+/** What the bootstrap needs is in Node 20.16, 22.3 and later. */
+const NODE_VERSION = "process.getBuiltinModule ? process.versions.node : ''";
 
 async function findNodes(): Promise<Interpreter[]> {
   const here = { path: process.execPath, version: Number.parseInt(process.versions.node, 10) };
   const paths = await programs(["node", "nodejs"], join(homedir(), ".nvm/versions/node/*/bin/node"));
   const others = await Promise.all(
-    paths.map(async (path) => ({ path, version: Number(/^v(\d+)\./.exec(await said(path, ["--version"]))?.[1]) })),
+    paths.map(async (path) => ({ path, version: Number.parseInt(await said(path, ["-p", NODE_VERSION]), 10) })),
   );
-  return [here, ...others.filter(({ version }) => version >= 18)];
+  return [here, ...others.filter(({ version }) => version > 0)];
 }
 
 async function findPythons(): Promise<Interpreter[]> {
