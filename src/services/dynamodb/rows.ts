@@ -78,14 +78,15 @@ export async function changeItem(within: Writing, table: Table, { key, before, a
 
 /** Every item of a table, a page at a time. */
 export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: RowKey) => Promise<void>): Promise<void> {
+  const positionOf = (item: Item): Position => ({ ...rowKey(table.key, item), itemKey: EMPTY });
   let after: Position | undefined;
   for (;;) {
-    const page = await readAll(tx, { ...WHOLE_TABLE, number: table.number }, { after, limit: undefined });
+    const rows = { ...WHOLE_TABLE, number: table.number };
+    const page = await readAll(tx, rows, { after, limit: undefined, positionOf });
     for (const row of page.rows) {
       const item = itemOf(row.item);
-      const key = rowKey(table.key, item);
-      await work(item, key);
-      after = { ...key, itemKey: EMPTY };
+      after = positionOf(item);
+      await work(item, after);
     }
     if (!page.stopped) return;
   }
