@@ -6,7 +6,7 @@ import { applyUpdate } from "./expression/apply.ts";
 import type { Condition, Path, Update } from "./expression/ast.ts";
 import { updatedPaths } from "./expression/bind.ts";
 import { matches } from "./expression/evaluate.ts";
-import { keyAttributes, keyInIndex, keyOfItem, keyOfRequest, type RowKey } from "./item-key.ts";
+import { heldKey, keyAttributes, keyInIndex, keyOfItem, keyOfRequest, type RowKey } from "./item-key.ts";
 import { readExpressions } from "./parameters.ts";
 import { changeItem, projected, readItem, type Stored, type Writing, weighed } from "./rows.ts";
 import type { Index, Table } from "./schema.ts";
@@ -86,7 +86,9 @@ export function updateAction(input: UpdateInput): Action {
       // The legacy DELETE makes no item; an expression always does.
       if (!before && legacy && takesOnly(update)) return undefined;
       const item = soundItem(applyUpdate(update, before?.item ?? key, before !== undefined));
-      for (const index of table.indexes) keyInIndex(index, item, "update");
+      for (const index of table.indexes)
+        if (keyAttributes(index.key).some(({ name }) => touched.some(({ parts }) => parts[0] === name)))
+          keyInIndex(index, item, "update");
       return weighed(item, "Item size to update has exceeded the maximum allowed size");
     },
   };
@@ -130,8 +132,7 @@ export function writeCost(table: Table, { before, after }: Effect): Cost {
 }
 
 function entryUnits(table: Table, index: Index, before: Item | undefined, after: Item | undefined): number {
-  const entry = (item: Item | undefined) =>
-    item && keyInIndex(index, item) ? projected(table, index, item) : undefined;
+  const entry = (item: Item | undefined) => (item && heldKey(index, item) ? projected(table, index, item) : undefined);
   const old = entry(before);
   const next = entry(after);
   if (!old || !next) return old || next ? writeUnits(old && itemSize(old), next && itemSize(next)) : 0;

@@ -1,4 +1,5 @@
 // From an item to the bytes of its key, in the table and in each index; and what AWS says of keys that are none.
+import { AwsError } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { EMPTY, joinParts, keyBytes, partitionHash } from "./keys.ts";
 import type { Index, KeyAttribute, KeySchema, Table } from "./schema.ts";
@@ -59,6 +60,16 @@ export function keyInIndex(index: Index, item: Item, change: "put" | "update" = 
     if (value) fitsIndex({ index, name, type, change }, value);
   }
   return attributes.every(({ name }) => Object.hasOwn(item, name)) ? rowKey(index.key, item) : undefined;
+}
+
+/** Of an item that is stored: one that an index could not hold when it was made was left out of it, and does no harm. */
+export function heldKey(index: Index, item: Item): RowKey | undefined {
+  try {
+    return keyInIndex(index, item);
+  } catch (error) {
+    if (error instanceof AwsError) return undefined;
+    throw error;
+  }
 }
 
 interface IndexAttribute extends KeyAttribute {

@@ -2,6 +2,7 @@
 import type { Params, Tx } from "../../kernel/mod.ts";
 import type { RowKey } from "./item-key.ts";
 import { EMPTY } from "./keys.ts";
+import { type Item, itemOf } from "./value.ts";
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html: of what was read, before any filter. */
 const PAGE_BYTES = 1024 * 1024;
@@ -43,35 +44,30 @@ export interface Page {
   readonly stopped: boolean;
 }
 
-interface Row extends PageRow {
-  readonly hash: Uint8Array;
-  readonly pk: Uint8Array;
-  readonly sk: Uint8Array;
-  readonly item_key: Uint8Array;
-}
-
-interface Limits {
+export interface Reading {
   readonly after: Position | undefined;
   readonly limit: number | undefined;
+  /** Of an item that was read. Its row is not asked for it: it is needed for the last one of many. */
+  positionOf(item: Item): Position;
 }
 
-export const readPartition = (tx: Tx, rows: PartitionRows, limits: Limits): Promise<Page> =>
-  readPage(limits, (after, count) => {
+export const readPartition = (tx: Tx, rows: PartitionRows, reading: Reading): Promise<Page> =>
+  readPage(reading, (after, count) => {
     const { sql, params } = partitionSql(rows, after);
-    return tx.all<Row>(sql, { ...params, count });
+    return tx.all<PageRow>(sql, { ...params, count });
   });
 
-export const readAll = (tx: Tx, rows: AllRows, limits: Limits): Promise<Page> =>
-  readPage(limits, (after, count) => {
+export const readAll = (tx: Tx, rows: AllRows, reading: Reading): Promise<Page> =>
+  readPage(reading, (after, count) => {
     const { sql, params } = allSql(rows, after);
-    return tx.all<Row>(sql, { ...params, count });
+    return tx.all<PageRow>(sql, { ...params, count });
   });
 
 async function readPage(
-  { after, limit = Number.POSITIVE_INFINITY }: Limits,
-  read: (after: Position | undefined, count: number) => Promise<Row[]>,
+  { after, limit = Number.POSITIVE_INFINITY, positionOf }: Reading,
+  read: (after: Position | undefined, count: number) => Promise<PageRow[]>,
 ): Promise<Page> {
-  const rows: Row[] = [];
+  const rows: PageRow[] = [];
   let bytes = 0;
   let position = after;
   for (let batch = FIRST_BATCH; ; batch = nextBatch(rows.length, bytes)) {
@@ -83,8 +79,7 @@ async function readPage(
       if (rows.length === limit || bytes > PAGE_BYTES) return { rows, bytes, stopped: true };
     }
     if (found.length < count) return { rows, bytes, stopped: false };
-    const last = rows.at(-1)!;
-    position = { hash: last.hash, pk: last.pk, sk: last.sk, itemKey: last.item_key };
+    position = positionOf(itemOf(rows.at(-1)!.item));
   }
 }
 
@@ -103,7 +98,7 @@ function partitionSql({ number, hash, pk, from, to, forward }: PartitionRows, af
   const low = after && forward ? "" : "AND sk >= :from_sk";
   const high = to && !(after && !forward) ? "AND sk < :to_sk" : "";
   return {
-    sql: `SELECT hash, pk, sk, item_key, item, size FROM dynamodb_item
+    sql: `SELECT item, size FROM dynamodb_item
       WHERE number = :number AND hash = :hash AND pk = :pk ${low} ${high}
         ${after ? `AND (sk, item_key) ${beyond} (:after_sk, :after_item_key)` : ""}
       ORDER BY sk ${order}, item_key ${order} LIMIT :count`,
@@ -120,7 +115,7 @@ function partitionSql({ number, hash, pk, from, to, forward }: PartitionRows, af
 
 function allSql({ number, from, to }: AllRows, after: Position | undefined): Sql {
   return {
-    sql: `SELECT hash, pk, sk, item_key, item, size FROM dynamodb_item
+    sql: `SELECT item, size FROM dynamodb_item
       WHERE number = :number ${to ? "AND hash < :to_hash" : ""}
         AND ${after ? "(hash, pk, sk, item_key) > (:hash, :pk, :sk, :item_key)" : "hash >= :hash"}
       ORDER BY hash, pk, sk, item_key LIMIT :count`,

@@ -427,3 +427,47 @@ for (const type of ["S", "N", "B"] as const)
       { numRuns: 25 },
     );
   });
+
+test("a partition of many items is read to its end, in the table and in its indexes, either way", async () => {
+  const TableName = "many";
+  await dynamodb.createTable({
+    TableName,
+    AttributeDefinitions: ["id", "r", "g"].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
+    KeySchema: [
+      { AttributeName: "id", KeyType: "HASH" },
+      { AttributeName: "r", KeyType: "RANGE" },
+    ],
+    GlobalSecondaryIndexes: [{ IndexName: "by-g", KeySchema: [{ AttributeName: "g", KeyType: "HASH" }], ...KEYS_ONLY }],
+    BillingMode: "PAY_PER_REQUEST",
+  });
+  const ranges = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(3, "0"));
+  for (let i = 0; i < ranges.length; i += 25)
+    await dynamodb.batchWriteItem({
+      RequestItems: {
+        [TableName]: ranges
+          .slice(i, i + 25)
+          .map((r) => ({ PutRequest: { Item: { id: { S: "x" }, r: { S: r }, g: { S: "x" } } } })),
+      },
+    });
+  for (const ScanIndexForward of [true, false]) {
+    const expected = ScanIndexForward ? ranges : ranges.toReversed();
+    for (const [IndexName, name] of [
+      [undefined, "id"],
+      ["by-g", "g"],
+    ] as const) {
+      const { Items } = await dynamodb.query({
+        TableName,
+        IndexName,
+        ScanIndexForward,
+        KeyConditionExpression: "#k = :x",
+        ExpressionAttributeNames: { "#k": name },
+        ExpressionAttributeValues: { ":x": { S: "x" } },
+      });
+      assert.deepEqual(
+        Items?.map(({ r }) => r?.S),
+        expected,
+        `${IndexName} ${ScanIndexForward}`,
+      );
+    }
+  }
+});

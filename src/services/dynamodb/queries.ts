@@ -14,7 +14,7 @@ import { type Page, readAll, readPartition, WHOLE_TABLE } from "./pages.ts";
 import { detecting, type Expressions, readExpressions } from "./parameters.ts";
 import { projectedNames, readItem } from "./rows.ts";
 import { findIndex, openTable } from "./schema.ts";
-import { queryStart, type Source, scanStart } from "./start-key.ts";
+import { positionOf, queryStart, type Source, scanStart } from "./start-key.ts";
 import { type Item, itemOf, itemSize, soundItem } from "./value.ts";
 
 type QueryInput = Input<"dynamodb", "Query">;
@@ -44,7 +44,8 @@ export const queries = defineOperations("dynamodb", {
       const tests = testsOf(input, expressions);
       const start = input.ExclusiveStartKey && soundItem(input.ExclusiveStartKey);
       const forward = input.ScanIndexForward ?? true;
-      return answer(ctx, input, expressions, async (tx, { table, index }) => {
+      return answer(ctx, input, expressions, async (tx, source) => {
+        const { table, index } = source;
         const key = index?.key ?? table.key;
         noKeyInFilter(
           input,
@@ -52,9 +53,9 @@ export const queries = defineOperations("dynamodb", {
           keyAttributes(key).map(({ name }) => name),
         );
         const range = rangeOf(key, tests);
-        const after = start && queryStart({ table, index }, start, range);
+        const after = start && queryStart(source, start, range);
         const rows = { ...range, number: index?.number ?? table.number, forward };
-        return readPartition(tx, rows, { after, limit: input.Limit });
+        return readPartition(tx, rows, { after, limit: input.Limit, positionOf: (item) => positionOf(source, item) });
       });
     },
   },
@@ -76,12 +77,12 @@ export const queries = defineOperations("dynamodb", {
       segmentRules(input);
       const expressions = readExpressions(input, ["FilterExpression", "ProjectionExpression"]);
       const start = input.ExclusiveStartKey && soundItem(input.ExclusiveStartKey);
-      return answer(ctx, input, expressions, async (tx, { table, index }) => {
+      return answer(ctx, input, expressions, async (tx, source) => {
         const bounds =
           input.TotalSegments === undefined ? WHOLE_TABLE : segmentBounds(input.Segment!, input.TotalSegments);
-        const rows = { ...bounds, number: index?.number ?? table.number };
-        const after = start && scanStart({ table, index }, start, rows);
-        return readAll(tx, rows, { after, limit: input.Limit });
+        const rows = { ...bounds, number: (source.index ?? source.table).number };
+        const after = start && scanStart(source, start, rows);
+        return readAll(tx, rows, { after, limit: input.Limit, positionOf: (item) => positionOf(source, item) });
       });
     },
   },

@@ -2,7 +2,7 @@
 import type { Context, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { expireLater } from "./expiry.ts";
-import { keyAttributes, keyInIndex, type RowKey, rowKey } from "./item-key.ts";
+import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, Table } from "./schema.ts";
@@ -78,14 +78,15 @@ export async function changeItem(within: Writing, table: Table, { key, before, a
 
 /** Every item of a table, a page at a time. */
 export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: RowKey) => Promise<void>): Promise<void> {
+  const positionOf = (item: Item): Position => ({ ...rowKey(table.key, item), itemKey: EMPTY });
   let after: Position | undefined;
   for (;;) {
-    const page = await readAll(tx, { ...WHOLE_TABLE, number: table.number }, { after, limit: undefined });
+    const rows = { ...WHOLE_TABLE, number: table.number };
+    const page = await readAll(tx, rows, { after, limit: undefined, positionOf });
     for (const row of page.rows) {
       const item = itemOf(row.item);
-      const key = rowKey(table.key, item);
-      await work(item, key);
-      after = { ...key, itemKey: EMPTY };
+      after = positionOf(item);
+      await work(item, after);
     }
     if (!page.stopped) return;
   }
@@ -108,17 +109,6 @@ export interface Keyed {
 /** Tells apart the items that share a key of an index; they are in the order of the table's own partitions. */
 export const itemKeyOf = (key: RowKey): Uint8Array => Buffer.concat([key.hash, joinParts([key.pk, key.sk])]);
 
-/** True where some attribute that an index is keyed by is of a type or length that it cannot have: at backfill such items are left out. */
-export const refusedByIndex = (index: Index, item: Item): boolean => {
-  try {
-    keyInIndex(index, item);
-    return false;
-  } catch {
-    // Any refusal means the same: AWS skips the item silently.
-    return true;
-  }
-};
-
 export interface Entry {
   readonly table: Table;
   readonly index: Index;
@@ -126,8 +116,8 @@ export interface Entry {
 }
 
 export async function changeEntry(tx: Tx, entry: Entry, before?: Item, after?: Item): Promise<void> {
-  const old = before && keyInIndex(entry.index, before);
-  const next = after && keyInIndex(entry.index, after);
+  const old = before && heldKey(entry.index, before);
+  const next = after && heldKey(entry.index, after);
   if (old && !(next && sameKey(old, next))) await remove(tx, entry.index.number, old, entry.itemKey);
   if (!next) return;
   const item = projected(entry.table, entry.index, after!);

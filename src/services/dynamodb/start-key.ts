@@ -14,7 +14,14 @@ export interface Source {
   readonly index: Index | undefined;
 }
 
-function startPosition({ table, index }: Source, start: Item): Position {
+/** Of an item of the table, or of an entry of the index. */
+export function positionOf({ table, index }: Source, item: Item): Position {
+  const own = rowKey(table.key, item);
+  return index ? { ...rowKey(index.key, item), itemKey: itemKeyOf(own) } : { ...own, itemKey: EMPTY };
+}
+
+function startPosition(source: Source, start: Item): Position {
+  const { table, index } = source;
   const attributes = new Map(
     [...keyAttributes(table.key), ...(index ? keyAttributes(index.key) : [])].map(({ name, type }) => [name, type]),
   );
@@ -25,8 +32,7 @@ function startPosition({ table, index }: Source, start: Item): Position {
         ? "The provided starting key is invalid"
         : "The provided starting key is invalid: The provided key element does not match the schema",
     );
-  const own = rowKey(table.key, start);
-  return index ? { ...rowKey(index.key, start), itemKey: itemKeyOf(own) } : { ...own, itemKey: EMPTY };
+  return positionOf(source, start);
 }
 
 export function queryStart(source: Source, start: Item, range: Range): Position {

@@ -312,6 +312,18 @@ test("a new global index holds the items that were there, but not those that it 
     message: `${INVALID}Type mismatch for Index Key color Expected: S Actual: N IndexName: by-color`,
   });
 
+  // What was left out may still be changed and deleted.
+  await dynamodb.updateItem({
+    TableName: "backfilled",
+    Key: { id: { S: "b" } },
+    UpdateExpression: "SET x = :x",
+    ExpressionAttributeValues: { ":x": { S: "x" } },
+    ReturnConsumedCapacity: "INDEXES",
+  });
+  await dynamodb.deleteItem({ TableName: "backfilled", Key: { id: { S: "b" } } });
+  await dynamodb.putItem({ TableName: "backfilled", Item: { id: { S: "c" }, color: { S: "red" } } });
+  assert.equal((await dynamodb.scan({ TableName: "backfilled", IndexName: "by-color" })).Count, 3);
+
   await dynamodb.updateTable({
     TableName: "backfilled",
     GlobalSecondaryIndexUpdates: [{ Delete: { IndexName: "by-color" } }],
