@@ -12,9 +12,8 @@ import {
   openSync,
   read as readFromDisk,
   readSync,
-  realpathSync,
-  write,
   writeSync,
+  writev,
 } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -173,20 +172,18 @@ class Gather {
       return;
     }
     this.#written += length;
-    await writeAll(this.#fd, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    await writeAll(this.#fd, chunks, length);
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
+/** What writev leaves over, on a disk that is nearly full, is written by the next one, or fails. */
+function writeAll(fd: number, chunks: Uint8Array[], length: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const next = (at: number): void => {
-      write(fd, bytes, at, bytes.length - at, null, (error, written) => {
-        if (error) reject(error);
-        else if (at + written < bytes.length) next(at + written);
-        else resolve();
-      });
-    };
-    next(0);
+    writev(fd, chunks, (error, written) => {
+      if (error) reject(error);
+      else if (written === length) resolve();
+      else resolve(writeAll(fd, [Buffer.concat(chunks).subarray(written)], length - written));
+    });
   });
 }
 
@@ -325,30 +322,25 @@ async function becomesPlain(place: Place, key: string, staged: string): Promise<
 
 /** Makes the directory where it is missing. False where a file or a symbolic link stands in the way. */
 async function hasOwnParent(root: string, parent: string): Promise<boolean> {
+  if (isOwnDirectory(root, parent)) return true;
+  // The deepest directory that exists must be ours before anything is made below it.
+  let existing = dirname(parent);
+  while (existing.length > root.length && !isThere(existing)) existing = dirname(existing);
+  if (existing !== root && !isOwnDirectory(root, existing)) return false;
   try {
-    try {
-      return (await fs.realpath(parent)) === parent;
-    } catch (error) {
-      if (!is(error, "ENOENT")) throw error;
-    }
-    // The deepest directory that exists must be ours before anything is made below it.
-    let existing = dirname(parent);
-    while (existing.length > root.length && !(await exists(existing))) existing = dirname(existing);
-    if ((await fs.realpath(existing)) !== existing) return false;
     await fs.mkdir(parent, { recursive: true });
-    return (await fs.realpath(parent)) === parent;
   } catch (error) {
     if (is(error, "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG")) return false;
     throw error;
   }
+  return isOwnDirectory(root, parent);
 }
 
-async function exists(path: string): Promise<boolean> {
+function isThere(path: string): boolean {
   try {
-    await fs.lstat(path);
-    return true;
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    if (is(error, "ENOENT")) return false;
+    if (is(error, "ENOTDIR")) return false;
     throw error;
   }
 }
@@ -372,16 +364,15 @@ export function fingerprintAt(path: string): string | undefined {
 /** The fingerprint of a key's plain file, reached through no symbolic link; undefined where there is none. */
 export function plainFingerprint({ root }: Place, key: string): string | undefined {
   const path = `${root}/${key}`;
-  if (key.includes("/") && !isOwnDirectory(dirname(path))) return undefined;
+  if (key.includes("/") && !isOwnDirectory(root, dirname(path))) return undefined;
   return fingerprintAt(path);
 }
 
-function isOwnDirectory(path: string): boolean {
-  try {
-    return realpathSync.native(path) === path;
-  } catch (error) {
-    if (is(error, "ENOENT", "ENOTDIR", "ELOOP", "EACCES", "ENAMETOOLONG")) return false;
-    throw error;
+/** Whether a directory below the root is there and reached through no symbolic link. The root itself is real: openPlace saw to it. */
+function isOwnDirectory(root: string, path: string): boolean {
+  for (let at = path.indexOf("/", root.length + 1); ; at = path.indexOf("/", at + 1)) {
+    if (!isDirectory(at < 0 ? path : path.slice(0, at))) return false;
+    if (at < 0) return true;
   }
 }
 
