@@ -182,7 +182,8 @@ test("while a bucket's directory is missing its objects are not taken for delete
   renameSync(directory, `${directory}-unmounted`);
   await cloud.settle();
   assert.equal((await failure(s3.send(new GetObjectCommand({ Bucket, Key: "k" })))).status, 503);
-  assert.equal((await failure(put(Bucket, "new"))).status, 503);
+  for (const key of ["new", "d/new"]) assert.equal((await failure(put(Bucket, key))).status, 503);
+  assert.ok(!existsSync(directory));
   renameSync(`${directory}-unmounted`, directory);
   await cloud.settle();
   assert.equal(await text(Bucket, "k"), "of k");

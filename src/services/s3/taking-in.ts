@@ -4,17 +4,9 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
-import {
-  asideOf,
-  discard,
-  fingerprintAt,
-  hashFile,
-  isDirectory,
-  type Place,
-  pathOf,
-  plainFingerprint,
-} from "./files.ts";
+import { asideOf, discard, fingerprintAt, isDirectory, type Place, pathOf, plainFingerprint } from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
+import { hashFile } from "./staging.ts";
 import { nextSequence, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import { deleteVersion, insertVersion, type NewVersion, noBytes, rankAfter, standing, succession } from "./versions.ts";

@@ -17,12 +17,13 @@ import {
 import { lastModified, quoted, writeCheck } from "./conditions.ts";
 import { sourceAccess, stageSource } from "./copy.ts";
 import { errors } from "./errors.ts";
-import { discard, moveToSide, newSide, pathOf, type Staged, stageJoined } from "./files.ts";
+import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { receive, whileStaged } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
 import { originOf } from "./request.ts";
+import { type Staged, stageJoined } from "./staging.ts";
 import { nextSequence, placeOf } from "./state.ts";
 import type { BucketRow, ObjectPart, ObjectRow, PartRow, UploadRow } from "./tables.ts";
 import { taggingHeader } from "./tags.ts";

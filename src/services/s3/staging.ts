@@ -1,0 +1,225 @@
+// Bytes on their way in: staged as they stream, hashed meanwhile, joined from parts; and files hashed where they lie.
+import { createHash } from "node:crypto";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, read, readSync, writeSync, writev } from "node:fs";
+import * as fs from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { newHex } from "../../kernel/mod.ts";
+import { type Algorithm, type Digest, openDigest } from "./checksums.ts";
+import { errors } from "./errors.ts";
+import { fingerprintOf, is, type Place } from "./files.ts";
+
+/** Written completely, hashed, not yet anybody's. */
+export interface Staged {
+  readonly path: string;
+  readonly size: number;
+  /** Hexadecimal. */
+  readonly md5: string;
+  readonly fingerprint: string;
+  /** base64 */
+  readonly digests: Readonly<Partial<Record<Algorithm, string>>>;
+}
+
+export interface StageOptions {
+  readonly algorithms: readonly Algorithm[];
+  /** Bytes that were announced: more or fewer is IncompleteBody. */
+  readonly length?: number | undefined;
+  readonly maxLength: number;
+}
+
+/** Streams with backpressure: holds one chunk, and what is gathered for one write. */
+export async function stage(
+  place: Place,
+  body: Readable | Uint8Array | undefined,
+  options: StageOptions,
+): Promise<Staged> {
+  const path = join(place.home, "stage", newHex(24));
+  const hashes = openHashes(options.algorithms);
+  const fd = openStage(place, path);
+  try {
+    let size = 0;
+    const gather = new Gather(fd);
+    const take = (chunk: Uint8Array): Promise<void> | undefined => {
+      size += chunk.length;
+      if (size > options.maxLength) throw errors.entityTooLarge(size, options.maxLength);
+      hashes.update(chunk);
+      return gather.add(chunk);
+    };
+    if (body instanceof Uint8Array) await take(body);
+    else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
+    if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
+    await gather.flush();
+    const stat = fstatSync(fd, { bigint: true });
+    return { path, size, fingerprint: fingerprintOf(stat), ...hashes.digest() };
+  } catch (error) {
+    await fs.rm(path, { force: true });
+    // Whoever sent it went away in the middle.
+    throw is(error, "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE") ? errors.incompleteBody() : error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Bytes of another file, as a new staged file. */
+export async function stageExtent(
+  place: Place,
+  { path, start, end }: { path: string; start: number; end: number },
+  algorithms: readonly Algorithm[],
+): Promise<Staged> {
+  const body = Readable.from(readFile(path, start, end), { objectMode: false });
+  return await stage(place, body, { algorithms, length: end - start, maxLength: Number.MAX_SAFE_INTEGER });
+}
+
+/** Whole files, one after the other, as a new staged file: their hashes are known already. One alone is not copied. */
+export async function stageJoined(
+  place: Place,
+  paths: readonly string[],
+): Promise<{ path: string; size: number; fingerprint: string }> {
+  const path = join(place.home, "stage", newHex(24));
+  try {
+    if (paths.length === 1) await fs.link(paths[0]!, path);
+    else {
+      await fs.copyFile(paths[0]!, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      const file = await fs.open(path, "a");
+      try {
+        for (const part of paths.slice(1))
+          for await (const chunk of readFile(part, 0, Number.MAX_SAFE_INTEGER)) await file.write(chunk);
+      } finally {
+        await file.close();
+      }
+    }
+    const stat = await fs.stat(path, { bigint: true });
+    return { path, size: Number(stat.size), fingerprint: fingerprintOf(stat) };
+  } catch (error) {
+    await fs.rm(path, { force: true });
+    throw error;
+  }
+}
+
+async function* readFile(path: string, start: number, end: number): AsyncGenerator<Uint8Array> {
+  const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    for (let at = start; at < end; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const CHUNK = 256 * 1024;
+
+/** Small chunks wait for each other: one write for 256 KiB. A write that ends the file at once is not worth a thread. */
+class Gather {
+  readonly #fd: number;
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+  #written = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  add(chunk: Uint8Array): Promise<void> | undefined {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    return this.#length >= CHUNK ? this.flush() : undefined;
+  }
+
+  async flush(): Promise<void> {
+    const [chunks, length] = [this.#chunks, this.#length];
+    this.#chunks = [];
+    this.#length = 0;
+    if (this.#written === 0 && length < CHUNK) {
+      for (const chunk of chunks) for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
+      return;
+    }
+    this.#written += length;
+    await writeAll(this.#fd, chunks, length);
+  }
+}
+
+/** What writev leaves over, on a disk that is nearly full, is written by the next one, or fails. */
+function writeAll(fd: number, chunks: Uint8Array[], length: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    writev(fd, chunks, (error, written) => {
+      if (error) reject(error);
+      else if (written === length) resolve();
+      else resolve(writeAll(fd, [Buffer.concat(chunks).subarray(written)], length - written));
+    });
+  });
+}
+
+interface Hashes {
+  update(bytes: Uint8Array): void;
+  digest(): Pick<Staged, "md5" | "digests">;
+}
+
+function openHashes(algorithms: readonly Algorithm[]): Hashes {
+  const md5 = createHash("md5");
+  const digests = new Map<Algorithm, Digest>(algorithms.map((name) => [name, openDigest(name)]));
+  return {
+    update(bytes) {
+      md5.update(bytes);
+      for (const digest of digests.values()) digest.update(bytes);
+    },
+    digest: () => ({
+      md5: md5.digest("hex"),
+      digests: Object.fromEntries([...digests].map(([name, digest]) => [name, digest.digest()])),
+    }),
+  };
+}
+
+function openStage(place: Place, path: string): number {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+  try {
+    return openSync(path, flags, 0o644);
+  } catch (error) {
+    // Somebody cleared the home: it is ours to make again.
+    if (!is(error, "ENOENT")) throw error;
+    mkdirSync(join(place.home, "stage"), { recursive: true });
+    return openSync(path, flags, 0o644);
+  }
+}
+
+/** Hashes a file that may be written to meanwhile: undefined where it was, or is no plain file. */
+export async function hashFile(
+  path: string,
+  algorithms: readonly Algorithm[],
+): Promise<Omit<Staged, "path"> | undefined> {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (is(error, "ENOENT", "ENOTDIR", "ELOOP", "EACCES", "ENXIO")) return undefined;
+    throw error;
+  }
+  try {
+    const before = fstatSync(fd, { bigint: true });
+    if (!before.isFile()) return undefined;
+    const hashes = openHashes(algorithms);
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, Number(before.size) + 1));
+    let size = 0;
+    for (let count = -1; count !== 0; size += count) {
+      // A small file is in memory: reading it takes less than asking a thread to.
+      count = before.size < SMALL ? readSync(fd, buffer, 0, buffer.length, size) : await readChunk(fd, buffer, size);
+      hashes.update(buffer.subarray(0, count));
+    }
+    const fingerprint = fingerprintOf(fstatSync(fd, { bigint: true }));
+    if (fingerprint !== fingerprintOf(before) || BigInt(size) !== before.size) return undefined;
+    return { fingerprint, size, ...hashes.digest() };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const SMALL = 64 * 1024;
+
+const readChunk = (fd: number, buffer: Uint8Array, at: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    read(fd, buffer, 0, buffer.length, at, (error, count) => (error ? reject(error) : resolve(count)));
+  });
