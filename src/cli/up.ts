@@ -1,5 +1,5 @@
 // Starts the cloud in a workspace and keeps running.
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Aws, start } from "../aws.ts";
@@ -71,12 +71,15 @@ function readOptions(
     throw new UserError(`--host ${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`);
   const sandbox = (values.sandbox ?? defaults.sandbox) as Config["sandbox"];
   if (!SANDBOXES.includes(sandbox)) throw new UserError(`--sandbox is one of ${SANDBOXES.join(", ")}, not ${sandbox}`);
+  const databaseUrl = values.database ?? environment.DATABASE_URL ?? "";
+  if (databaseUrl !== "" && !/^postgres(ql)?:\/\//.test(databaseUrl))
+    throw new UserError(`--database (or DATABASE_URL) is postgres://..., not ${databaseUrl}`);
   const config: Config = {
     ...defaults,
     dir: workspace(values.dir ?? "."),
     port: numberOf("--port", values.port ?? String(defaults.port), 65_535),
     host,
-    databaseUrl: values.database ?? environment.DATABASE_URL ?? "",
+    databaseUrl,
     region: values.region ?? defaults.region,
     rootAccessKeyId: environment.AWS_LIKE_ROOT_KEY ?? defaults.rootAccessKeyId,
     rootSecretAccessKey: secret ?? defaults.rootSecretAccessKey,
@@ -96,11 +99,23 @@ function workspace(given: string): string {
   if (!existsSync(dir)) throw new UserError(`there is no directory ${dir}; make one with: aws-like init ${given}`);
   if (!statSync(dir).isDirectory()) throw new UserError(`${dir} is not a directory`);
   try {
-    accessSync(dir, constants.W_OK | constants.X_OK);
-  } catch {
-    throw new UserError(`the directory ${dir} is not writable`);
+    // Tried, not asked for: root is told that it may write where nobody can (/proc, a file system mounted read-only).
+    mkdirSync(join(dir, "logs"));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST") throw new UserError(`the directory ${dir} is not writable (${code})`);
+    if (!mayWrite(dir)) throw new UserError(`the directory ${dir} is not writable`);
   }
   return dir;
+}
+
+function mayWrite(dir: string): boolean {
+  try {
+    accessSync(dir, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function numberOf(option: string, text: string, most: number): number {
