@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { type Aws, start } from "../aws.ts";
 import { type Account, type Config, defaults } from "../config.ts";
 import type { Entry } from "../kernel/journal.ts";
+import { strongest } from "../services/lambda/sandbox/ladder.ts";
 import { openTemplate, TemplateFault } from "../template/mod.ts";
 import { version } from "../version.ts";
 import { type Command, type Environment, print, UserError } from "./command.ts";
@@ -34,6 +35,7 @@ export const command: Command = {
       throw new UserError(sentenceOf(error, config));
     });
     greet(aws);
+    void sayRung(config);
     const say = (level: Entry["level"], text: string) =>
       show({ at: aws.now(), level, id: "template", from: "template", text });
     await using template = await openTemplate(aws, { file: join(config.dir, "template.yaml"), parameters, say });
@@ -158,6 +160,13 @@ function greet({ config, endpoint }: Aws): void {
   print(
     `export AWS_ENDPOINT_URL=${shown} AWS_ACCESS_KEY_ID=${config.rootAccessKeyId} AWS_SECRET_ACCESS_KEY=${secret} AWS_DEFAULT_REGION=${config.region}`,
   );
+}
+
+/** Known only after it was tried, which nothing waits for. */
+async function sayRung({ sandbox }: Config): Promise<void> {
+  const rung = await strongest(sandbox).catch((error: Error) => error);
+  if (rung instanceof Error) print(`functions CANNOT run: ${rung.message}`);
+  else print(`functions run in ${rung.title}`);
 }
 
 /** The first signal stops in order, a second one at once. */
