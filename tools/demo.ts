@@ -38,7 +38,7 @@ try {
   say("sqlite3 workspace/db.sqlite 'select name, size, content_type, sha256 from files'");
   console.table(rows);
   assert.deepEqual(rows.map(({ name }) => name).sort(), Object.keys(files).sort(), "each file has its row");
-  say("it works: three files, three rows");
+  console.log("\nit works: three files, three rows");
 } catch (error) {
   fail(error as Error);
 } finally {

@@ -1,5 +1,6 @@
 // What this machine gives, what is missing, and how to mend it.
-import { existsSync, readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { connect } from "node:net";
 import { resolve } from "node:path";
@@ -12,6 +13,16 @@ type Finding = readonly [state: "ok" | "warn" | "bad", what: string, text: strin
 /** Fewer inotify watches than this hold no real tree. */
 const FEW_WATCHES = 8_192;
 const LITTLE_DISK_BYTES = 1024 ** 3;
+const PROGRAM_LIMIT_MS = 5_000;
+/** inotify tells only what this machine does. */
+const NETWORKED = /^(nfs|cifs|smb|9p|fuse|virtiofs)/;
+const PROGRAMS: readonly (readonly [name: string, why: string])[] = [
+  ["bash", "functions in bash need it"],
+  ["python3", "functions in Python need it"],
+  ["curl", "the example's function signs its requests with it"],
+  ["rsync", "the example's s3sync.sh moves files with it"],
+  ["sqlite3", "to look at db.sqlite"],
+];
 
 export const command: Command = {
   summary: "says what this machine gives aws-like, what is missing, and how to mend it",
@@ -25,6 +36,7 @@ export const command: Command = {
       await disk(dir),
       ...inotify(),
       ...(await sandbox()),
+      ...(await Promise.all(PROGRAMS.map(program))),
       postgres(),
     ];
     for (const [state, what, text] of findings) print(`${state.padEnd(5)} ${what.padEnd(12)} ${text}`);
@@ -47,8 +59,29 @@ async function disk(dir: string): Promise<Finding> {
   if (!existsSync(dir)) return ["bad", "workspace", `there is no directory ${dir}`];
   const { bavail, bsize } = await statfs(dir);
   const free = bavail * bsize;
-  const text = `${dir}, ${(free / 1024 ** 3).toFixed(1)} GiB free`;
+  const kind = fileSystemOf(dir);
+  const text = `${dir}, ${kind}, ${(free / 1024 ** 3).toFixed(1)} GiB free`;
+  if (NETWORKED.test(kind)) return ["warn", "workspace", `${text}; what other machines write there is not reported`];
   return [free < LITTLE_DISK_BYTES ? "warn" : "ok", "workspace", text];
+}
+
+/** Of the longest mount point that the directory lies under. */
+function fileSystemOf(dir: string): string {
+  const mounts = readFileSync("/proc/mounts", "utf8").trim().split("\n");
+  const under = mounts
+    .map((line) => line.split(" "))
+    .filter(([, point]) => point === "/" || dir === point || dir.startsWith(`${point}/`))
+    .sort((one, other) => other[1]!.length - one[1]!.length);
+  return under[0]?.[2] ?? "unknown file system";
+}
+
+async function program([name, why]: readonly [string, string]): Promise<Finding> {
+  const { promise, resolve: answer } = Promise.withResolvers<Finding>();
+  execFile(name, ["--version"], { timeout: PROGRAM_LIMIT_MS }, (error, stdout) => {
+    const found = stdout.split("\n")[0]!;
+    answer(error ? ["warn", name, `not found: ${why} (apt-get install ${name})`] : ["ok", name, found]);
+  });
+  return await promise;
 }
 
 function inotify(): Finding[] {
@@ -80,6 +113,6 @@ async function sandbox(): Promise<Finding[]> {
 }
 
 function postgres(): Finding {
-  const there = existsSync("/usr/lib/postgresql");
+  const there = globSync("/usr/lib/postgresql/*/bin/postgres").length > 0;
   return ["ok", "postgresql", there ? "installed" : "not installed; only needed for --database postgres://..."];
 }
