@@ -139,7 +139,14 @@ test("copies, uploads in parts, deletions and markers have events of their own",
   await s3.send(new CopyObjectCommand({ Bucket, Key: "b", CopySource: `${Bucket}/a` }));
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: "c" }));
   const { ETag } = await s3.send(new UploadPartCommand({ Bucket, Key: "c", UploadId, PartNumber: 1, Body: "x" }));
-  await s3.send(new CompleteMultipartUploadCommand({ Bucket, Key: "c", UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }));
+  await s3.send(
+    new CompleteMultipartUploadCommand({
+      Bucket,
+      Key: "c",
+      UploadId,
+      MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] },
+    }),
+  );
   await s3.send(new DeleteObjectCommand({ Bucket, Key: "a" }));
   await s3.send(new DeleteObjectCommand({ Bucket, Key: "never" }));
   await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }));
@@ -178,7 +185,10 @@ test("a configuration is given back as it was put, an id where there was none, a
   await put(Bucket, filtered("in/", ".jpg"));
   const get = () => s3.send(new GetBucketNotificationConfigurationCommand({ Bucket }));
   const [rule] = (await get()).LambdaFunctionConfigurations!;
-  assert.deepEqual([rule?.LambdaFunctionArn, rule?.Filter, rule?.Events?.length], [arnOf("sink"), filtered("in/", ".jpg").Filter, 2]);
+  assert.deepEqual(
+    [rule?.LambdaFunctionArn, rule?.Filter, rule?.Events?.length],
+    [arnOf("sink"), filtered("in/", ".jpg").Filter, 2],
+  );
   assert.ok(rule?.Id);
   await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: {} }));
   assert.equal((await get()).LambdaFunctionConfigurations, undefined);
@@ -189,7 +199,10 @@ test("a function that is not there, or does not let this bucket invoke it, is re
   const Nobody = `nobody-${Bucket}`;
   await s3.send(new CreateBucketCommand({ Bucket: Nobody }));
   const missing = await failure(put(Bucket, { LambdaFunctionArn: arnOf("missing") }));
-  assert.deepEqual([missing.name, missing.message], ["InvalidArgument", "Unable to validate the following destination configurations"]);
+  assert.deepEqual(
+    [missing.name, missing.message],
+    ["InvalidArgument", "Unable to validate the following destination configurations"],
+  );
   assert.deepEqual(
     [missing.ArgumentName1, missing.ArgumentValue1],
     [`${arnOf("missing")}, null`, `Not authorized to invoke function [${arnOf("missing")}]`],
@@ -199,7 +212,9 @@ test("a function that is not there, or does not let this bucket invoke it, is re
     new PutBucketNotificationConfigurationCommand({
       Bucket: Nobody,
       SkipDestinationValidation: true,
-      NotificationConfiguration: { LambdaFunctionConfigurations: [{ LambdaFunctionArn: arnOf("missing"), Events: ["s3:ObjectCreated:*"] }] },
+      NotificationConfiguration: {
+        LambdaFunctionConfigurations: [{ LambdaFunctionArn: arnOf("missing"), Events: ["s3:ObjectCreated:*"] }],
+      },
     }),
   );
 });
@@ -213,11 +228,21 @@ for (const [what, rules, expected] of [
   ["two rules for all", [{}, {}], OVERLAP],
   ["a prefix within a prefix", [filtered("a/"), filtered("a/b")], OVERLAP],
   ["a suffix within a suffix", [filtered(undefined, ".jpg"), filtered(undefined, "x.jpg")], OVERLAP],
-  ["one id twice", [{ Id: "x", ...filtered("a") }, { Id: "x", ...filtered("b") }], /^Same ID used for multiple configurations/],
+  [
+    "one id twice",
+    [
+      { Id: "x", ...filtered("a") },
+      { Id: "x", ...filtered("b") },
+    ],
+    /^Same ID used for multiple configurations/,
+  ],
 ] as const)
   test(`a configuration with ${what} is refused`, async () => {
     const { Bucket } = await newBucket();
-    assert.match((await failure(put(Bucket, ...(rules as unknown as Partial<LambdaFunctionConfiguration>[])))).message, expected);
+    assert.match(
+      (await failure(put(Bucket, ...(rules as unknown as Partial<LambdaFunctionConfiguration>[])))).message,
+      expected,
+    );
   });
 
 for (const [what, rules] of [
@@ -233,7 +258,12 @@ for (const [what, rules] of [
 test("EventBridge is refused by name while it is not there", async () => {
   const { Bucket } = await newBucket();
   const error = await failure(
-    s3.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: { EventBridgeConfiguration: {} } })),
+    s3.send(
+      new PutBucketNotificationConfigurationCommand({
+        Bucket,
+        NotificationConfiguration: { EventBridgeConfiguration: {} },
+      }),
+    ),
   );
   assert.deepEqual([error.name, error.status], ["NotImplemented", 501]);
 });

@@ -1,10 +1,29 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFileSync, closeSync, linkSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { startCloud } from "../../../test/cloud.ts";
 
 /** A cloud with one bucket, and what was said of its objects, in order. */
@@ -23,7 +42,9 @@ async function watched(dir?: string) {
   const keys = async () => {
     const found: string[] = [];
     for (let ContinuationToken: string | undefined, more = true; more; ) {
-      const { Contents = [], NextContinuationToken } = await s3.send(new ListObjectsV2Command({ Bucket, ContinuationToken }));
+      const { Contents = [], NextContinuationToken } = await s3.send(
+        new ListObjectsV2Command({ Bucket, ContinuationToken }),
+      );
       found.push(...Contents.map(({ Key }) => Key!));
       ContinuationToken = NextContinuationToken;
       more = NextContinuationToken !== undefined;
@@ -53,7 +74,10 @@ test("a file that is dropped is an object, with its ETag and the type of its ext
   writeFileSync(`${w.directory}/in/page.html`, "<p>");
   assert.deepEqual(await w.news(), ["ObjectCreated:Put in/page.html"]);
   const head = await w.s3.send(new HeadObjectCommand({ Bucket: "bucket", Key: "in/page.html" }));
-  assert.deepEqual([head.ContentType, head.ETag, head.ContentLength], ["text/html", `"${createHash("md5").update("<p>").digest("hex")}"`, 3]);
+  assert.deepEqual(
+    [head.ContentType, head.ETag, head.ContentLength],
+    ["text/html", `"${createHash("md5").update("<p>").digest("hex")}"`, 3],
+  );
 });
 
 test("an object that the API put is one event, and its file none", async () => {
@@ -67,7 +91,10 @@ test("cp, mv, ln, rm, rsync, sed -i and tar are one event a file", async () => {
   await using w = await watched();
   const sh = (script: string) => execFileSync("bash", ["-ec", script], { cwd: w.directory });
   sh("echo one > one; cp one two; mkdir -p x/y; cp one x/y/three; ln one hard");
-  assert.deepEqual(await w.news(), ["hard", "one", "two", "x/y/three"].map((key) => `ObjectCreated:Put ${key}`));
+  assert.deepEqual(
+    await w.news(),
+    ["hard", "one", "two", "x/y/three"].map((key) => `ObjectCreated:Put ${key}`),
+  );
   sh("mv two moved; sed -i s/one/changed/ one");
   assert.deepEqual(await w.news(), ["ObjectCreated:Put moved", "ObjectCreated:Put one", "ObjectRemoved:Delete two"]);
   sh("mv x z");
@@ -75,7 +102,10 @@ test("cp, mv, ln, rm, rsync, sed -i and tar are one event a file", async () => {
   sh("tar cf - z | (mkdir t; cd t; tar xf -)");
   assert.deepEqual(await w.news(), ["ObjectCreated:Put t/z/y/three"]);
   sh("rm -r t z one");
-  assert.deepEqual(await w.news(), ["one", "t/z/y/three", "z/y/three"].map((key) => `ObjectRemoved:Delete ${key}`));
+  assert.deepEqual(
+    await w.news(),
+    ["one", "t/z/y/three", "z/y/three"].map((key) => `ObjectRemoved:Delete ${key}`),
+  );
   assert.deepEqual(await w.keys(), ["hard", "moved"]);
 });
 
@@ -131,7 +161,10 @@ test("what came, changed and went while the cloud was down is taken in once, at 
   writeFileSync(`${directory}/new/deep/file`, "new");
   appendFileSync(`${directory}/changes`, "!");
   rmSync(`${directory}/goes`);
-  for (const expected of [["ObjectCreated:Put changes", "ObjectCreated:Put new/deep/file", "ObjectRemoved:Delete goes"], []]) {
+  for (const expected of [
+    ["ObjectCreated:Put changes", "ObjectCreated:Put new/deep/file", "ObjectRemoved:Delete goes"],
+    [],
+  ]) {
     await using w = await watched(dir);
     assert.deepEqual(await w.news(), expected);
     assert.deepEqual(await w.keys(), ["changes", "new/deep/file", "stays"]);
