@@ -1,95 +1,57 @@
-// Cold and warm invocations of bash, node and python in the sandbox, beside a bare spawn of the same interpreter.
-//   node bench/lambda.ts [auto|bwrap|unshare|none]
+// Invoke over the API, warm and cold, beside a bare spawn of the same interpreter. `node bench/lambda.ts [DIR]`
 import { spawn } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Config } from "../src/config.ts";
-import { openWorld, type Trial } from "../src/services/lambda/sandbox/sandbox.fixture.ts";
+import { once } from "node:events";
+import { Lambda } from "@aws-sdk/client-lambda";
+import { createFunctions, functions } from "./functions.ts";
+import { startHost } from "./host.ts";
+import { ms, quantile, runAlone, type Table } from "./table.ts";
 
-const COLD = 20;
-const WARM = 300;
-// Cold starts come one by one, with time for the next launcher to get ready; the last figure is of a burst.
-const BETWEEN_COLDS_MS = 200;
+const COLD = 15;
+const WARM = 200;
 
-const FUNCTIONS = [
-  {
-    name: "bash",
-    files: { "lambda.sh": "handler() { cat; }" },
-    spec: { runtime: "provided.al2023", handler: "lambda.handler" },
-    bare: ["/bin/bash", "-c", "echo 1"],
-  },
-  {
-    name: "node",
-    files: { "index.mjs": "export const handler = async (event) => event;" },
-    spec: { runtime: "nodejs24.x", handler: "index.handler" },
-    bare: [process.execPath, "-e", "console.log(1)"],
-  },
-  {
-    name: "python",
-    files: { "app.py": "def handler(event, context): return event" },
-    spec: { runtime: "python3.13", handler: "app.handler" },
-    bare: ["/usr/bin/python3", "-S", "-c", "import json; print(1)"],
-  },
-] as const;
-
-const choice = (process.argv[2] ?? "auto") as Config["sandbox"];
-await using world = await openWorld(choice);
-console.log(`rung ${world.sandbox.rung.name}: ${world.sandbox.rung.title}; p50 / p99 / min in ms`);
-
-for (const { name, files, spec, bare } of FUNCTIONS) {
-  (await world.try(files, spec)).worker[Symbol.asyncDispose](); // Interpreters are looked for once.
-  const colds: number[] = [];
-  for (let count = 0; count < COLD; count++) {
-    await sleep(BETWEEN_COLDS_MS);
-    colds.push(
-      await timed(async () => {
-        const run = await world.try(files, spec);
-        await run.invoke({ key: "value" });
-        return () => run.worker[Symbol.asyncDispose]();
-      }),
-    );
-  }
-  const run: Trial = await world.try(files, spec);
-  for (let count = 0; count < 20; count++) await run.invoke({ key: "value" });
-  const warms: number[] = [];
-  for (let count = 0; count < WARM; count++)
-    warms.push(await timed(async () => void (await run.invoke({ key: "value" }))));
-  await run.worker[Symbol.asyncDispose]();
-  const spawns: number[] = [];
-  for (let count = 0; count < COLD; count++) spawns.push(await timed(() => spawned(bare)));
-  console.log(`${name.padEnd(7)} cold ${figures(colds)}   warm ${figures(warms)}   bare spawn ${figures(spawns)}`);
-}
-
-const parallel = 4;
-const began = performance.now();
-await Promise.all(
-  Array.from({ length: parallel }, async () => {
-    for (let count = 0; count < COLD; count++) {
-      const run = await world.try(FUNCTIONS[0].files, FUNCTIONS[0].spec);
-      await run.invoke({});
-      await run.worker[Symbol.asyncDispose]();
+export async function measure(dir: string): Promise<Table[]> {
+  await using host = await startHost(dir);
+  const lambda = new Lambda(host.client);
+  await createFunctions(host, lambda);
+  const rows: string[][] = [];
+  for (const { name, bare } of functions) {
+    const invoke = async () => {
+      const { FunctionError } = await lambda.invoke({ FunctionName: name, Payload: '{"key":"value"}' });
+      if (FunctionError) throw new Error(`${name}: ${FunctionError}`);
+    };
+    await invoke();
+    const colds: number[] = [];
+    const spawns: number[] = [];
+    for (let i = 0; i < COLD; i++) {
+      // Another environment is another sandbox: the next call finds none that is warm.
+      await lambda.updateFunctionConfiguration({ FunctionName: name, Environment: { Variables: { ROUND: `${i}` } } });
+      colds.push(await timed(invoke));
+      spawns.push(await timed(() => spawned(bare)));
     }
-  }),
-);
-console.log(
-  `create, invoke, destroy: ${Math.round((parallel * COLD * 1000) / (performance.now() - began))} bash sandboxes a second`,
-);
+    const warms: number[] = [];
+    for (let i = 0; i < WARM; i++) warms.push(await timed(invoke));
+    const figures = [warms, colds, spawns].flatMap((times) => [ms(quantile(times, 0.5)), ms(quantile(times, 0.99))]);
+    rows.push([name, ...figures]);
+  }
+  lambda.destroy();
+  return [
+    {
+      title: "Lambda",
+      note: "Invoke, RequestResponse, through the SDK, one at a time, in ms. Cold: a new sandbox, from its start to the answer. Limit of a cold start: a bare spawn of the interpreter, outside of any sandbox.",
+      head: ["", "warm p50", "p99", "cold p50", "p99", "bare spawn p50", "p99"],
+      rows,
+    },
+  ];
+}
 
-async function timed(work: () => Promise<void | (() => PromiseLike<void>)>): Promise<number> {
+async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
-  const after = await work();
-  const took = performance.now() - start;
-  await after?.();
-  return took;
+  await work();
+  return performance.now() - start;
 }
 
-function spawned([file, ...args]: readonly string[]): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  spawn(file!, args, { stdio: ["ignore", "pipe", "ignore"] }).once("close", () => resolve());
-  return promise;
+async function spawned([file, ...args]: readonly string[]): Promise<void> {
+  await once(spawn(file!, args, { stdio: ["ignore", "pipe", "ignore"] }), "close");
 }
 
-function figures(values: number[]): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(1);
-  return `${at(0.5).padStart(6)} /${at(0.99).padStart(6)} /${at(0).padStart(6)}`;
-}
+if (import.meta.main) await runAlone(measure);

@@ -34,12 +34,12 @@ export async function signed<C>(client: C, many: number, send: (client: C, i: nu
 function bytesOf({ method, path, query = {}, headers, body = "" }: Caught): Buffer {
   const content = typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
   const parameters = new URLSearchParams(query).toString();
-  // Unsigned; a client that does not wait for the interim answer need not ask for it.
-  const { expect: _, ...sent } = headers;
-  const lines = Object.entries({ ...sent, "content-length": String(content.length) });
-  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  // `Expect` is not signed; a client that does not wait for the interim answer need not ask for it.
+  const lines = Object.entries({ ...headers, "content-length": String(content.length) })
+    .filter(([name]) => name.toLowerCase() !== "expect")
+    .map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.concat([
-    Buffer.from(`${method} ${path}${parameters && `?${parameters}`} HTTP/1.1\r\n${head}\r\n`),
+    Buffer.from(`${method} ${path}${parameters && `?${parameters}`} HTTP/1.1\r\n${lines.join("")}\r\n`),
     content,
   ]);
 }

@@ -1,11 +1,12 @@
 // What the store costs beside its limit: durable small writes and reads of one row, on SQLite, and on PostgreSQL where it is installed.
-// `node bench/store.ts [DIR]`; DIR is on the disk to be measured (default: the current directory). A few seconds in all.
-import { mkdtemp, rm } from "node:fs/promises";
+// `node bench/store.ts [DIR]`
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
 import { startPostgres } from "../tools/postgres.ts";
+import { scratch } from "./host.ts";
+import { runAlone, type Table, whole } from "./table.ts";
 
 const MEASURE_MS = 400;
 const WARM_UP_MS = 100;
@@ -27,14 +28,24 @@ interface Line {
   readonly perSecond: number;
 }
 
-const dir = await mkdtemp(join(process.argv[2] ?? ".", "bench-store-"));
-try {
-  print("SQLite", [...limits(join(dir, "limit.sqlite")), ...(await engine(join(dir, "db.sqlite")))]);
+export async function measure(dir: string): Promise<Table[]> {
+  await using place = await scratch(dir);
+  const sqlite = [...limits(join(place.path, "limit.sqlite")), ...(await engine(join(place.path, "db.sqlite")))];
   await using postgres = await startPostgres();
-  if (postgres) print("PostgreSQL (fsync=off)", await engine(await postgres.createDatabase()));
-} finally {
-  await rm(dir, { recursive: true });
+  return [
+    table("The store on SQLite", sqlite),
+    ...(postgres ? [table("The store on PostgreSQL", await engine(await postgres.createDatabase()))] : []),
+  ];
 }
+
+const table = (title: string, lines: readonly Line[]): Table => ({
+  title,
+  note: title.endsWith("SQLite")
+    ? "Transactions of one statement, without HTTP. Limit: the same statements, prepared, straight on node:sqlite."
+    : "The same, on a PostgreSQL of this machine that does not wait for the disk (fsync=off).",
+  head: ["", "per second", "µs each"],
+  rows: lines.map(({ what, perSecond }) => [what, whole(perSecond), (1e6 / perSecond).toFixed(1)]),
+});
 
 /** The same statements, prepared, without a promise: in one transaction, and one durable transaction each. */
 function limits(file: string): Line[] {
@@ -108,10 +119,4 @@ async function rate(hands: number, work: (i: number) => Promise<unknown>): Promi
   return run(MEASURE_MS);
 }
 
-function print(engineName: string, lines: readonly Line[]): void {
-  console.log(`\n${engineName.padEnd(38)}${"per second".padStart(12)}${"µs each".padStart(10)}`);
-  for (const { what, perSecond } of lines)
-    console.log(
-      `${what.padEnd(38)}${Math.round(perSecond).toLocaleString("en-US").padStart(12)}${(1e6 / perSecond).toFixed(1).padStart(10)}`,
-    );
-}
+if (import.meta.main) await runAlone(measure);

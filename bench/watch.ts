@@ -1,81 +1,87 @@
-// close(2) -> hint: how long after the end of writing whoever compares hears of it. Beside it the limit: a round trip to a worker.
-// Run: node bench/watch.ts [files]
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+// close(2) -> hint: how long after the end of writing the reconciler hears of a file. Limit: a worker's echo. `node bench/watch.ts [DIR]`
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as rest } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { openWatcher } from "../src/services/s3/watch.ts";
+import { scratch } from "./host.ts";
+import { ms, quantile, runAlone, type Table, whole } from "./table.ts";
 
-const files = Number(process.argv[2] ?? 500);
-const root = mkdtempSync(join(tmpdir(), "aws-like-bench-"));
-const content = Buffer.alloc(1024, 1);
+const FILES = 500;
+const CONTENT = Buffer.alloc(1024, 1);
+/** Each file finds the watcher asleep, as a person's `cp` does. */
+const PAUSE_MS = 2;
 
-let heard: (at: number) => void = () => undefined;
-const watcher = await openWatcher({
-  settleMs: 50,
-  onHint: ({ kind }) => {
-    if (kind === "finished") heard(performance.now());
-  },
-  onNotice: console.log,
-});
-await watcher.add(root);
-const hints: number[] = [];
-for (let i = 0; i < files; i++) {
-  const next = new Promise<number>((resolve) => {
-    heard = resolve;
-  });
-  const file = openSync(join(root, `${i}`), "w");
-  writeSync(file, content);
-  const start = performance.now();
-  closeSync(file);
-  hints.push((await next) - start);
-  // Each file finds the watcher asleep, as a person's `cp` does.
-  await rest(2);
+export async function measure(dir: string): Promise<Table[]> {
+  await using place = await scratch(dir);
+  const root = join(place.path, "bucket");
+  mkdirSync(root);
+  const { hints, perSecond } = await watched(root);
+  const row = (what: string, took: number[]) => [what, ...[0.5, 0.99, 1].map((share) => ms(quantile(took, share)))];
+  return [
+    {
+      title: "The watcher",
+      note: `From close(2) of a 1 KB file to the hint that it is finished, in ms, ${FILES} files; ${whole(perSecond)} files/s are written and heard of in a burst. Limit: a message to a worker and back.`,
+      head: ["", "p50", "p99", "max"],
+      rows: [row("close(2) to hint", hints), row("limit: a worker's echo", await echoed())],
+    },
+  ];
 }
-const burst = performance.now();
-let left = files;
-const all = new Promise<void>((resolve) => {
+
+async function watched(root: string): Promise<{ hints: number[]; perSecond: number }> {
+  let heard: () => void = () => undefined;
+  await using watcher = await openWatcher({
+    settleMs: 50,
+    onHint: ({ kind }) => {
+      if (kind === "finished") heard();
+    },
+    onNotice: console.log,
+  });
+  await watcher.add(root);
+  const hints: number[] = [];
+  for (let i = 0; i < FILES; i++) {
+    const next = Promise.withResolvers<void>();
+    heard = next.resolve;
+    const start = write(join(root, `${i}`));
+    await next.promise;
+    hints.push(performance.now() - start);
+    await rest(PAUSE_MS);
+  }
+  const all = Promise.withResolvers<void>();
+  let left = FILES;
   heard = () => {
     left -= 1;
-    if (left === 0) resolve();
+    if (left === 0) all.resolve();
   };
-});
-for (let i = 0; i < files; i++) {
-  const file = openSync(join(root, `burst ${i}`), "w");
-  writeSync(file, content);
-  closeSync(file);
+  const begin = performance.now();
+  for (let i = 0; i < FILES; i++) write(join(root, `burst ${i}`));
+  await all.promise;
+  return { hints, perSecond: (FILES * 1000) / (performance.now() - begin) };
 }
-await all;
-const burstMs = performance.now() - burst;
-await watcher[Symbol.asyncDispose]();
-rmSync(root, { recursive: true });
 
-const echo = new Worker(
-  "const { parentPort: p } = require('node:worker_threads'); p.on('message', (m) => p.postMessage(m))",
-  {
-    eval: true,
-  },
-);
-const echoes: number[] = [];
-for (let i = 0; i < files; i++) {
+/** When it was closed. */
+function write(path: string): number {
+  const file = openSync(path, "w");
+  writeSync(file, CONTENT);
   const start = performance.now();
-  const answer = new Promise((resolve) => echo.once("message", resolve));
-  echo.postMessage(i);
-  await answer;
-  echoes.push(performance.now() - start);
-  await rest(2);
+  closeSync(file);
+  return start;
 }
-await echo.terminate();
 
-const at = (sorted: number[], share: number) => sorted[Math.floor((sorted.length - 1) * share)]!.toFixed(2);
-for (const [what, took] of [
-  ["close(2) -> hint", hints],
-  ["limit: a worker's echo", echoes],
-] as const) {
-  const sorted = took.toSorted((a, b) => a - b);
-  console.log(
-    `${what.padEnd(24)} p50 ${at(sorted, 0.5)} ms  p99 ${at(sorted, 0.99)} ms  max ${at(sorted, 1)} ms  (${files} files)`,
-  );
+async function echoed(): Promise<number[]> {
+  const code = "require('node:worker_threads').parentPort.on('message', function (m) { this.postMessage(m) })";
+  const echo = new Worker(code, { eval: true });
+  const took: number[] = [];
+  for (let i = 0; i < FILES; i++) {
+    const start = performance.now();
+    const answer = new Promise((resolve) => echo.once("message", resolve));
+    echo.postMessage(i);
+    await answer;
+    took.push(performance.now() - start);
+    await rest(PAUSE_MS);
+  }
+  await echo.terminate();
+  return took;
 }
-console.log(`${"burst, write and hint".padEnd(24)} ${Math.round((files / burstMs) * 1000)} files/s`);
+
+if (import.meta.main) await runAlone(measure);

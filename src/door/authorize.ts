@@ -76,11 +76,16 @@ async function decide(ctx: Context, { access, asked, services, identityPolicies 
   const locked = !(principal.kind === "root" && sameAccount && NEVER_LOCKED.includes(action));
   const consulted = holder?.resourcePolicy && locked && (arn?.service !== "iam" || trust);
   const document = consulted ? await holder.resourcePolicy!(ctx, resource) : undefined;
+  let keys: Keys | undefined;
   return evaluate({
     caller: callerOf(principal),
     action,
     resource,
-    keys: keysOf(ctx, { access, request: asked.request, owner }),
+    // Worked out where a statement wants them: none is asked about root.
+    get keys() {
+      keys ??= keysOf(ctx, { access, request: asked.request, owner });
+      return keys;
+    },
     identityPolicies,
     resourcePolicy: document === undefined ? undefined : { name: resource, document },
     trust,

@@ -32,18 +32,28 @@ export function canonicalRequests(
   const headers = signed.headers.map((name) => `${name}:${canonicalValue(request.headers[name] ?? "")}\n`).join("");
   const rest = `${canonicalQuery(request.query)}\n${headers}\n${signed.headers.join(";")}\n${signed.payloadHash}`;
   const paths = signed.s3 ? objectPaths(request.path) : normalizedPaths(request.path);
-  return [...new Set(paths)].map((path) => `${request.method}\n${path}\n${rest}`);
+  return paths.map((path) => `${request.method}\n${path}\n${rest}`);
 }
 
 export const stringToSign = (timestamp: string, scope: Scope, canonicalRequest: string): string =>
   `${ALGORITHM}\n${timestamp}\n${scopeText(scope)}\n${sha256(canonicalRequest)}`;
 
-const canonicalValue = (value: string): string => value.trim().replace(/ {2,}/g, " ");
+const canonicalValue = (value: string): string => {
+  const trimmed = value.trim();
+  return trimmed.includes("  ") ? trimmed.replace(/ {2,}/g, " ") : trimmed;
+};
+
+/** Nothing in it is encoded in any way of writing it. */
+const PLAIN = /^[A-Za-z0-9\-._~/]*$/;
+
+const distinct = (one: string, other: string): string[] => (one === other ? [one] : [one, other]);
 
 // S3 neither normalizes a path nor encodes it twice: `a//b` and `a/../b` are keys.
-const objectPaths = (path: string): string[] => [path || "/", reencode(path) || "/"];
+const objectPaths = (path: string): string[] =>
+  PLAIN.test(path) ? [path || "/"] : distinct(path || "/", reencode(path) || "/");
 
 function normalizedPaths(path: string): string[] {
+  if (path === "/") return [path];
   const segments: string[] = [];
   for (const segment of path.split("/")) {
     if (segment === "" || segment === ".") continue;
@@ -51,7 +61,7 @@ function normalizedPaths(path: string): string[] {
     else segments.push(segment);
   }
   const flat = segments.length === 0 ? "/" : `/${segments.join("/")}${/\/\.{0,2}$/.test(path) ? "/" : ""}`;
-  return [encodePath(flat), encodePath(reencode(flat))];
+  return PLAIN.test(flat) ? [flat] : distinct(encodePath(flat), encodePath(reencode(flat)));
 }
 
 /** `a&b=1` as `a=&b=1`, names sorted, then values; the signature itself is no part of what it signs. */

@@ -53,11 +53,11 @@ export function claimGeneric(request: HttpRequest, terms: Terms): Claim | undefi
 
 function fromHeader(request: HttpRequest, header: string, { family }: Terms): Given {
   const space = header.indexOf(" ");
-  const digest = hash("sha256", Buffer.from(header, "latin1"), "base64");
+  const digest = () => hash("sha256", Buffer.from(header, "latin1"), "base64");
   const given = parameters(space < 0 ? "" : header.slice(space));
   if (!given)
     throw authError(family, "incomplete", {
-      message: `Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '${digest}'.`,
+      message: `Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '${digest()}'.`,
     });
   const time = headerTime(request);
   const missing = HEADER_PARTS.filter((name) => !given.get(name)).map(
@@ -66,7 +66,7 @@ function fromHeader(request: HttpRequest, header: string, { family }: Terms): Gi
   if (!time) missing.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
   if (!time || missing.length > 0)
     throw authError(family, "incomplete", {
-      message: `${missing.join("")}(Hashed with SHA-256 and encoded with Base64) Authorization=${digest}`,
+      message: `${missing.join("")}(Hashed with SHA-256 and encoded with Base64) Authorization=${digest()}`,
     });
   return {
     kind: "header",
@@ -142,13 +142,12 @@ function checked(given: Given, { family, service, realNow }: Terms): Claim {
 }
 
 function checkTime(at: number, timestamp: string, { family, realNow }: Pick<Terms, "family" | "realNow">): void {
+  if (Math.abs(at - realNow) <= SKEW_MS) return;
   const now = basicText(realNow);
-  if (at < realNow - SKEW_MS)
-    throw authError(family, "skewed", {
-      message: `Signature expired: ${timestamp} is now earlier than ${basicText(realNow - SKEW_MS)} (${now} - 15 min.)`,
-    });
-  if (at > realNow + SKEW_MS)
-    throw authError(family, "skewed", {
-      message: `Signature not yet current: ${timestamp} is still later than ${basicText(realNow + SKEW_MS)} (${now} + 15 min.)`,
-    });
+  throw authError(family, "skewed", {
+    message:
+      at < realNow
+        ? `Signature expired: ${timestamp} is now earlier than ${basicText(realNow - SKEW_MS)} (${now} - 15 min.)`
+        : `Signature not yet current: ${timestamp} is still later than ${basicText(realNow + SKEW_MS)} (${now} + 15 min.)`,
+  });
 }

@@ -120,11 +120,14 @@ const S3_CONTROL = /^\/v20180820\//;
 const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\./;
 const QUEUE_HOST = /^(?:sqs\.|(?:[a-z0-9-]+\.)?queue\.)/;
 
-function parametersOf(request: HttpRequest, form: URLSearchParams | undefined): URLSearchParams {
-  return form?.has("Action") ? form : new URLSearchParams(request.query.includes("Action=") ? request.query : "");
+const NONE: Pick<URLSearchParams, "get" | "has"> = new URLSearchParams();
+
+function parametersOf(request: HttpRequest, form: URLSearchParams | undefined): typeof NONE {
+  if (form?.has("Action")) return form;
+  return request.query.includes("Action=") ? new URLSearchParams(request.query) : NONE;
 }
 
-function serviceOf(request: HttpRequest, parameters: URLSearchParams): string | undefined {
+function serviceOf(request: HttpRequest, parameters: typeof NONE): string | undefined {
   const host = hostOf(request);
   const cbor = RPC.exec(request.path);
   if (cbor) return names.find((name) => SERVICES[name]!.target === cbor[1]);
