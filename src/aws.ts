@@ -1,4 +1,5 @@
 // start(config): the whole of it, in one process. What main, tests, labs and library users call.
+import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -95,7 +96,8 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     },
     async why(query) {
       const { journal } = open().world;
-      const id = await journal.idOf(query);
+      const home = [dir, realpathSync(dir)].find((one) => query.startsWith(`${one}/`));
+      const id = await journal.idOf(home === undefined ? query : query.slice(home.length + 1));
       return id === undefined ? [] : await journal.chain(id);
     },
     call: (service, operation, input) => {

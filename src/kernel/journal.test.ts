@@ -53,6 +53,10 @@ test("the newest entry about a file, a key or an ARN is found by it", () =>
     assert.equal(await journal.idOf("cat.jpg"), "second");
     assert.equal(await journal.idOf("first"), "first");
     assert.equal(await journal.idOf("dog.jpg"), undefined);
+    journal.write(
+      entry("third", undefined, { subject: "arn:aws:s3:::photos/cat.jpg", path: "buckets/photos/cat.jpg" }),
+    );
+    assert.equal(await journal.idOf("buckets/photos/cat.jpg"), "third");
   }));
 
 test("a line that a crash cut short is passed over", () =>

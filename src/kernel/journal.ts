@@ -68,12 +68,13 @@ export class Journal implements AsyncDisposable {
     return entries.filter((e) => firstCause(e.id, causeOf) === root);
   }
 
-  /** The newest id whose subject is, or ends in, `subject`: a file, an S3 key, an ARN. */
+  /** The newest id whose subject is, or ends in, `subject`: an S3 key, an ARN; or whose file it is, as a path in the workspace. */
   async idOf(subject: string): Promise<string | undefined> {
     let id: string | undefined;
     for (const e of await this.#all()) {
-      const named = e.fields?.subject;
+      const { subject: named, path } = e.fields ?? {};
       if (typeof named === "string" && (named === subject || named.endsWith(`/${subject}`))) id = e.id;
+      if (path === subject) id = e.id;
       if (e.id === subject) return subject;
     }
     return id;

@@ -160,6 +160,7 @@ export const copies = defineOperations("s3", {
       );
       ctx.log.info(`ObjectCreated:Copy ${bucket.name}/${input.Key} (${staged.size} bytes)`, {
         subject: objectArn(bucket.name, input.Key!),
+        path: `${bucket.directory}/${input.Key}`,
       });
       const from = source.row.version_id;
       return {

@@ -65,6 +65,7 @@ export const objects = defineOperations("s3", {
       const type = contentHeaders(properties.headers).ContentType;
       ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
         subject: objectArn(bucket.name, input.Key!),
+        path: `${bucket.directory}/${input.Key}`,
       });
       return {
         ETag: quoted(staged.md5),

@@ -179,6 +179,7 @@ export const uploads = defineOperations("s3", {
         `ObjectCreated:CompleteMultipartUpload ${bucket.name}/${input.Key} (${size} bytes, ${parts.length} parts, ${algorithm})`,
         {
           subject: objectArn(bucket.name, input.Key!),
+          path: `${bucket.directory}/${input.Key}`,
         },
       );
       const version_id = stored.versionId ?? "null";

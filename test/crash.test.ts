@@ -1,0 +1,155 @@
+// kill -9 at the worst moments: what was acknowledged or dropped is there after the restart, and nothing is half there.
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { makeWorkspace, until, type Workspace } from "./running.ts";
+
+const LIMIT = { timeout: 170_000 };
+const sha256 = (bytes: string | Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+test(
+  "kill -9 in the middle of 500 drops loses none: every file has its row, what was finished is not run again",
+  LIMIT,
+  async () => {
+    await using workspace = await makeWorkspace();
+    const dropped = new Map<string, string>();
+    const drop = (from: number, to: number) => {
+      for (let i = from; i < to; i++) {
+        const [name, text] = [`file-${String(i).padStart(3, "0")}.txt`, `content of ${i}\n`];
+        writeFileSync(workspace.at("input", name), text);
+        dropped.set(name, sha256(text));
+      }
+    };
+    const first = await workspace.up();
+    drop(0, 40);
+    await first.settle();
+    const finished = [...dropped.keys()];
+
+    drop(40, 300);
+    await until("the function is busy with the first of them", () => workspace.starts() > finished.length + 20);
+    await first.kill();
+    assert.ok(workspace.rows().length < dropped.size, "it was killed in the middle");
+
+    drop(300, 400);
+    const second = await workspace.up();
+    drop(400, 500);
+    await second.settle();
+
+    assert.deepEqual(new Map(workspace.rows().map(({ name, sha256: sum }) => [name, sum])), new Map([...dropped]));
+    const runs = runsOf(workspace);
+    assert.deepEqual(
+      finished.filter((name) => runs.get(name) !== 1),
+      [],
+    );
+    assert.deepEqual(
+      [...dropped.keys()].filter((name) => (runs.get(name) ?? 0) < 1),
+      [],
+    );
+    const extra = [...runs.values()].reduce((sum, count) => sum + count - 1, 0);
+    assert.ok(extra <= AT_ONCE, `${extra} were run again: more than can have been running when it was killed`);
+    await second.stop();
+  },
+);
+
+/** Sandboxes that run at once, as the README of Lambda says. */
+const AT_ONCE = 64;
+
+/** How often the function was run for each object. */
+function runsOf(workspace: Workspace): Map<string, number> {
+  const runs = new Map<string, number>();
+  for (const line of workspace.log()) {
+    const name = / reading s3:\/\/input\/(.*)$/.exec(line)?.[1];
+    if (name) runs.set(name, (runs.get(name) ?? 0) + 1);
+  }
+  return runs;
+}
+
+test("kill -9 in the middle of API writes loses no acknowledged object, and leaves none half", LIMIT, async () => {
+  await using workspace = await makeWorkspace({ init: false });
+  const Bucket = "writes";
+  const versions = new Map<string, Version[]>();
+  for (let round = 0; round < ROUNDS; round++) {
+    const cloud = await workspace.up();
+    const s3 = cloud.client(S3Client);
+    if (round === 0) await s3.send(new CreateBucketCommand({ Bucket }));
+    let acknowledged = 0;
+    const write = async (writer: number) => {
+      for (let n = 0; ; n++) {
+        // Some keys again and again, some below new folders, some that no path can hold, in sizes of one write and of several.
+        const Key = [`same-${writer}`, `${round}/${writer}/${n}`, `odd//${writer}/${n}`][n % 3]!;
+        const body = randomBytes([20, 5_000, 400_000][n % 7] ?? 100);
+        const version = { sum: sha256(body), acknowledged: false };
+        versions.set(Key, [...(versions.get(Key) ?? []), version]);
+        try {
+          await s3.send(new PutObjectCommand({ Bucket, Key, Body: body }));
+        } catch {
+          return; // it was killed
+        }
+        version.acknowledged = true;
+        acknowledged++;
+      }
+    };
+    const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
+    await until("it is in the middle of it", () => acknowledged > 60 + 40 * round);
+    await cloud.kill();
+    await Promise.all(writers);
+  }
+
+  const cloud = await workspace.up();
+  await cloud.settle();
+  const s3 = cloud.client(S3Client);
+  const keys = await keysOf(s3, Bucket);
+  assert.deepEqual(
+    keys.filter((key) => !versions.has(key)),
+    [],
+    "nothing is listed that nobody wrote",
+  );
+  for (const [Key, of] of versions) {
+    const last = of.findLastIndex((version) => version.acknowledged);
+    if (last < 0 && !keys.includes(Key)) continue;
+    const object = await s3.send(new GetObjectCommand({ Bucket, Key }));
+    const bytes = await object.Body!.transformToByteArray();
+    const possible = of.slice(Math.max(last, 0)).map(({ sum }) => sum);
+    assert.ok(possible.includes(sha256(bytes)), `${Key} is the last acknowledged version, or one begun after it`);
+    assert.equal(object.ETag, `"${createHash("md5").update(bytes).digest("hex")}"`, Key);
+  }
+  const home = workspace.at(".aws-like", "s3", Bucket);
+  assert.deepEqual(readdirSync(join(home, "stage")), []);
+  assert.deepEqual(filesBelow(workspace.at("buckets", Bucket)), keys.filter((key) => !key.includes("//")).sort());
+  const odd = keys.filter((key) => key.includes("//"));
+  assert.ok(odd.length > 20);
+  // Bytes that had their place but no row yet, of those who were writing at each kill, are in nobody's way, and stay.
+  const nobodys = filesBelow(join(home, "side")).length - odd.length;
+  assert.ok(nobodys >= 0 && nobodys <= WRITERS * ROUNDS, `${nobodys} files in side/ that no object has`);
+  await cloud.stop();
+});
+
+const ROUNDS = 3;
+const WRITERS = 8;
+
+interface Version {
+  readonly sum: string;
+  acknowledged: boolean;
+}
+
+async function keysOf(s3: S3Client, Bucket: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket }))
+    keys.push(...(page.Contents ?? []).map(({ Key }) => Key!));
+  return keys;
+}
+
+const filesBelow = (dir: string): string[] =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .sort();
