@@ -6,6 +6,7 @@ import { dynamodb } from "./services/dynamodb/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
@@ -16,7 +17,7 @@ export const services: readonly AnyService[] = [
   dynamodb,
   modelOnly("dynamodbstreams"),
   lambda,
-  modelOnly("sqs"),
+  sqs,
   modelOnly("sns"),
   modelOnly("events"),
   modelOnly("scheduler"),
