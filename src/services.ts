@@ -3,6 +3,7 @@ import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
 import { dynamodb } from "./services/dynamodb/service.ts";
+import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { s3 } from "./services/s3/service.ts";
@@ -19,7 +20,7 @@ export const services: readonly AnyService[] = [
   lambda,
   sqs,
   modelOnly("sns"),
-  modelOnly("events"),
+  events,
   modelOnly("scheduler"),
   iam,
   sts,
