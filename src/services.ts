@@ -3,9 +3,11 @@ import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
 import { dynamodb } from "./services/dynamodb/service.ts";
+import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
@@ -16,9 +18,9 @@ export const services: readonly AnyService[] = [
   dynamodb,
   modelOnly("dynamodbstreams"),
   lambda,
-  modelOnly("sqs"),
+  sqs,
   modelOnly("sns"),
-  modelOnly("events"),
+  events,
   modelOnly("scheduler"),
   iam,
   sts,

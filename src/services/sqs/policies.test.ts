@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import {
+  CreateBucketCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { SQS } from "@aws-sdk/client-sqs";
+import { startCloud } from "../../../test/cloud.ts";
+
+const cloud = await startCloud();
+after(() => cloud[Symbol.asyncDispose]());
+const sqs = cloud.client(SQS);
+const stranger = cloud.client(SQS, { accessKeyId: "222222222222", secretAccessKey: "test" });
+
+const ARN = "arn:aws:sqs:us-east-1:000000000000:";
+const create = async (QueueName: string): Promise<string> => (await sqs.createQueue({ QueueName })).QueueUrl!;
+const allow = (QueueUrl: string, queue: string, principal: object, more: object = {}) =>
+  sqs.setQueueAttributes({
+    QueueUrl,
+    Attributes: {
+      Policy: JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [
+          { Effect: "Allow", Principal: principal, Action: "sqs:SendMessage", Resource: `${ARN}${queue}`, ...more },
+        ],
+      }),
+    },
+  });
+
+test("Another account may send when the queue's policy lets it, and do nothing else", async () => {
+  const QueueUrl = await create("shared");
+  const denied = { name: "AccessDenied", Code: "AccessDenied" };
+  await assert.rejects(stranger.sendMessage({ QueueUrl, MessageBody: "x" }), denied);
+  await allow(QueueUrl, "shared", { AWS: "222222222222" });
+  await stranger.sendMessage({ QueueUrl, MessageBody: "x" });
+  await assert.rejects(stranger.receiveMessage({ QueueUrl }), denied);
+  const { Messages } = await sqs.receiveMessage({ QueueUrl, MessageSystemAttributeNames: ["SenderId"] });
+  assert.deepEqual(Messages![0]!.Attributes, { SenderId: "222222222222" });
+});
+
+test("AddPermission and RemovePermission change the policy a statement at a time", async () => {
+  const QueueUrl = await create("permitted");
+  const policy = async () =>
+    JSON.parse(
+      (await sqs.getQueueAttributes({ QueueUrl, AttributeNames: ["Policy"] })).Attributes?.Policy ?? "null",
+    ) as unknown;
+  const one = { QueueUrl, Label: "one", AWSAccountIds: ["222222222222"], Actions: ["ReceiveMessage"] };
+  await sqs.addPermission(one);
+  const statement = {
+    Sid: "one",
+    Effect: "Allow",
+    Principal: { AWS: "arn:aws:iam::222222222222:root" },
+    Action: "SQS:ReceiveMessage",
+    Resource: `${ARN}permitted`,
+  };
+  assert.deepEqual(await policy(), {
+    Version: "2008-10-17",
+    Id: `${ARN}permitted/SQSDefaultPolicy`,
+    Statement: [statement],
+  });
+  assert.deepEqual((await stranger.receiveMessage({ QueueUrl })).Messages, undefined);
+  await assert.rejects(sqs.addPermission(one), {
+    Code: "InvalidParameterValue",
+    message: "Value one for parameter Label is invalid. Reason: Already exists.",
+  });
+  await sqs.removePermission({ QueueUrl, Label: "one" });
+  assert.equal(await policy(), null);
+  await assert.rejects(stranger.receiveMessage({ QueueUrl }), { name: "AccessDenied" });
+  await assert.rejects(sqs.removePermission({ QueueUrl, Label: "one" }), { Code: "InvalidParameterValue" });
+});
+
+test("S3's notification is a message, when the queue lets S3 send", async () => {
+  const QueueUrl = await create("uploads");
+  const s3 = cloud.client(S3Client);
+  await s3.send(new CreateBucketCommand({ Bucket: "photos" }));
+  await s3.send(
+    new PutBucketNotificationConfigurationCommand({
+      Bucket: "photos",
+      NotificationConfiguration: {
+        QueueConfigurations: [{ QueueArn: `${ARN}uploads`, Events: ["s3:ObjectCreated:*"] }],
+      },
+    }),
+  );
+  await s3.send(new PutObjectCommand({ Bucket: "photos", Key: "denied.jpg", Body: "x" }));
+  await cloud.settle();
+  await allow(
+    QueueUrl,
+    "uploads",
+    { Service: "s3.amazonaws.com" },
+    { Condition: { ArnLike: { "aws:SourceArn": "arn:aws:s3:::photos" } } },
+  );
+  await s3.send(new PutObjectCommand({ Bucket: "photos", Key: "cat.jpg", Body: "meow" }));
+  await cloud.settle();
+  const { Messages } = await sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10 });
+  const keys = Messages!.flatMap(({ Body }) => JSON.parse(Body!).Records).map((record) => record.s3.object.key);
+  assert.deepEqual(keys, ["cat.jpg"]);
+});

@@ -1,0 +1,98 @@
+// One queue in the store.
+import { type Context, newHex, type Tx } from "../../kernel/mod.ts";
+import { type QueueRef, queueOfUrl } from "./access.ts";
+import type { Attributes } from "./attributes.ts";
+import { errors } from "./errors.ts";
+
+export interface Queue extends QueueRef {
+  readonly number: number;
+  readonly fifo: boolean;
+  /** Those that were set. */
+  readonly attributes: Attributes;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly createdMs: number;
+  readonly modifiedMs: number;
+  /** 0: never. */
+  readonly purgedMs: number;
+}
+
+interface Row {
+  readonly account: string;
+  readonly region: string;
+  readonly name: string;
+  readonly number: number;
+  readonly attributes: string;
+  readonly tags: string;
+  readonly created_ms: number;
+  readonly modified_ms: number;
+  readonly purged_ms: number;
+}
+
+const COLUMNS = "account, region, name, number, attributes, tags, created_ms, modified_ms, purged_ms";
+
+export async function findQueue(tx: Tx, { account, region, name }: QueueRef): Promise<Queue | undefined> {
+  const row = await tx.one<Row>(
+    `SELECT ${COLUMNS} FROM sqs_queue WHERE account = :account AND region = :region AND name = :name`,
+    { account, region, name },
+  );
+  return row && toQueue(row);
+}
+
+export async function openQueue(tx: Tx, ctx: Context, url: string | undefined): Promise<Queue> {
+  const queue = await findQueue(tx, queueOfUrl(ctx, url));
+  if (!queue) throw errors.noQueue();
+  return queue;
+}
+
+/** Those whose names begin with `prefix`, in the order of their names, beyond `after`. */
+export async function listQueues(
+  tx: Tx,
+  { prefix, ...of }: { account: string; region: string; prefix: string; after: string; limit: number },
+): Promise<Queue[]> {
+  const rows = await tx.all<Row>(
+    `SELECT ${COLUMNS} FROM sqs_queue
+     WHERE account = :account AND region = :region AND name > :after AND name >= :prefix AND name < :beyond
+     ORDER BY name LIMIT :limit`,
+    { ...of, prefix, beyond: `${prefix}\x7f` },
+  );
+  return rows.map(toQueue);
+}
+
+export async function insertQueue(
+  tx: Tx,
+  { account, region, name }: QueueRef,
+  of: { number: number; attributes: Attributes; tags: Readonly<Record<string, string>>; now: number },
+): Promise<void> {
+  await tx.run(
+    `INSERT INTO sqs_queue (${COLUMNS}, last_sequence)
+     VALUES (:account, :region, :name, :number, :attributes, :tags, :now, :now, 0, 0)`,
+    {
+      account,
+      region,
+      name,
+      number: of.number,
+      attributes: JSON.stringify(of.attributes),
+      tags: JSON.stringify(of.tags),
+      now: of.now,
+    },
+  );
+}
+
+/** 48 bits of chance: no two queues that ever were have the same. */
+export const newNumber = (): number => Number.parseInt(newHex(12), 16);
+
+const toQueue = (row: Row): Queue => {
+  const attributes = JSON.parse(row.attributes) as Attributes;
+  return {
+    account: row.account,
+    region: row.region,
+    name: row.name,
+    number: row.number,
+    fifo: attributes.FifoQueue === "true",
+    attributes,
+    tags: JSON.parse(row.tags) as Record<string, string>,
+    createdMs: row.created_ms,
+    modifiedMs: row.modified_ms,
+    purgedMs: row.purged_ms,
+  };
+};

@@ -1,0 +1,23 @@
+// Amazon SQS: queues and what is in them. README.md says first what is missing.
+import { defineService, loadModel } from "../../kernel/mod.ts";
+import { deliver } from "./deliveries.ts";
+import { inFlight } from "./in-flight.ts";
+import { policies, resourcePolicy } from "./policies.ts";
+import { queues } from "./queues.ts";
+import { quirks } from "./quirks.ts";
+import { receiving } from "./receiving.ts";
+import { sending } from "./sending.ts";
+import { tables } from "./tables.ts";
+import { tags } from "./tags.ts";
+import { startWaiting } from "./waiting.ts";
+
+export const sqs = defineService({
+  name: "sqs",
+  model: loadModel(import.meta.url),
+  migrations: [tables],
+  operations: { ...queues, ...tags, ...policies, ...sending, ...receiving, ...inFlight },
+  quirks,
+  resourcePolicy,
+  deliver,
+  start: startWaiting,
+});

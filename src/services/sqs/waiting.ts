@@ -1,0 +1,74 @@
+// Receivers that wait for a message: woken by the commit that brings one, or by the time when one becomes visible again.
+import { setTimeout as realSleep } from "node:timers/promises";
+import type { Config, Context, Running } from "../../kernel/mod.ts";
+
+/** Another process on the same database cannot wake us: we look. Real time. */
+const SHARED_LOOK_MS = 250;
+
+const waitings = new WeakMap<Config, Waiting>();
+
+export const waitingOf = (ctx: Context): Waiting => {
+  const waiting = waitings.get(ctx.config);
+  if (!waiting) throw new Error("sqs is called before it is started");
+  return waiting;
+};
+
+export async function startWaiting(ctx: Context): Promise<Running> {
+  const waiting = new Waiting(ctx);
+  waitings.set(ctx.config, waiting);
+  return waiting;
+}
+
+/** Resolves with the next message of its queue; forget it when it is no longer waited for. */
+interface Arrival extends Disposable {
+  readonly promise: Promise<void>;
+}
+
+class Waiting implements Running {
+  readonly #shared: boolean;
+  readonly #ended = new AbortController();
+  readonly #arrivals = new Map<number, Set<() => void>>();
+
+  constructor(ctx: Context) {
+    this.#shared = ctx.config.databaseUrl.startsWith("postgres");
+  }
+
+  /** The cloud closes: nobody is to wait any longer. */
+  get ended(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  /** Messages of this queue were committed, or made visible. */
+  wake(queueNumber: number): void {
+    for (const arrived of this.#arrivals.get(queueNumber) ?? []) arrived();
+  }
+
+  /** Ask for it before you look whether there is something, or what comes in between is missed. */
+  arrival(queueNumber: number): Arrival {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const all = this.#arrivals.get(queueNumber) ?? new Set();
+    this.#arrivals.set(queueNumber, all.add(resolve));
+    return {
+      promise,
+      [Symbol.dispose]: () => {
+        all.delete(resolve);
+        if (all.size === 0 && this.#arrivals.get(queueNumber) === all) this.#arrivals.delete(queueNumber);
+      },
+    };
+  }
+
+  /** Resolves at the arrival, when the clock has reached `ms` (since the epoch), or when the caller went away. */
+  async until(ctx: Context, { promise }: Arrival, ms: number): Promise<void> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([ctx.signal, this.#ended.signal, over.signal]);
+    const waits = [promise, ctx.clock.sleep(Math.max(0, ms - ctx.clock.now()), signal)];
+    if (this.#shared) waits.push(realSleep(SHARED_LOOK_MS, undefined, { signal, ref: false }));
+    // An abort ends the wait, and is no error.
+    await Promise.race(waits.map((wait) => wait.catch(() => undefined)));
+    over.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
+  }
+}
