@@ -232,7 +232,7 @@ const refusals: readonly (readonly [what: string, text: string, sentence: RegExp
   [
     "a function",
     one("AWS::SQS::Queue", "QueueName: !Base64 x"),
-    /does not understand the function !Base64$|Unresolved tag: !Base64/,
+    /^6: : aws-like does not understand the function !Base64$/,
   ],
   [
     "a function in its long form",

@@ -22,7 +22,11 @@ export function readNodes(text: string): Node {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, customTags: tags(), logLevel: "silent", strict: true });
   const [fault] = [...document.errors, ...document.warnings];
-  if (fault) throw new TemplateError(lines.linePos(fault.pos[0]).line, "", fault.message.split(/ at line \d|\n/)[0]!);
+  if (fault) {
+    const [sentence] = fault.message.split(/ at line \d|\n/);
+    const text = sentence!.replace(/^Unresolved tag: /, "aws-like does not understand the function ");
+    throw new TemplateError(lines.linePos(fault.pos[0]).line, "", text);
+  }
   const lineOf = (given: ParsedNode) => lines.linePos(given.range[0]).line;
   if (!document.contents) throw new TemplateError(1, "", "the template is empty");
   return convert(document.contents, { line: lineOf(document.contents), path: "", depth: 0 });

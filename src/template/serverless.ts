@@ -93,6 +93,13 @@ const types: Readonly<Record<string, (resource: Resource, into: Resources, templ
 
 const pathOf = ({ id }: Resource): string => `Resources.${id}.Properties`;
 
+/** A field that must be written out: SAM does not look behind functions here, and no more do we. */
+function need(given: Node, name: string, path: string): Node {
+  const found = field(given, name);
+  if (!found) throw new TemplateError(given.line, path, `${name} is missing`);
+  return found;
+}
+
 /** Maps are merged, lists are joined, else the function's own wins. */
 function merge(global: Node | undefined, own: Node | undefined): Node | undefined {
   if (!global || !own) return own ?? global;
@@ -214,7 +221,7 @@ function documentOf(policy: Node, path: string): Node {
   const [name, parameters] = only;
   const { parameter, statement } = template;
   convert(record({ [parameter]: "text" }, [parameter]), parameters, `${path}.${name}`);
-  return node(policy.line, { Version: "2012-10-17", Statement: [statement(field(parameters, parameter)!)] });
+  return node(policy.line, { Version: "2012-10-17", Statement: [statement(need(parameters, parameter, `${path}.${name}`))] });
 }
 
 const DESTINATION_ACTIONS: Readonly<Record<string, string>> = {
@@ -241,7 +248,7 @@ function destinationStatements({ id, properties }: Resource): Plain[] {
 }
 
 function sendPolicy(resource: Resource, dead: Node): Plain {
-  const type = field(dead, "Type")!;
+  const type = need(dead, "Type", `${pathOf(resource)}.DeadLetterQueue`);
   const actions: Readonly<Record<string, string>> = { SQS: "sqs:SendMessage", SNS: "sns:Publish" };
   const action = type.kind === "scalar" ? actions[type.text] : undefined;
   if (!action) throw new TemplateError(type.line, `${pathOf(resource)}.DeadLetterQueue.Type`, "it is SQS or SNS");
@@ -259,10 +266,10 @@ interface Event {
 
 function expandEvent({ resource, name, event }: Event, into: Resources): void {
   const path = `${pathOf(resource)}.Events.${name}`;
-  const type = field(event, "Type")!;
+  const type = need(event, "Type", path);
   const expand = type.kind === "scalar" ? events[type.text] : undefined;
   if (!expand) throw new TemplateError(type.line, `${path}.Type`, "aws-like does not understand this type of event");
-  expand({ resource, id: `${resource.id}${name}`, path, given: field(event, "Properties")! }, into);
+  expand({ resource, id: `${resource.id}${name}`, path, given: need(event, "Properties", path) }, into);
 }
 
 interface Expanding {
@@ -287,7 +294,7 @@ const events: Readonly<Record<string, (expanding: Expanding, into: Resources) =>
         SourceAccount: call(line, "Ref", "AWS::AccountId"),
       },
     });
-    const bucket = field(given, "Bucket")!;
+    const bucket = need(given, "Bucket", `${path}.Properties`);
     const found = bucket.kind === "call" && bucket.name === "Ref" && bucket.argument.kind === "scalar";
     const target = found ? into.get((bucket.argument as { text: string }).text) : undefined;
     if (target?.type !== "AWS::S3::Bucket")
