@@ -4,7 +4,7 @@ import type { Kind, Place, Subject } from "./kind.ts";
 import { kinds } from "./kinds.ts";
 import { type Fields, type Node, TemplateError } from "./node.ts";
 import { holds, resolve, type Scope } from "./resolve.ts";
-import { expandServerless } from "./serverless.ts";
+import { expandServerless } from "./sam.ts";
 import { convert } from "./shape.ts";
 import { parseTemplate, type Resource, type Template } from "./template.ts";
 
