@@ -128,7 +128,7 @@ async function start(dir: string, args: readonly string[], hasTemplate: boolean)
     stderr += chunk;
   });
   const clients: { destroy(): void }[] = [];
-  const exited = once(child, "exit");
+  const exited = once(child, "close"); // its last lines have been read, too
   const output = createInterface({ input: child.stdout });
   output.on("line", (line) => lines.push(line));
   const end = async (signal: NodeJS.Signals) => {

@@ -73,6 +73,8 @@ while :; do
     "$_lambda_function" "$_lambda_event"
   ) <<<"$_lambda_event" >"$_lambda_out/$_lambda_id"
   _lambda_status=$?
+  # Killed, most likely for its memory: on AWS that is the end of the runtime, and no matter of last words.
+  ((_lambda_status != 137)) || exit 137
   if ((_lambda_status == 0)); then
     _lambda_answer="/response HTTP/1.1"$'\r\nResponse-File: yes'
   else
