@@ -31,12 +31,22 @@ export async function listen(options: { host: string; port: number }, answer: An
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  server.on("request", (req, res) => void serve(req, res, answer));
+  const handle = (req: IncomingMessage, res: ServerResponse): void => {
+    // An answer that Node will not write is our defect, and must not be the end of the process.
+    serve(req, res, answer).catch((error: Error) => {
+      process.stderr.write(
+        `aws-like: the answer to ${req.method} ${toRequest(req).path} could not be written: ${error.stack}\n`,
+      );
+      if (res.headersSent) res.destroy();
+      else res.writeHead(500, { "content-length": "0", connection: "close" }).end();
+    });
+  };
+  server.on("request", handle);
   server.on("checkContinue", (req, res) => {
     continueWhenRead(req, res);
-    void serve(req, res, answer);
+    handle(req, res);
   });
-  server.on("checkExpectation", (req, res) => void serve(req, res, answer));
+  server.on("checkExpectation", handle);
   server.on("clientError", refuse);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -72,11 +82,11 @@ async function serve(req: IncomingMessage, res: ServerResponse, answer: Answerer
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
     if (status !== 204 && status !== 304 && !("content-length" in headers))
       headers["content-length"] = String(bytes?.length ?? 0);
-    res.writeHead(status, headers);
+    res.writeHead(status, lengthLast(headers));
     res.end(silent ? undefined : bytes);
     return;
   }
-  res.writeHead(status, headers);
+  res.writeHead(status, lengthLast(headers));
   if (silent) {
     body.destroy();
     res.end();
@@ -86,6 +96,11 @@ async function serve(req: IncomingMessage, res: ServerResponse, answer: Answerer
   pipeline(body, res, (error) => {
     if (error) res.destroy();
   });
+}
+
+/** Node reads a Content-Disposition that comes after Content-Length as UTF-8, and throws where it is Latin-1. */
+function lengthLast({ "content-length": length, ...headers }: HttpAnswer["headers"]): HttpAnswer["headers"] {
+  return length === undefined ? headers : { ...headers, "content-length": length };
 }
 
 function toRequest(req: IncomingMessage): HttpRequest {
