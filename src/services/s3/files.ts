@@ -16,6 +16,14 @@ export interface Place {
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
 export const fingerprintOf = (stat: BigIntStats): string => `${stat.ino}:${stat.size}:${stat.mtimeNs}`;
 
+/** Another file, of the same size and time to the nanosecond: what `cp -a` makes of a workspace, and a snapshot that is brought back. */
+export const isCopyOf = (one: string, other: string): boolean => afterInode(one) === afterInode(other);
+const afterInode = (fingerprint: string): string => fingerprint.slice(fingerprint.indexOf(":"));
+
+/** Whether a file is the one that its row describes. In the side folder, where only we write, a copy of it will do. */
+export const isFileOf = (row: { fingerprint: string; side: string | null }, found: string | undefined): boolean =>
+  found === row.fingerprint || (row.side !== null && found !== undefined && isCopyOf(found, row.fingerprint));
+
 /** `directory` must exist. `system` is where homes are, unless the root is on another file system. */
 export async function openPlace(directory: string, system: string, bucket: string): Promise<Place> {
   const root = await fs.realpath(directory);

@@ -276,7 +276,7 @@ async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined>
   if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
   const extent = extentOf(row, input);
   const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
-  const body = bodyOf(openBytes(path, row.fingerprint), extent);
+  const body = bodyOf(openBytes(path, row), extent);
   return body && { bucket, row, extent, body };
 }
 

@@ -4,7 +4,16 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
-import { asideOf, discard, fingerprintAt, isDirectory, type Place, pathOf, plainFingerprint } from "./files.ts";
+import {
+  asideOf,
+  discard,
+  fingerprintAt,
+  isCopyOf,
+  isDirectory,
+  type Place,
+  pathOf,
+  plainFingerprint,
+} from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
 import { hashFile } from "./staging.ts";
 import { nextSequence, stateOf } from "./state.ts";
@@ -134,6 +143,10 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   const { newest } = before;
   const known = newest && isPlain(newest) ? newest.fingerprint : undefined;
   if (known === content?.fingerprint) return undefined;
+  if (known !== undefined && content && isCopyOf(known, content.fingerprint) && hasBytes(newest!, content)) {
+    await adopt(tx, newest!, content.fingerprint);
+    return undefined;
+  }
   const rank = rankAfter(newest, sequence);
   const next = succession(bucket.versioning, before);
   const origin = { address: "127.0.0.1", requestId: ctx.requestId };
@@ -163,6 +176,19 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   });
   return { event, one: news, obsolete: next.replaced?.side };
 }
+
+/** The same bytes as another file, with the same time: no news. */
+const adopt = (tx: Tx, { bucket, key, rank }: ObjectRow, fingerprint: string): Promise<number> =>
+  tx.run("UPDATE s3_object SET fingerprint = :fingerprint WHERE bucket = :bucket AND key = :key AND rank = :rank", {
+    bucket,
+    key,
+    rank,
+    fingerprint,
+  });
+
+/** The ETag of an upload in parts is no MD5 of the whole: there size and time must do. */
+const hasBytes = ({ etag }: ObjectRow, { md5 }: NonNullable<News["content"]>): boolean =>
+  etag === md5 || etag.includes("-");
 
 /** The bytes of what was the plain file are overwritten, unless the API had set them aside and died before its commit. */
 function sideOf(place: Place, key: string, demoted: ObjectRow | undefined): string | null | undefined {
