@@ -30,6 +30,8 @@ export interface Aws extends AsyncDisposable {
     operation: Op,
     input: Input<S, Op>,
   ): Promise<Output<S, Op>>;
+  /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
+  directories(): Promise<string[]>;
   /** Closes the cloud, does `work` to its files, and opens it again; requests wait for no longer than they like and get 503. */
   closedFor(work: () => Promise<void>): Promise<void>;
   /** Forgets everything; then `whenReset` makes again what the workspace says. */
@@ -106,6 +108,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
         input,
       );
     },
+    directories: () => open().directories(),
     async closedFor(work) {
       const old = open();
       cloud = undefined;

@@ -22,6 +22,8 @@ export interface Cloud extends AsyncDisposable {
   settle(): Promise<void>;
   /** Moves the clock; what becomes due on the way happens in its order and at its time. */
   advance(ms: number): Promise<void>;
+  /** State outside our own directories, relative to the workspace. */
+  directories(): Promise<string[]>;
   /** Remembers how far the clock was moved, or where it stands, across restarts. */
   saveClock(): Promise<void>;
 }
@@ -82,6 +84,10 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
       }
       clock.advance(Math.max(0, until - clock.now()));
       await settle();
+    },
+    async directories() {
+      const found = services.map(async (service) => (await service.directories?.(ownContext(service))) ?? []);
+      return (await Promise.all(found)).flat();
     },
     saveClock: () =>
       store.write(async (tx) => {

@@ -35,7 +35,7 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
   "GET /_aws-like/snapshots": async (aws) => ({ snapshots: await listSnapshots(aws.config) }),
   "POST /_aws-like/snapshots": async (aws, body) => {
     const name = String(body.name ?? "");
-    const mapped = await mappedDirectories(aws);
+    const mapped = await aws.directories();
     await aws.closedFor(() =>
       body.restore === true ? restoreSnapshot(aws.config, name) : saveSnapshot(aws.config, name, mapped),
     );
@@ -55,22 +55,6 @@ export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswe
     return json(status, { error: (error as Error).message });
   }
 }
-
-/** The directories, relative to the workspace, of buckets that were made with a tag that says so. */
-async function mappedDirectories(aws: Aws): Promise<string[]> {
-  const directories: string[] = [];
-  for (const { Name } of (await aws.call("s3", "ListBuckets", {})).Buckets ?? []) {
-    const tags = await aws.call("s3", "GetBucketTagging", { Bucket: Name }).catch(noTags);
-    const directory = tags.TagSet?.find((tag) => tag.Key === "aws-like:directory")?.Value;
-    if (directory) directories.push(directory);
-  }
-  return directories;
-}
-
-const noTags = (error: unknown): { TagSet?: { Key?: string; Value?: string }[] } => {
-  if (error instanceof AwsError && error.code === "NoSuchTagSet") return {};
-  throw error;
-};
 
 /** A page in a browser must not reset the cloud (it sends Origin); with a root secret of one's own, that secret is demanded. */
 function refuseStrangers(aws: Aws, request: HttpRequest): void {

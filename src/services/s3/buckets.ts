@@ -250,7 +250,13 @@ function refuse(
 const defaultDirectory = (bucket: string): string => `buckets/${bucket}`;
 
 /** Directories of the workspace that are not the user's to map. */
-const OURS = [".aws-like", "buckets", "logs"];
+const OURS = [".aws-like", "buckets", "logs", "snapshots"];
+
+/** Of all buckets, whoever's: where they lie now, whatever their tags say by now. */
+export async function givenDirectories(ctx: Context): Promise<string[]> {
+  const rows = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket"));
+  return rows.filter((row) => row.directory !== defaultDirectory(row.name)).map(({ directory }) => directory);
+}
 
 /** Where a bucket lies, relative to the workspace: never outside of it, nor in another bucket's directory. */
 async function directoryOf(ctx: Context, bucket: string, tags: readonly Tag[]): Promise<string> {

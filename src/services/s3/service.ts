@@ -2,7 +2,7 @@
 import { type Arn, type Context, defineService, loadModel, parseArn } from "../../kernel/mod.ts";
 import { attributes } from "./attributes.ts";
 import { bucketSettings } from "./bucket-settings.ts";
-import { buckets, readBucket } from "./buckets.ts";
+import { buckets, givenDirectories, readBucket } from "./buckets.ts";
 import { copies } from "./copy.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
@@ -31,6 +31,7 @@ export const s3 = defineService({
   quirks,
   resourcePolicy: async (ctx, resource) => (await bucketAt(ctx, resource))?.policy ?? undefined,
   resourceOwner: async (ctx, resource) => (await bucketAt(ctx, resource))?.account,
+  directories: givenDirectories,
   start: startReconciler,
 });
 
