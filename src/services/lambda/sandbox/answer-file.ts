@@ -1,6 +1,6 @@
 // The file that a bash handler wrote its answer into. The function may have put anything in its place, so nothing but a plain file is read.
 import { constants } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { LARGEST_PAYLOAD } from "./runtime-api.ts";
 
@@ -19,7 +19,8 @@ export async function takeAnswerFile(outDir: string, requestId: string): Promise
     return bytes.subarray(0, bytes.length - trailingNewlines(bytes));
   } finally {
     await file.close();
-    await rm(path, { force: true, recursive: true });
+    // Never recursively: the function may still run, and put a link in the place of a directory while that is emptied, by us, as root.
+    await unlink(path).catch(() => undefined); // A directory goes with its environment.
   }
 }
 
