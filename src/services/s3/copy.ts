@@ -5,7 +5,7 @@ import { putVersion } from "./change.ts";
 import { type Algorithm, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
-import { discard, fingerprintAt, pathOf } from "./files.ts";
+import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { LOOKS, whileStaged } from "./objects.ts";
@@ -106,7 +106,10 @@ async function stageIfSame(
   options: StageSourceOptions,
 ): Promise<Staged | undefined> {
   const path = pathOf(await placeOf(ctx, bucket), key, row.side);
-  const isSame = () => fingerprintAt(path) === row.fingerprint;
+  const isSame = () => {
+    const stat = statAt(path);
+    return stat !== undefined && holdsBytesOf(row, stat);
+  };
   if (!isSame()) return undefined;
   const extent = options.extent?.(row) ?? { start: 0, end: row.size };
   try {

@@ -16,6 +16,16 @@ export interface Place {
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
 export const fingerprintOf = (stat: BigIntStats): string => `${stat.ino}:${stat.size}:${stat.mtimeNs}`;
 
+/**
+ * Whether a file has the bytes of a row. A file in the side folder is written by nobody but us, so its size is enough: a workspace that was copied, or
+ * restored, has other inodes.
+ */
+export const holdsBytesOf = (row: { side: string | null; fingerprint: string }, stat: BigIntStats): boolean =>
+  row.side === null ? fingerprintOf(stat) === row.fingerprint : String(stat.size) === row.fingerprint.split(":")[1];
+
+/** Size and time of a fingerprint: what a copy that keeps times has in common with its original. */
+export const sizeAndTimeOf = (fingerprint: string): string => fingerprint.slice(fingerprint.indexOf(":") + 1);
+
 /** `directory` must exist. `system` is where homes are, unless the root is on another file system. */
 export async function openPlace(directory: string, system: string, bucket: string): Promise<Place> {
   const root = await fs.realpath(directory);

@@ -5,7 +5,7 @@ import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
-import { discard, pathOf } from "./files.ts";
+import { discard, holdsBytesOf, pathOf } from "./files.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
 import { ARCHIVED, checkObject, contentHeaders, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
@@ -276,7 +276,10 @@ async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined>
   if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
   const extent = extentOf(row, input);
   const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
-  const body = bodyOf(openBytes(path, row.fingerprint), extent);
+  const body = bodyOf(
+    openBytes(path, (stat) => holdsBytesOf(row, stat)),
+    extent,
+  );
   return body && { bucket, row, extent, body };
 }
 

@@ -4,7 +4,16 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
-import { asideOf, discard, fingerprintAt, isDirectory, type Place, pathOf, plainFingerprint } from "./files.ts";
+import {
+  asideOf,
+  discard,
+  fingerprintAt,
+  isDirectory,
+  type Place,
+  pathOf,
+  plainFingerprint,
+  sizeAndTimeOf,
+} from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
 import { hashFile } from "./staging.ts";
 import { nextSequence, stateOf } from "./state.ts";
@@ -134,6 +143,10 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   const { newest } = before;
   const known = newest && isPlain(newest) ? newest.fingerprint : undefined;
   if (known === content?.fingerprint) return undefined;
+  if (newest && content && isMoved(newest, content)) {
+    await setFingerprint(tx, newest, content.fingerprint);
+    return undefined;
+  }
   const rank = rankAfter(newest, sequence);
   const next = succession(bucket.versioning, before);
   const origin = { address: "127.0.0.1", requestId: ctx.requestId };
@@ -163,6 +176,23 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   });
   return { event, one: news, obsolete: next.replaced?.side };
 }
+
+/** The workspace was copied or restored with its times: the same bytes in another inode are no news. */
+function isMoved(row: ObjectRow, { fingerprint, md5, crc64nvme }: NonNullable<News["content"]>): boolean {
+  if (!isPlain(row) || sizeAndTimeOf(row.fingerprint) !== sizeAndTimeOf(fingerprint)) return false;
+  if (row.parts === null) return row.etag === md5;
+  const { algorithm, value } = JSON.parse(row.checksum!) as Checksum;
+  // An upload in parts with another checksum: size and time to the nanosecond must do.
+  return algorithm !== "CRC64NVME" || value === crc64nvme;
+}
+
+const setFingerprint = (tx: Tx, { bucket, key, rank }: ObjectRow, fingerprint: string): Promise<number> =>
+  tx.run("UPDATE s3_object SET fingerprint = :fingerprint WHERE bucket = :bucket AND key = :key AND rank = :rank", {
+    bucket,
+    key,
+    rank,
+    fingerprint,
+  });
 
 /** The bytes of what was the plain file are overwritten, unless the API had set them aside and died before its commit. */
 function sideOf(place: Place, key: string, demoted: ObjectRow | undefined): string | null | undefined {
