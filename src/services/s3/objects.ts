@@ -5,7 +5,7 @@ import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
-import { discard, pathOf } from "./files.ts";
+import { discard, holdsBytesOf, pathOf } from "./files.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
 import { ARCHIVED, checkObject, contentHeaders, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
@@ -65,7 +65,6 @@ export const objects = defineOperations("s3", {
       const type = contentHeaders(properties.headers).ContentType;
       ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
         subject: objectArn(bucket.name, input.Key!),
-        path: `${bucket.directory}/${input.Key}`,
       });
       return {
         ETag: quoted(staged.md5),
@@ -277,7 +276,10 @@ async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined>
   if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
   const extent = extentOf(row, input);
   const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
-  const body = bodyOf(openBytes(path, row), extent);
+  const body = bodyOf(
+    openBytes(path, (stat) => holdsBytesOf(row, stat)),
+    extent,
+  );
   return body && { bucket, row, extent, body };
 }
 
