@@ -7,7 +7,7 @@ import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./cond
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf } from "./files.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
-import { ARCHIVED, checkObject, contentHeaders, kept, refuseWithoutEffect } from "./object-headers.ts";
+import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
 import { bodyLengthOf, headerOf, originOf, trailerOf } from "./request.ts";
@@ -200,10 +200,11 @@ export async function receive(
   const md5 = input.ContentMD5;
   if (md5 !== undefined && !isMd5(md5)) throw errors.invalidDigest(md5);
   const algorithm = claimed?.algorithm ?? upload ?? "CRC64NVME";
+  const length = bodyLengthOf(input);
   const place = await placeOf(ctx, bucket);
   const staged = await stage(place, input.Body as Uint8Array | undefined, {
     algorithms: upload && upload !== algorithm ? [algorithm, upload] : [algorithm],
-    length: bodyLengthOf(input),
+    length,
     maxLength: MAX_PUT,
   });
   return await whileStaged(staged, async () => {
@@ -308,7 +309,7 @@ function described(row: ObjectRow, bucket: BucketRow, { input, extent }: { input
     ...(extent.contentRange !== undefined && { ContentRange: extent.contentRange }),
     ...(extent.partsCount !== undefined && { PartsCount: extent.partsCount }),
     ServerSideEncryption: "AES256" as const,
-    Metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, string>),
+    Metadata: metadataHeaders(row.metadata),
     ...(row.storage_class !== "STANDARD" && { StorageClass: row.storage_class as "STANDARD_IA" }),
     ...(tags > 0 && { TagCount: tags }),
   };

@@ -2,7 +2,7 @@
 // own write is no news, a lost hint is made up for by a walk, and a file that came while the process was down is taken in at start.
 import { opendir, readdir, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import type { Context, Running } from "../../kernel/mod.ts";
+import { AwsError, type Context, type Running } from "../../kernel/mod.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
 import { forgetState, placeOf, type Reconciler, rootOf, stateOf } from "./state.ts";
@@ -273,7 +273,9 @@ class FileReconciler implements Reconciler, Running {
 
   #task(work: () => Promise<unknown>): void {
     const task = work().catch((error: unknown) => {
-      if (!this.#stopped)
+      // A directory that is missing was said to be, and is compared when it is back.
+      if (error instanceof AwsError) this.#ctx.log.debug(`not compared: ${error.message}`);
+      else if (!this.#stopped)
         this.#ctx.log.error(`files and rows could not be compared: ${error instanceof Error ? error.stack : error}`);
     });
     this.#tasks.add(task);
