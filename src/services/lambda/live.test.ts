@@ -110,6 +110,14 @@ test("Live code that would show the workspace, or that lies outside it, is refus
     await assert.rejects(lookAtLive(ws.dir, path), { code: "InvalidParameterValueException" }, path);
 });
 
+test("Live code that is the cloud's own state is refused, be it one file", async () => {
+  await using ws = await workspace();
+  await mkdir(join(ws.dir, "buckets/photos"), { recursive: true });
+  for (const file of ["db.sqlite", "db.sqlite-wal", "buckets/photos/cat.jpg"]) await writeFile(join(ws.dir, file), "");
+  for (const path of ["db.sqlite", "db.sqlite-wal", "buckets", "buckets/photos", "buckets/photos/cat.jpg"])
+    await assert.rejects(lookAtLive(ws.dir, join(ws.dir, path)), { code: "InvalidParameterValueException" }, path);
+});
+
 test("Live code that is not there is refused as a missing object", async () => {
   await using ws = await workspace();
   await assert.rejects(lookAtLive(ws.dir, join(ws.dir, "nothing.sh")), {

@@ -57,8 +57,12 @@ async function look(workspace: string, path: string): Promise<LiveCode> {
   const found = await stat(root);
   if (!found.isDirectory() && !found.isFile())
     throw invalidParameter(`The live code ${path} is neither a directory nor a file.`);
-  // Whatever is in the code directory is readable in the sandbox: the database and the buckets must not be.
-  if (found.isDirectory() && (inside === "" || inside.split(sep)[0] === ".aws-like"))
+  // Whatever is code is readable in the sandbox: everybody's keys in the database, and the buckets, must not be.
+  if (isState(inside))
+    throw invalidParameter(
+      `The live code ${path} is aws-like's own: a function would see what is not its own. Name a file, or a directory, of yours.`,
+    );
+  if (inside === "")
     throw invalidParameter(
       `The live code ${path} would show the whole workspace to the function. Name the file, or a directory of its own.`,
     );
@@ -81,6 +85,13 @@ async function look(workspace: string, path: string): Promise<LiveCode> {
   };
   await visit(root);
   return { sha256: hash.digest("base64"), size, kind: found.isDirectory() ? "directory" : "file" };
+}
+
+/** What the workspace holds that is not the user's to write. Code that stands in a template lies in .aws-like/template/. */
+function isState(inside: string): boolean {
+  const [first = "", second, file] = inside.split(sep);
+  if (first === ".aws-like") return second !== "template" || file === undefined;
+  return ["buckets", "logs", "snapshots"].includes(first) || first.startsWith("db.sqlite");
 }
 
 /** A single file gets a directory of its own: its neighbours (db.sqlite, the buckets) are not the function's to see. */

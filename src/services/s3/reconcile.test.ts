@@ -15,6 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
   CreateBucketCommand,
@@ -29,9 +30,11 @@ import { startCloud } from "../../../test/cloud.ts";
 /** A cloud with one bucket, and what was said of its objects, in order. */
 async function watched(dir?: string) {
   const said: string[] = [];
+  let trouble = (): unknown => undefined;
   const cloud = await startCloud({
     ...(dir !== undefined && { dir }),
     show: ({ text }) => {
+      if (text.includes("trying again")) trouble();
       if (text.startsWith("Object")) said.push(text.replace(/ \(.*/s, "").replace(" bucket/", " "));
     },
   });
@@ -57,6 +60,9 @@ async function watched(dir?: string) {
     directory,
     said,
     keys,
+    onTrouble(then: () => unknown) {
+      trouble = then;
+    },
     /** What was said since, when everything has settled. */
     async news(): Promise<string[]> {
       await cloud.settle();
@@ -243,4 +249,16 @@ test("20,000 files of a cp -r are 20,000 objects and as many events, then none w
   assert.equal(new Set(went).size, 20_000);
   assert.equal(went.length, 20_000);
   assert.deepEqual(await w.keys(), []);
+});
+
+test("a file that is dropped while the store fails is an object when it works again", async (t) => {
+  if (process.env.AWS_LIKE_TEST_POSTGRES) return t.skip("the failure is made in SQLite's file");
+  await using w = await watched();
+  using db = new DatabaseSync(`${w.cloud.aws.config.dir}/db.sqlite`);
+  db.exec("CREATE TRIGGER fails BEFORE INSERT ON s3_object BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+  const failed = new Promise<void>((resolve) => w.onTrouble(resolve));
+  writeFileSync(`${w.directory}/kept`, "x");
+  await failed;
+  db.exec("DROP TRIGGER fails");
+  assert.deepEqual(await w.news(), ["ObjectCreated:Put kept"]);
 });

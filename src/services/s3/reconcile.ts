@@ -2,6 +2,7 @@
 // own write is no news, a lost hint is made up for by a walk, and a file that came while the process was down is taken in at start.
 import { opendir, readdir, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError, type Context, type Running } from "../../kernel/mod.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
@@ -17,6 +18,8 @@ const BATCH = 128;
 const LARGE = 4 * 1024 ** 2;
 const LARGE_AT_ONCE = 2;
 const PAGE = 1000;
+/** Before it is tried again what the store, or the disk, would not do. */
+const TROUBLE_WAIT_MS = 1_000;
 
 export async function startReconciler(ctx: Context): Promise<Running> {
   forgetState(ctx);
@@ -43,7 +46,7 @@ class FileReconciler implements Reconciler, Running {
   readonly #byRoot = new Map<string, Watched>();
   readonly #tasks = new Set<Promise<unknown>>();
   readonly #watcher: Promise<Watcher>;
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   constructor(ctx: Context) {
     this.#ctx = ctx;
@@ -59,8 +62,9 @@ class FileReconciler implements Reconciler, Running {
     this.#task(async () => {
       for (const bucket of buckets) {
         await this.#watch(bucket);
-        const count = await this.#walk(this.#buckets.get(bucket.name)!, { settled: false });
-        if (count > 0)
+        const watched = this.#buckets.get(bucket.name)!;
+        const count = await this.#surely(watched, () => this.#walk(watched, { settled: false }));
+        if (count)
           this.#ctx.log.info(`bucket ${bucket.name}: ${count} changes while aws-like was not running`, {
             subject: `arn:aws:s3:::${bucket.name}`,
           });
@@ -86,7 +90,7 @@ class FileReconciler implements Reconciler, Running {
     const bucket =
       watched?.bucket ??
       (await this.#ctx.read((tx) => tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name })));
-    if (!bucket || this.#stopped) return;
+    if (!bucket || this.#stop.signal.aborted) return;
     const place = await placeOf(this.#ctx, bucket);
     if (fitsPath(place.root, key)) await takeIn(this.#ctx, bucket, place, [key]);
   }
@@ -103,7 +107,7 @@ class FileReconciler implements Reconciler, Running {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped = true;
+    this.#stop.abort();
     stateOf(this.#ctx).reconciler = undefined;
     await (await this.#watcher)[Symbol.asyncDispose]();
     await this.#quiet();
@@ -129,12 +133,12 @@ class FileReconciler implements Reconciler, Running {
   }
 
   #take(hint: Hint): void {
-    if (this.#stopped) return;
+    if (this.#stop.signal.aborted) return;
     if (hint.kind === "directory") return;
     if (hint.kind === "rescan") {
       const watched = this.#byRoot.get(hint.root);
       this.#ctx.log.warn(`${hint.root} is compared file by file: ${hint.reason}`);
-      if (watched) this.#task(() => this.#walk(watched, { settled: false }));
+      if (watched) this.#task(() => this.#surely(watched, () => this.#walk(watched, { settled: false })));
       return;
     }
     const watched = this.#watchedAt(hint.path);
@@ -143,7 +147,7 @@ class FileReconciler implements Reconciler, Running {
     const key = keyOfPath(path);
     if (key !== undefined) this.#want(watched, key);
     // It may have been a directory, with everything below it.
-    if (hint.kind === "gone") this.#task(() => this.#wantBelow(watched, `${path}/`));
+    if (hint.kind === "gone") this.#task(() => this.#surely(watched, () => this.#wantBelow(watched, `${path}/`)));
   }
 
   /** The bucket that a path lies in: the nearest of its directories that is a root. */
@@ -165,7 +169,7 @@ class FileReconciler implements Reconciler, Running {
   /** One batch after the other: while one is committed, the next gathers. */
   async #drain(watched: Watched): Promise<void> {
     try {
-      while (watched.waiting.size > 0 && !this.#stopped) {
+      while (watched.waiting.size > 0 && !this.#stop.signal.aborted) {
         const place = await placeOf(this.#ctx, watched.bucket);
         const small: string[] = [];
         for (const key of watched.waiting) {
@@ -175,7 +179,7 @@ class FileReconciler implements Reconciler, Running {
             if (watched.large >= LARGE_AT_ONCE) continue;
             watched.large++;
             this.#task(() =>
-              this.#compare(watched, [key]).finally(() => {
+              this.#surely(watched, () => this.#compare(watched, [key])).finally(() => {
                 watched.large--;
                 this.#resume(watched);
               }),
@@ -184,7 +188,7 @@ class FileReconciler implements Reconciler, Running {
           watched.waiting.delete(key);
         }
         if (small.length === 0) break;
-        await this.#compare(watched, small);
+        await this.#surely(watched, () => this.#compare(watched, small));
       }
     } finally {
       watched.busy = false;
@@ -225,7 +229,7 @@ class FileReconciler implements Reconciler, Running {
       if (keys.length > 0) count += await this.#compare(watched, keys);
     };
     for await (const path of filesBelow(watched.root, "", (bad) => this.#notice(watched, bad))) {
-      if (this.#stopped) return count;
+      if (this.#stop.signal.aborted) return count;
       const key = keyOfPath(path);
       if (key === undefined) continue;
       if (!settled && this.#isYoung(`${watched.root}/${path}`)) young.push(`${watched.root}/${path}`);
@@ -236,7 +240,7 @@ class FileReconciler implements Reconciler, Running {
     if (young.length > 0) (await this.#watcher).found(young);
     for await (const keys of this.#plainRows(watched, "")) {
       const gone = keys.filter((key) => fingerprintAt(`${watched.root}/${key}`) === undefined);
-      for (let at = 0; at < gone.length && !this.#stopped; at += BATCH)
+      for (let at = 0; at < gone.length && !this.#stop.signal.aborted; at += BATCH)
         count += await this.#compare(watched, gone.slice(at, at + BATCH));
     }
     return count;
@@ -271,12 +275,29 @@ class FileReconciler implements Reconciler, Running {
     this.#ctx.log.warn(`bucket ${bucket.name}: ${JSON.stringify(path)} is no object: a key is UTF-8`);
   }
 
+  /** A hint comes once: what fails is tried again, for as long as the bucket and its directory are there. */
+  async #surely<T>(watched: Watched, work: () => Promise<T>): Promise<T | undefined> {
+    for (;;)
+      try {
+        return await work();
+      } catch (error) {
+        if (this.#stop.signal.aborted || this.#buckets.get(watched.bucket.name) !== watched) return undefined;
+        if (!isDirectory(watched.root)) throw error;
+        this.#complain(error, "; trying again");
+        await sleep(TROUBLE_WAIT_MS, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
+      }
+  }
+
+  #complain(error: unknown, next = ""): void {
+    const why = error instanceof Error ? error.stack : error;
+    this.#ctx.log.error(`files and rows could not be compared: ${why}${next}`);
+  }
+
   #task(work: () => Promise<unknown>): void {
     const task = work().catch((error: unknown) => {
       // A directory that is missing was said to be, and is compared when it is back.
       if (error instanceof AwsError) this.#ctx.log.debug(`not compared: ${error.message}`);
-      else if (!this.#stopped)
-        this.#ctx.log.error(`files and rows could not be compared: ${error instanceof Error ? error.stack : error}`);
+      else if (!this.#stop.signal.aborted) this.#complain(error);
     });
     this.#tasks.add(task);
     void task.then(() => this.#tasks.delete(task));

@@ -8,6 +8,7 @@ import {
   asideOf,
   discard,
   fingerprintAt,
+  is,
   isDirectory,
   type Place,
   pathOf,
@@ -45,7 +46,10 @@ export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, keys
   const changed = keys.filter((key) => plainFingerprint(place, key) !== known.get(key));
   const restless: string[] = [];
   const hashed = await inParallel(changed, async (key): Promise<News[]> => {
-    const content = await contentOf(place, key);
+    const content = await contentOf(place, key).catch((error: unknown) =>
+      unreadable(ctx, `${place.root}/${key}`, error),
+    );
+    if (content === "unreadable") return [];
     if (content !== "restless") return [{ key, content, ctx: forkFor(ctx, bucket) }];
     restless.push(key);
     return [];
@@ -88,6 +92,13 @@ async function contentOf(place: Place, key: string): Promise<News["content"] | "
   const hashed = await hashFile(pathOf(place, key, null), ["CRC64NVME"]);
   if (hashed) return { ...hashed, crc64nvme: hashed.digests.CRC64NVME! };
   return plainFingerprint(place, key) === undefined ? undefined : "restless";
+}
+
+/** A file that the disk cannot read holds up no other. Too many open files will be fewer. */
+function unreadable(ctx: Context, path: string, error: unknown): "unreadable" {
+  if (is(error, "EMFILE", "ENFILE") || !(error instanceof Error && "syscall" in error)) throw error;
+  ctx.log.error(`${path} cannot be read, and is no object: ${error.message}`);
+  return "unreadable";
 }
 
 /** Under the keys' locks, and only for files that are still what was hashed: the API may have been faster. */
