@@ -422,6 +422,92 @@ test("what differs is updated, and only that", async () => {
   assert.equal(Timeout, 7);
 });
 
+const EVERYTHING = `
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: { Runtime: nodejs22.x, Handler: index.handler }
+Resources:
+  Q: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 60, RedrivePolicy: { deadLetterTargetArn: !GetAtt D.Arn, maxReceiveCount: 3 }, Tags: [{Key: a, Value: b}] } }
+  D: { Type: AWS::SQS::Queue }
+  QP:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Q]
+      PolicyDocument: { Version: "2012-10-17", Statement: [{ Effect: Allow, Principal: { Service: s3.amazonaws.com }, Action: "sqs:SendMessage", Resource: !GetAtt Q.Arn }] }
+  B:
+    Type: AWS::S3::Bucket
+    DependsOn: QP
+    Properties:
+      BucketName: photos
+      NotificationConfiguration: { QueueConfigurations: [{ Event: "s3:ObjectCreated:*", Queue: !GetAtt Q.Arn }] }
+      VersioningConfiguration: { Status: Enabled }
+  Tick:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "exports.handler = async (e) => { console.log(JSON.stringify(e)); }"
+      EventInvokeConfig: { MaximumRetryAttempts: 1, DestinationConfig: { OnSuccess: { Type: SQS, Destination: !GetAtt D.Arn } } }
+      Events:
+        Every: { Type: Schedule, Properties: { Schedule: rate(5 minutes), Input: '{"tick":1}' } }
+  T:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{ AttributeName: a, AttributeType: S }, { AttributeName: b, AttributeType: N }]
+      KeySchema: [{ AttributeName: a, KeyType: HASH }]
+      BillingMode: PAY_PER_REQUEST
+      GlobalSecondaryIndexes: [{ IndexName: byB, KeySchema: [{ AttributeName: b, KeyType: HASH }], Projection: { ProjectionType: ALL } }]
+      TimeToLiveSpecification: { AttributeName: ttl, Enabled: true }
+      Tags: [{ Key: x, Value: "y" }]
+`;
+
+test("every type of resource is made, changed and removed", async () => {
+  await using it = await world();
+  const { aws } = it.cloud;
+  const first = await it.deploy(EVERYTHING);
+  assert.deepEqual(first.report.made.toSorted(), [
+    ...["B", "D", "Q", "QP", "T", "Tick", "TickEventInvokeConfig", "TickEvery", "TickEveryPermission", "TickRole"],
+  ]);
+  assert.deepEqual((await it.deploy(EVERYTHING)).changes, []);
+  await it.cloud.advance(6 * 60_000);
+  const { QueueUrls } = await aws.call("sqs", "ListQueues", { QueueNamePrefix: "workspace-D-" });
+  const { Messages } = await aws.call("sqs", "ReceiveMessage", { QueueUrl: QueueUrls![0]! });
+  assert.match(
+    Messages![0]!.Body!,
+    /"requestPayload":\{"tick":1\}/,
+    "the schedule ran the function, and its success was told",
+  );
+
+  const changed = EVERYTHING.replace("VisibilityTimeout: 60, ", "")
+    .replace(", Tags: [{Key: a, Value: b}]", "")
+    .replace("rate(5 minutes)", "rate(1 hour)")
+    .replace("MaximumRetryAttempts: 1", "MaximumRetryAttempts: 0")
+    .replace("byB", "byC")
+    .replace("Enabled: true", "Enabled: false")
+    .replace("Status: Enabled", "Status: Suspended");
+  const { report } = await it.deploy(changed);
+  assert.deepEqual(report.changed.toSorted(), ["B", "Q", "T", "TickEventInvokeConfig", "TickEvery"]);
+  const name = (await aws.call("dynamodb", "ListTables", {})).TableNames![0]!;
+  const { Table } = await aws.call("dynamodb", "DescribeTable", { TableName: name });
+  assert.deepEqual(
+    Table!.GlobalSecondaryIndexes!.map(({ IndexName }) => IndexName),
+    ["byC"],
+  );
+  const url = (await aws.call("sqs", "ListQueues", { QueueNamePrefix: "workspace-Q-" })).QueueUrls![0]!;
+  const attributes = await aws.call("sqs", "GetQueueAttributes", { QueueUrl: url, AttributeNames: ["All"] });
+  assert.equal(attributes.Attributes!.VisibilityTimeout, "30", "what is no longer said is the default again");
+  assert.match(attributes.Attributes!.Policy!, /s3\.amazonaws\.com/);
+  assert.deepEqual((await aws.call("sqs", "ListQueueTags", { QueueUrl: url })).Tags ?? {}, {});
+  const { Rules } = await aws.call("events", "ListRules", {});
+  assert.equal(Rules![0]!.ScheduleExpression, "rate(1 hour)");
+
+  const last = await it.deploy("Resources: { Only: { Type: AWS::SQS::Queue } }");
+  assert.equal(last.report.removed.length, 10);
+  assert.deepEqual((await aws.call("lambda", "ListFunctions", {})).Functions, []);
+  assert.deepEqual((await aws.call("iam", "ListRoles", {})).Roles, []);
+  assert.deepEqual((await aws.call("events", "ListRules", {})).Rules, []);
+  assert.deepEqual((await aws.call("s3", "ListBuckets", {})).Buckets, []);
+  assert.equal((await aws.call("sqs", "ListQueues", {})).QueueUrls!.length, 1);
+});
+
 test("what somebody deleted is made again", async () => {
   await using it = await world();
   await writeFile(join(it.dir, "lambda.sh"), "handler() { echo '{}'; }\n");

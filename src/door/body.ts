@@ -24,7 +24,7 @@ export function readBody(body: Readable, limit = MAX_BODY_BYTES): Promise<Buffer
   body.on("data", take);
   body.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
   body.on("error", reject);
-  body.on("close", () => reject(cutShort()));
+  body.on("close", () => body.readableEnded || reject(body.errored ?? cutShort()));
   if (body.destroyed) reject(body.errored ?? cutShort());
   return promise;
 }

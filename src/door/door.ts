@@ -40,7 +40,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   return { answer, call };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const requestId = newRequestId();
+    let requestId = newRequestId();
     const startedAt = performance.now();
     let form: URLSearchParams | undefined;
     let found: Found | undefined;
@@ -55,6 +55,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1
       target = resolve(request, found, form);
+      requestId = target.service.quirks?.requestId?.() ?? requestId;
       if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
       const question = { request, family, service: target.model.signingName, body: whole, path: target.request.path };

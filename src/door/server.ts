@@ -1,8 +1,11 @@
 // HTTP/1.1 over node:http: limits, and answers of our own where Node would break the connection. It knows nothing of AWS but its error XML.
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { pipeline, type Readable } from "node:stream";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
+
+// Imported as an ES module, node:http evaluates all that it could export, fetch and WebSocket among them: a tenth of the start.
+const { createServer } = process.getBuiltinModule("node:http");
 
 export interface Server extends AsyncDisposable {
   readonly port: number;

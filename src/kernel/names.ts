@@ -6,7 +6,14 @@ export type Arn = string;
 /** A version-4 UUID, as most services' request ids are. */
 export const newRequestId = (): string => randomUUID();
 
+/** DynamoDB's: 52 characters of A-Z0-9. */
+export const newLongRequestId = (): string => pick(UPPER_DIGITS, 52);
+
+/** S3's: 16 upper-case hexadecimal digits or letters. */
+export const newShortRequestId = (): string => pick(UPPER_DIGITS, 16);
+
 const UPPER_ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const UPPER_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /** `length` characters of A-Z2-7, as in access key ids and unique ids (AKIA..., AROA...). */

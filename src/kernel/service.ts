@@ -78,6 +78,8 @@ export interface Route {
 
 /** Where AWS departs from its own model. Each wraps what the wire did. */
 export interface Quirks {
+  /** Request ids of another form than a UUID. */
+  requestId?(): string;
   /** The operation that a request means, where the model's own routing is not enough. */
   route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: any operation's input

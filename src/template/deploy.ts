@@ -24,7 +24,7 @@ export async function deploy(plan: Plan, { call, place }: { call: Call; place: P
     const before = state.get(keyOf(planned)) ?? [...state.values()].find((one) => sameThing(one, planned));
     const done = await withLine(planned, () => bring(planned, before, { call, place, report }));
     if (!done && before && keyOf(before) === keyOf(planned)) continue;
-    if (before) state.delete(keyOf(before));
+    if (before && keyOf(before) !== keyOf(planned)) state.delete(keyOf(before));
     state.set(keyOf(planned), written(planned));
     await writeState(place.dir, [...state.values()]);
   }

@@ -1,9 +1,10 @@
 // Where DynamoDB's answers are not what its model says.
 import { crc32 } from "node:zlib";
-import type { HttpAnswer, Quirks } from "../../kernel/mod.ts";
+import { type HttpAnswer, newLongRequestId, type Quirks } from "../../kernel/mod.ts";
 
 /** Every answer carries the CRC-32 of its body, which the older SDKs check: in no model, seen on AWS. */
-export const checksums: Quirks = {
+export const quirks: Quirks = {
+  requestId: newLongRequestId,
   output: (_operation, _output, answer) => withChecksum(answer),
   error: (_operation, _error, answer) => withChecksum(answer),
 };

@@ -4,7 +4,7 @@ import { batches } from "./batches.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
 import { queries } from "./queries.ts";
-import { checksums } from "./quirks.ts";
+import { quirks } from "./quirks.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
 import { tableUpdates } from "./table-updates.ts";
@@ -29,6 +29,6 @@ export const dynamodb = defineService({
     ...timeToLive,
     ...limits,
   },
-  quirks: checksums,
+  quirks,
   deliver: expire,
 });

@@ -5,7 +5,7 @@ import { putVersion } from "./change.ts";
 import { type Algorithm, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
-import { discard, fingerprintAt, isFileOf, pathOf } from "./files.ts";
+import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { LOOKS, whileStaged } from "./objects.ts";
@@ -106,7 +106,10 @@ async function stageIfSame(
   options: StageSourceOptions,
 ): Promise<Staged | undefined> {
   const path = pathOf(await placeOf(ctx, bucket), key, row.side);
-  const isSame = () => isFileOf(row, fingerprintAt(path));
+  const isSame = () => {
+    const stat = statAt(path);
+    return stat !== undefined && holdsBytesOf(row, stat);
+  };
   if (!isSame()) return undefined;
   const extent = options.extent?.(row) ?? { start: 0, end: row.size };
   try {
@@ -160,7 +163,6 @@ export const copies = defineOperations("s3", {
       );
       ctx.log.info(`ObjectCreated:Copy ${bucket.name}/${input.Key} (${staged.size} bytes)`, {
         subject: objectArn(bucket.name, input.Key!),
-        path: `${bucket.directory}/${input.Key}`,
       });
       const from = source.row.version_id;
       return {

@@ -16,13 +16,15 @@ export interface Place {
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
 export const fingerprintOf = (stat: BigIntStats): string => `${stat.ino}:${stat.size}:${stat.mtimeNs}`;
 
-/** Another file, of the same size and time to the nanosecond: what `cp -a` makes of a workspace, and a snapshot that is brought back. */
-export const isCopyOf = (one: string, other: string): boolean => afterInode(one) === afterInode(other);
-const afterInode = (fingerprint: string): string => fingerprint.slice(fingerprint.indexOf(":"));
+/**
+ * Whether a file has the bytes of a row. A file in the side folder is written by nobody but us, so its size is enough: a workspace that was copied, or
+ * restored, has other inodes.
+ */
+export const holdsBytesOf = (row: { side: string | null; fingerprint: string }, stat: BigIntStats): boolean =>
+  row.side === null ? fingerprintOf(stat) === row.fingerprint : String(stat.size) === row.fingerprint.split(":")[1];
 
-/** Whether a file is the one that its row describes. In the side folder, where only we write, a copy of it will do. */
-export const isFileOf = (row: { fingerprint: string; side: string | null }, found: string | undefined): boolean =>
-  found === row.fingerprint || (row.side !== null && found !== undefined && isCopyOf(found, row.fingerprint));
+/** Size and time of a fingerprint: what a copy that keeps times has in common with its original. */
+export const sizeAndTimeOf = (fingerprint: string): string => fingerprint.slice(fingerprint.indexOf(":") + 1);
 
 /** `directory` must exist. `system` is where homes are, unless the root is on another file system. */
 export async function openPlace(directory: string, system: string, bucket: string): Promise<Place> {

@@ -2,6 +2,7 @@
 import { DEFAULT_CONTENT_TYPE } from "./content-types.ts";
 import { errors } from "./errors.ts";
 import { MAX_KEY } from "./keys.ts";
+import { metadataFrom, metadataTo } from "./metadata.ts";
 import { headerOf } from "./request.ts";
 import type { ContentHeaders } from "./tables.ts";
 
@@ -109,7 +110,9 @@ const text = (name: keyof ContentHeaders, value: string | undefined): ContentHea
   value ? { [name]: value } : {};
 
 function metadataOf(metadata: Record<string, string> | undefined): string | null {
-  const entries = Object.entries(metadata ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const entries = Object.entries(metadata ?? {}).map(
+    ([name, value]) => [name.toLowerCase(), metadataFrom(value)] as const,
+  );
   const size = entries.reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value), 0);
   if (size > MAX_METADATA) throw errors.metadataTooLarge(size);
   return entries.length > 0 ? JSON.stringify(Object.fromEntries(entries)) : null;
@@ -122,3 +125,11 @@ export function contentHeaders(json: string | null): ContentHeaders & { Expires?
   const date = new Date(headers.ExpiresString);
   return Number.isNaN(date.getTime()) ? headers : { ...headers, Expires: date };
 }
+
+/** User metadata of a row, as headers. */
+export const metadataHeaders = (json: string | null): Record<string, string> =>
+  json === null
+    ? {}
+    : Object.fromEntries(
+        Object.entries(JSON.parse(json) as Record<string, string>).map(([name, value]) => [name, metadataTo(value)]),
+      );

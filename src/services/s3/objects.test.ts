@@ -242,6 +242,18 @@ test("of a body that breaks off nothing is kept", async () => {
   assert.equal((await failure(s3.send(new HeadObjectCommand({ Bucket, Key: "k" })))).status, 404);
 });
 
+test("a body of unknown length is refused with MissingContentLength", async () => {
+  const { Bucket } = await newBucket();
+  const url = new URL(await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key: "k" })));
+  const socket = connect(Number(url.port), url.hostname);
+  socket.write(
+    `PUT ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`,
+  );
+  let answer = "";
+  for await (const chunk of socket) answer += String(chunk);
+  assert.match(answer, /^HTTP\/1.1 411 [\s\S]*<Code>MissingContentLength<\/Code>/);
+});
+
 test("a large object streams in and out, whole", async () => {
   const { Bucket } = await newBucket();
   const bytes = Buffer.alloc(9 * 1024 ** 2, "0123456789abcdef-");

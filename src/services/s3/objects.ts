@@ -5,9 +5,9 @@ import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
-import { discard, pathOf } from "./files.ts";
+import { discard, holdsBytesOf, pathOf } from "./files.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
-import { ARCHIVED, checkObject, contentHeaders, kept, refuseWithoutEffect } from "./object-headers.ts";
+import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
 import { bodyLengthOf, headerOf, originOf, trailerOf } from "./request.ts";
@@ -65,7 +65,6 @@ export const objects = defineOperations("s3", {
       const type = contentHeaders(properties.headers).ContentType;
       ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
         subject: objectArn(bucket.name, input.Key!),
-        path: `${bucket.directory}/${input.Key}`,
       });
       return {
         ETag: quoted(staged.md5),
@@ -201,10 +200,11 @@ export async function receive(
   const md5 = input.ContentMD5;
   if (md5 !== undefined && !isMd5(md5)) throw errors.invalidDigest(md5);
   const algorithm = claimed?.algorithm ?? upload ?? "CRC64NVME";
+  const length = bodyLengthOf(input);
   const place = await placeOf(ctx, bucket);
   const staged = await stage(place, input.Body as Uint8Array | undefined, {
     algorithms: upload && upload !== algorithm ? [algorithm, upload] : [algorithm],
-    length: bodyLengthOf(input),
+    length,
     maxLength: MAX_PUT,
   });
   return await whileStaged(staged, async () => {
@@ -277,7 +277,10 @@ async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined>
   if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
   const extent = extentOf(row, input);
   const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
-  const body = bodyOf(openBytes(path, row), extent);
+  const body = bodyOf(
+    openBytes(path, (stat) => holdsBytesOf(row, stat)),
+    extent,
+  );
   return body && { bucket, row, extent, body };
 }
 
@@ -306,7 +309,7 @@ function described(row: ObjectRow, bucket: BucketRow, { input, extent }: { input
     ...(extent.contentRange !== undefined && { ContentRange: extent.contentRange }),
     ...(extent.partsCount !== undefined && { PartsCount: extent.partsCount }),
     ServerSideEncryption: "AES256" as const,
-    Metadata: row.metadata === null ? {} : (JSON.parse(row.metadata) as Record<string, string>),
+    Metadata: metadataHeaders(row.metadata),
     ...(row.storage_class !== "STANDARD" && { StorageClass: row.storage_class as "STANDARD_IA" }),
     ...(tags > 0 && { TagCount: tags }),
   };

@@ -1,5 +1,5 @@
 // Where S3 departs from its own model. Each has its reason beside it, and a test.
-import type { HttpAnswer, Quirks } from "../../kernel/mod.ts";
+import { type HttpAnswer, newShortRequestId, type Quirks } from "../../kernel/mod.ts";
 import { errors, headersOf } from "./errors.ts";
 import { extendedIdOf } from "./events.ts";
 import { withRequest } from "./request.ts";
@@ -7,6 +7,8 @@ import { withRequest } from "./request.ts";
 const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 export const quirks: Quirks = {
+  requestId: newShortRequestId,
+
   // Handlers need the peer's address, trailers and raw headers.
   input: (_operation, input, request) => withRequest(input as object, request),
 

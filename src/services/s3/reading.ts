@@ -1,8 +1,7 @@
 // Reading an object's bytes so that they are those of its row, or nothing.
-import { closeSync, constants, fstatSync, openSync, read, readSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, read, readSync } from "node:fs";
 import { Readable } from "node:stream";
-import { fingerprintOf, is, isFileOf } from "./files.ts";
-import type { ObjectRow } from "./tables.ts";
+import { is } from "./files.ts";
 
 /** Up to here a body is read at once: no stream, no thread. */
 const SMALL = 64 * 1024;
@@ -14,8 +13,8 @@ export interface Opened {
   close(): void;
 }
 
-/** Undefined where the file is not there, or its bytes are others than the row's. Never follows a link. */
-export function openBytes(path: string, row: Pick<ObjectRow, "fingerprint" | "side">): Opened | undefined {
+/** Undefined where the file is not there, or `isSameFile` says that it is another. Never follows a link. */
+export function openBytes(path: string, isSameFile: (stat: BigIntStats) => boolean): Opened | undefined {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -23,7 +22,7 @@ export function openBytes(path: string, row: Pick<ObjectRow, "fingerprint" | "si
     if (is(error, "ENOENT", "ENOTDIR", "ELOOP", "ENXIO", "EISDIR")) return undefined;
     throw error;
   }
-  const isSame = () => isFileOf(row, fingerprintOf(fstatSync(fd, { bigint: true })));
+  const isSame = () => isSameFile(fstatSync(fd, { bigint: true }));
   if (!isSame()) {
     closeSync(fd);
     return undefined;

@@ -196,6 +196,32 @@ test("a crash between the rename and the commit leaves the new object, with one 
   rmSync(dir, { recursive: true });
 });
 
+test("a workspace that was copied with its times is the same cloud, without an event", async () => {
+  const [dir, copy] = [workspace(), workspace()];
+  {
+    await using w = await watched(dir);
+    writeFileSync(`${w.directory}/dropped`, "dropped");
+    await w.news();
+    for (const [Key, Body] of [
+      ["k", "first"],
+      ["k/below", "side"],
+    ])
+      await w.s3.send(new PutObjectCommand({ Bucket: "bucket", Key, Body }));
+  }
+  execFileSync("cp", ["-a", `${dir}/.`, copy]);
+  await using w = await watched(copy);
+  assert.deepEqual(await w.news(), []);
+  for (const [Key, expected] of [
+    ["dropped", "dropped"],
+    ["k", "first"],
+    ["k/below", "side"],
+  ]) {
+    const get = await w.s3.send(new GetObjectCommand({ Bucket: "bucket", Key }));
+    assert.equal(await get.Body!.transformToString(), expected);
+  }
+  for (const gone of [dir, copy]) rmSync(gone, { recursive: true });
+});
+
 test("a change that the API meets first is one event, before the API's own", async () => {
   await using w = await watched();
   for (let n = 0; n < 20; n++) {

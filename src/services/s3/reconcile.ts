@@ -3,7 +3,7 @@
 import { opendir, readdir, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Context, Running } from "../../kernel/mod.ts";
+import { AwsError, type Context, type Running } from "../../kernel/mod.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
 import { forgetState, placeOf, type Reconciler, rootOf, stateOf } from "./state.ts";
@@ -295,7 +295,9 @@ class FileReconciler implements Reconciler, Running {
 
   #task(work: () => Promise<unknown>): void {
     const task = work().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) this.#complain(error);
+      // A directory that is missing was said to be, and is compared when it is back.
+      if (error instanceof AwsError) this.#ctx.log.debug(`not compared: ${error.message}`);
+      else if (!this.#stop.signal.aborted) this.#complain(error);
     });
     this.#tasks.add(task);
     void task.then(() => this.#tasks.delete(task));

@@ -1,5 +1,6 @@
 // What a handler needs of the HTTP request besides the modelled input: it travels with the input under a symbol of ours. Absent in internal calls.
 import type { HttpRequest } from "../../kernel/mod.ts";
+import { errors } from "./errors.ts";
 
 const request = Symbol("request");
 
@@ -16,8 +17,14 @@ export const headerOf = (input: object, name: string): string | undefined => req
 /** A trailer of an aws-chunked body: known when the body has been read. */
 export const trailerOf = (input: object, name: string): string | undefined => requestOf(input)?.trailers?.[name];
 
-/** The length that the body will have when its framing is taken off, where it was said. */
+/** The length that the body will have when its framing is taken off. Undefined in internal calls. Throws MissingContentLength. */
 export function bodyLengthOf(input: { ContentLength?: number | undefined }): number | undefined {
+  const length = saidLength(input);
+  if (length === undefined && requestOf(input)) throw errors.missingContentLength();
+  return length;
+}
+
+function saidLength(input: { ContentLength?: number | undefined }): number | undefined {
   const decoded = headerOf(input, "x-amz-decoded-content-length");
   if (decoded !== undefined && /^\d+$/.test(decoded)) return Number(decoded);
   return headerOf(input, "content-encoding")?.includes("aws-chunked") ? undefined : input.ContentLength;

@@ -9,11 +9,11 @@ import {
   discard,
   fingerprintAt,
   is,
-  isCopyOf,
   isDirectory,
   type Place,
   pathOf,
   plainFingerprint,
+  sizeAndTimeOf,
 } from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
 import { hashFile } from "./staging.ts";
@@ -154,8 +154,8 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   const { newest } = before;
   const known = newest && isPlain(newest) ? newest.fingerprint : undefined;
   if (known === content?.fingerprint) return undefined;
-  if (known !== undefined && content && isCopyOf(known, content.fingerprint) && hasBytes(newest!, content)) {
-    await adopt(tx, newest!, content.fingerprint);
+  if (newest && content && isMoved(newest, content)) {
+    await setFingerprint(tx, newest, content.fingerprint);
     return undefined;
   }
   const rank = rankAfter(newest, sequence);
@@ -188,18 +188,22 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   return { event, one: news, obsolete: next.replaced?.side };
 }
 
-/** The same bytes as another file, with the same time: no news. */
-const adopt = (tx: Tx, { bucket, key, rank }: ObjectRow, fingerprint: string): Promise<number> =>
+/** The workspace was copied or restored with its times: the same bytes in another inode are no news. */
+function isMoved(row: ObjectRow, { fingerprint, md5, crc64nvme }: NonNullable<News["content"]>): boolean {
+  if (!isPlain(row) || sizeAndTimeOf(row.fingerprint) !== sizeAndTimeOf(fingerprint)) return false;
+  if (row.parts === null) return row.etag === md5;
+  const { algorithm, value } = JSON.parse(row.checksum!) as Checksum;
+  // An upload in parts with another checksum: size and time to the nanosecond must do.
+  return algorithm !== "CRC64NVME" || value === crc64nvme;
+}
+
+const setFingerprint = (tx: Tx, { bucket, key, rank }: ObjectRow, fingerprint: string): Promise<number> =>
   tx.run("UPDATE s3_object SET fingerprint = :fingerprint WHERE bucket = :bucket AND key = :key AND rank = :rank", {
     bucket,
     key,
     rank,
     fingerprint,
   });
-
-/** The ETag of an upload in parts is no MD5 of the whole: there size and time must do. */
-const hasBytes = ({ etag }: ObjectRow, { md5 }: NonNullable<News["content"]>): boolean =>
-  etag === md5 || etag.includes("-");
 
 /** The bytes of what was the plain file are overwritten, unless the API had set them aside and died before its commit. */
 function sideOf(place: Place, key: string, demoted: ObjectRow | undefined): string | null | undefined {

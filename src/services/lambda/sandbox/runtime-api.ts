@@ -3,9 +3,12 @@
 //
 // What AWS does not have: on fd 3 an answer may say `Response-File` (the body is in the worker's file of that request), and an error
 // `Exit-Status` (a bash handler that failed); both save the bash bootstrap the work.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Invocation } from "./sandbox.ts";
+
+// Not imported: see door/server.ts.
+const { createServer } = process.getBuiltinModule("node:http");
 
 /** 6 MiB and 100 bytes: AWS's own figure. */
 export const LARGEST_PAYLOAD = 6_291_556;
