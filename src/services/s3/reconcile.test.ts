@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import {
   appendFileSync,
   closeSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -15,6 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
@@ -183,16 +185,25 @@ test("a crash between the rename and the commit leaves the new object, with one 
   const directory = `${dir}/buckets/bucket`;
   {
     await using w = await watched(dir);
-    await w.s3.send(new PutObjectCommand({ Bucket: "bucket", Key: "k", Body: "old" }));
+    for (const Key of ["k", "k/side"]) await w.s3.send(new PutObjectCommand({ Bucket: "bucket", Key, Body: "old" }));
   }
   // What PutObject does before it commits.
   writeFileSync(`${dir}/.aws-like/s3/bucket/stage/staged`, "new");
   renameSync(`${dir}/.aws-like/s3/bucket/stage/staged`, `${directory}/k`);
   writeFileSync(`${dir}/.aws-like/s3/bucket/stage/torn`, "half");
+  const orphan = `${dir}/.aws-like/s3/bucket/side/${"ab".repeat(16).replace(/^(..)/, "$1/$1")}`;
+  mkdirSync(dirname(orphan), { recursive: true });
+  writeFileSync(orphan, "nobody's");
   await using w = await watched(dir);
   assert.deepEqual(await w.news(), ["ObjectCreated:Put k"]);
-  const get = await w.s3.send(new GetObjectCommand({ Bucket: "bucket", Key: "k" }));
-  assert.equal(await get.Body!.transformToString(), "new");
+  for (const left of [orphan, `${dir}/.aws-like/s3/bucket/stage/torn`]) assert.ok(!existsSync(left));
+  for (const [Key, expected] of [
+    ["k", "new"],
+    ["k/side", "old"],
+  ]) {
+    const get = await w.s3.send(new GetObjectCommand({ Bucket: "bucket", Key }));
+    assert.equal(await get.Body!.transformToString(), expected);
+  }
   rmSync(dir, { recursive: true });
 });
 
