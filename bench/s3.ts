@@ -11,7 +11,7 @@ const SMALL = [
 ];
 const LARGE = { name: "100 MB", bytes: 100 * 1024 * 1024 };
 const CONNECTIONS = 32;
-const WARM_UP_MS = 300;
+const WARM_UP_MS = 100;
 const MEASURE_MS = 1000;
 const Bucket = "bench";
 
