@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Cloud, openCloud } from "./cloud.ts";
-import { type Config, defaults } from "./config.ts";
+import { type Config, defaults, openTo } from "./config.ts";
 import { control } from "./control.ts";
 import { listen } from "./door/server.ts";
 import { makeContext, type Principal } from "./kernel/context.ts";
@@ -57,6 +57,8 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
   if (ephemeral && !options.dir) undo.defer(() => rm(dir, { recursive: true, force: true }));
   const config: Config = { ...defaults, ...(ephemeral && { port: 0, output: "quiet" }), ...options, dir };
 
+  const isOpen = openTo(config);
+  if (isOpen) throw new Error(isOpen);
   undo.use(await holdWorkspace(dir));
   let cloud: Cloud | undefined;
   const server = undo.use(

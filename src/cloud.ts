@@ -57,7 +57,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     journal,
     post,
     causes: new Map(),
-    call: (ctx, service, operation, input) => door.call(ctx, service, operation, input),
+    call: (ctx, of) => door.call(ctx, of),
   };
   const door = openDoor(world, services);
   const running: Running[] = [];

@@ -52,3 +52,15 @@ export const defaults: Omit<Config, "dir"> = {
   sandbox: "auto",
   output: "terminal",
 };
+
+/** Why a cloud would be open to others who know what everybody knows; undefined where it is not. */
+export const openTo = ({
+  host,
+  rootSecretAccessKey,
+}: Pick<Config, "host" | "rootSecretAccessKey">): string | undefined =>
+  host === "localhost" ||
+  host === "::1" ||
+  /^127(\.\d+){3}$/.test(host) ||
+  rootSecretAccessKey !== defaults.rootSecretAccessKey
+    ? undefined
+    : `${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`;

@@ -27,9 +27,17 @@ export async function restoreSnapshot(config: Config, name: string): Promise<voi
   const from = folderOf(config, name);
   if (!existsSync(from)) throw new AwsError("NotFound", 404, `there is no snapshot ${name}`);
   const mapped = JSON.parse(await readFile(join(from, "mapped.json"), "utf8")) as string[];
-  for (const part of [...STATE, ...mapped]) {
-    await rm(join(config.dir, part), { recursive: true, force: true });
-    await copy(join(from, part), join(config.dir, part));
+  // Copied beside what is there before that goes: a full disk must not cost both.
+  const staged = join(config.dir, ".aws-like-restoring");
+  await rm(staged, { recursive: true, force: true });
+  try {
+    for (const part of [...STATE, ...mapped]) await copy(join(from, part), join(staged, part));
+    for (const part of [...STATE, ...mapped]) {
+      await rm(join(config.dir, part), { recursive: true, force: true });
+      if (existsSync(join(staged, part))) await move(join(staged, part), join(config.dir, part));
+    }
+  } finally {
+    await rm(staged, { recursive: true, force: true });
   }
 }
 
@@ -54,6 +62,11 @@ function folderOf(config: Config, name: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) || name.endsWith(".partial"))
     throw new AwsError("BadRequest", 400, "a snapshot's name is 1 to 64 letters, digits, '.', '_' or '-'");
   return join(config.dir, "snapshots", name);
+}
+
+async function move(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rename(from, to);
 }
 
 /** Keeps times to the nanosecond, which is how a restored file is known to be the one that the database describes. */

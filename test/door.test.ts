@@ -131,6 +131,13 @@ test("with a root secret of one's own the control API demands it", async () => {
     fetch(`${cloud.endpoint}/_aws-like/settle`, { method: "POST", headers });
   assert.equal((await post({})).status, 403);
   assert.equal((await post({ authorization: `Basic ${btoa("root:secret")}` })).status, 200);
+  const get = async (path: string) => (await fetch(`${cloud.endpoint}/_aws-like/${path}`)).status;
+  assert.deepEqual([await get("health"), await get("why?id=x"), await get("snapshots")], [200, 403, 403]);
+});
+
+test("a cloud that others can reach does not start with the secret that everybody knows", async () => {
+  for (const host of ["0.0.0.0", "::", "127.evil.example"])
+    await assert.rejects(start({ ephemeral: true, host }), /open to others: set AWS_LIKE_ROOT_SECRET/, host);
 });
 
 test("the clock stays moved over a restart of the cloud", async () => {

@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { type Account, type Config, defaults } from "../config.ts";
+import { type Account, type Config, defaults, openTo } from "../config.ts";
 import { type Environment, UserError } from "./command.ts";
 
 const options = {
@@ -28,9 +28,9 @@ export function readOptions(
 ): { config: Config; parameters: Map<string, string> } {
   const { values } = parseArgs({ args: [...args], options });
   const host = values.host ?? defaults.host;
-  const secret = environment.AWS_LIKE_ROOT_SECRET;
-  if (!isLoopback(host) && !secret)
-    throw new UserError(`--host ${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`);
+  const rootSecretAccessKey = environment.AWS_LIKE_ROOT_SECRET || defaults.rootSecretAccessKey;
+  const open = openTo({ host, rootSecretAccessKey });
+  if (open) throw new UserError(`--host ${open}`);
   const sandbox = (values.sandbox ?? defaults.sandbox) as Config["sandbox"];
   if (!SANDBOXES.includes(sandbox)) throw new UserError(`--sandbox is one of ${SANDBOXES.join(", ")}, not ${sandbox}`);
   const databaseUrl = values.database ?? environment.DATABASE_URL ?? "";
@@ -44,7 +44,7 @@ export function readOptions(
     databaseUrl,
     region: values.region ?? defaults.region,
     rootAccessKeyId: environment.AWS_LIKE_ROOT_KEY ?? defaults.rootAccessKeyId,
-    rootSecretAccessKey: secret ?? defaults.rootSecretAccessKey,
+    rootSecretAccessKey,
     accounts: values.accounts === undefined ? [] : readAccounts(values.accounts),
     relaxed: values.relaxed ?? false,
     settleMs: numberOf("--settle-ms", values["settle-ms"] ?? String(defaults.settleMs), 60_000),
@@ -53,8 +53,6 @@ export function readOptions(
   };
   return { config, parameters: new Map((values.parameter ?? []).map(assignment)) };
 }
-
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
 
 function workspace(given: string): string {
   const dir = resolve(given);

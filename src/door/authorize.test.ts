@@ -7,6 +7,7 @@ import { GetFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client
 import {
   CreateBucketCommand,
   DeleteBucketPolicyCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListBucketsCommand,
@@ -129,6 +130,23 @@ test("conditions see the caller, the request and the service's own keys", async 
     cloud.client(S3Client, alice).send(new ListObjectsV2Command({ Bucket: "photos", Prefix }));
   await list("cats/");
   await assert.rejects(list("dogs/"));
+});
+
+test("DeleteObjects deletes from where its caller is: conditions on the address hold for each object", async () => {
+  await using cloud = await startCloud();
+  await withBucket(cloud);
+  const on = (network: string) => ({ Condition: { IpAddress: { "aws:SourceIp": network } } });
+  const near = await userWith(cloud, "near", { may: policy(allow("s3:*", on("127.0.0.0/8"))) });
+  const barred = await userWith(cloud, "barred", {
+    may: policy(allow("s3:*"), allow("s3:DeleteObject", { Effect: "Deny", ...on("127.0.0.0/8") })),
+  });
+  const remove = async (as: Key) => {
+    const asked = new DeleteObjectsCommand({ Bucket: "photos", Delete: { Objects: [{ Key: OBJECT.Key }] } });
+    const { Errors = [] } = await cloud.client(S3Client, as).send(asked);
+    return Errors.map(({ Code }) => Code);
+  };
+  assert.deepEqual(await remove(barred), ["AccessDenied"]);
+  assert.deepEqual(await remove(near), []);
 });
 
 test("each family of protocols says it in its own code", async () => {

@@ -19,7 +19,7 @@ export interface Door {
   /** Never throws: what goes wrong is an answer. */
   answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
-  call(ctx: Context, service: string, operation: string, input: unknown): Promise<unknown>;
+  call: World["call"];
 }
 
 /** What is known of a request that was found. */
@@ -60,7 +60,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       const { family, service } = target;
       const question = { request, family, service: target.model.signingName, body: whole, path: target.request.path };
       caller = await authenticate(contextOf(requestId, { from: "door", signal }), identities, question); // 2
-      const ctx = contextOf(requestId, { from: service.name, signal, caller });
+      const ctx = contextOf(requestId, { from: service.name, signal, caller, request: target.request });
       const handler = handlerOf(service, target.route.operation);
       const input = await read(target, caller, whole); // 3
       const output = await perform(
@@ -80,7 +80,10 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     return written;
   }
 
-  async function call(ctx: Context, name: string, operation: string, input: unknown): Promise<unknown> {
+  async function call(
+    ctx: Context,
+    { service: name, operation, input, request }: Parameters<World["call"]>[1],
+  ): Promise<unknown> {
     const service = byName.get(name);
     if (!service) throw new AwsError("NotImplemented", 501, `aws-like has no service ${name}`);
     const startedAt = performance.now();
@@ -88,7 +91,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const family = familyOf(model.protocols[0]!);
     let failure: AwsError | undefined;
     try {
-      return await perform(ctx, { service, model, family, operation }, handlerOf(service, operation), input);
+      return await perform(ctx, { service, model, family, operation, request }, handlerOf(service, operation), input);
     } catch (error) {
       if (error instanceof AwsError) failure = error;
       throw error;
@@ -158,8 +161,11 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     return service?.quirks?.error ? service.quirks.error(operation, failure, answer, found!.request) : answer;
   }
 
-  function contextOf(requestId: string, of: { from: string; signal: AbortSignal; caller?: Caller }): Context {
-    const { caller, from, signal } = of;
+  function contextOf(
+    requestId: string,
+    of: { from: string; signal: AbortSignal; caller?: Caller; request?: HttpRequest },
+  ): Context {
+    const { caller, from, signal, request } = of;
     const cause = caller?.accessKeyId === undefined ? undefined : world.causes.get(caller.accessKeyId);
     return makeContext(world, {
       principal: caller?.principal ?? { kind: "anonymous" },
@@ -169,6 +175,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       from,
       signal,
       ...(cause !== undefined && { cause }),
+      ...(request && { request }),
     });
   }
 

@@ -1,5 +1,6 @@
 // What a handler is given besides its input: who asks, in which account and region, and everything it may do to the world.
 import type { Config } from "../config.ts";
+import type { HttpRequest } from "../model/http.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
 import type { Journal, Log } from "./journal.ts";
@@ -111,7 +112,10 @@ export interface World {
   /** Cause of what is signed with an access key: see Context.attribute. */
   readonly causes: Map<string, string>;
   /** The door's way in for calls that come from within: validate, authorize, handle, log. */
-  call(ctx: Context, service: ServiceName, operation: string, input: unknown): Promise<unknown>;
+  call(
+    ctx: Context,
+    of: { service: ServiceName; operation: string; input: unknown; request?: HttpRequest | undefined },
+  ): Promise<unknown>;
 }
 
 export interface Caller extends Place {
@@ -121,6 +125,8 @@ export interface Caller extends Place {
   readonly signal?: AbortSignal;
   /** The part that speaks in the journal: the service's name. */
   readonly from: string;
+  /** Where it asks from, which policies have conditions on. */
+  readonly request?: HttpRequest | undefined;
 }
 
 const NEVER = new AbortController().signal;
@@ -130,6 +136,7 @@ export const makeContext = (world: World, caller: Caller): Context => new WorldC
 class WorldContext implements Context {
   readonly #world: World;
   readonly #from: string;
+  readonly #request: HttpRequest | undefined;
   readonly account: string;
   readonly region: string;
   readonly principal: Principal;
@@ -143,6 +150,7 @@ class WorldContext implements Context {
   constructor(world: World, caller: Caller) {
     this.#world = world;
     this.#from = caller.from;
+    this.#request = caller.request;
     this.account = caller.account;
     this.region = caller.region;
     this.principal = caller.principal;
@@ -197,6 +205,8 @@ class WorldContext implements Context {
     input: Input<S, Op>,
     as: Principal = this.principal,
   ): Promise<Output<S, Op>> {
+    // What a service does for its caller, of its own, is done from where the caller is: DeleteObjects deletes each object so.
+    const request = service === this.#from && as === this.principal ? this.#request : undefined;
     const ctx = makeContext(this.#world, {
       account: "account" in as ? as.account : this.account,
       region: this.region,
@@ -204,8 +214,9 @@ class WorldContext implements Context {
       cause: this.requestId,
       signal: this.signal,
       from: service,
+      request,
     });
-    return this.#world.call(ctx, service, operation, input) as Promise<Output<S, Op>>;
+    return this.#world.call(ctx, { service, operation, input, request }) as Promise<Output<S, Op>>;
   }
 
   attribute(accessKeyId: string, cause: string | undefined): void {

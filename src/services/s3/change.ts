@@ -210,8 +210,8 @@ async function removeVersion(
   if (!row) return { versionId, nothing: true };
   const promoted = newest?.rank === row.rank ? before.second : undefined;
   return await withRoot(ctx, bucket, async (place) => {
-    if (row.side !== null) await discard(pathOf(place, key, row.side));
-    else if (!row.delete_marker) await discardPlain(place, key, row.fingerprint);
+    // A plain file without its row would be found again as a new object; in the side folder it is only garbage.
+    if (row.side === null && !row.delete_marker) await discardPlain(place, key, row.fingerprint);
     let side = promoted?.side ?? null;
     if (promoted && side !== null && fitsPath(place.root, key))
       side = await settle(place, key, pathOf(place, key, side));
@@ -227,6 +227,7 @@ async function removeVersion(
         sequence: -rankAfter(newest, sequence),
       });
     });
+    if (row.side !== null) await discard(pathOf(place, key, row.side));
     return { versionId, ...(row.delete_marker && { deleteMarker: true }) };
   });
 }
