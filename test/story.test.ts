@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { S3Client } from "@aws-sdk/client-s3";
 import { Upload as LargeUpload } from "@aws-sdk/lib-storage";
-import { makeWorkspace, type Running, type Workspace } from "./running.ts";
+import { makeWorkspace, type Running, until, type Workspace } from "./running.ts";
 
 const LIMIT = { timeout: 120_000 };
 const EXAMPLE = import.meta.filename;
@@ -55,7 +55,8 @@ test("a file that is copied into input/ becomes a row, a log and a chain of line
     for (const line of log) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /);
   });
 
-  await t.test("the terminal shows event, START, END, REPORT and the item, timestamped and in order", () => {
+  await t.test("the terminal shows event, START, END, REPORT and the item, timestamped and in order", async () => {
+    await until("the last line is there", () => cloud.lines.some((line) => line.includes("REPORT RequestId")));
     const lines = cloud.lines.map((line) => LINE.exec(line)).filter((found) => found !== null);
     const from = lines.findIndex(([, , , text]) => text!.startsWith("ObjectCreated:Put input/story.txt"));
     assert.ok(from >= 0, cloud.lines.join("\n"));
