@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { Upload as LargeUpload } from "@aws-sdk/lib-storage";
 import { makeWorkspace, type Running, until, type Workspace } from "./running.ts";
 
@@ -204,4 +204,42 @@ test("editing lambda.sh takes effect at the next invocation, with no command", L
     "REPLACED reading s3://input/third",
   ]);
   assert.deepEqual(names(workspace), ["first", "second", "third"]);
+});
+
+test("a snapshot brings the state back and fires nothing; a reset finds the files again as new", LIMIT, async () => {
+  await using workspace = await makeWorkspace();
+  const cloud = await workspace.up();
+  const command = async (...args: string[]) => {
+    const { code, stdout, stderr } = await cloud.cli(...args);
+    assert.equal(code, 0, stderr);
+    await cloud.settle();
+    return stdout;
+  };
+  writeFileSync(workspace.at("input", "kept"), "kept");
+  await cloud.settle();
+  const saved = workspace.rows();
+  await command("snapshot", "save", "one");
+  assert.match(await command("snapshot", "list"), / one$/m);
+
+  writeFileSync(workspace.at("input", "kept"), "changed");
+  writeFileSync(workspace.at("input", "later"), "later");
+  await cloud.settle();
+  assert.deepEqual(names(workspace), ["kept", "later"]);
+  assert.equal(workspace.starts(), 3);
+
+  await command("snapshot", "restore", "one");
+  assert.deepEqual(workspace.rows(), saved);
+  assert.deepEqual(readdirSync(workspace.at("input")), ["kept"]);
+  assert.equal(readFileSync(workspace.at("input", "kept"), "utf8"), "kept");
+  assert.equal(workspace.starts(), 3, "no event for what was restored");
+  writeFileSync(workspace.at("input", "after"), "after");
+  await cloud.settle();
+  assert.deepEqual(names(workspace), ["after", "kept"]);
+  assert.equal(workspace.starts(), 4);
+
+  await cloud.client(S3Client).send(new CreateBucketCommand({ Bucket: "mine" }));
+  await command("reset");
+  const { Buckets } = await cloud.client(S3Client).send(new ListBucketsCommand({}));
+  assert.deepEqual(Buckets?.map(({ Name }) => Name).sort(), ["archive", "input"]);
+  //A
 });
