@@ -3,7 +3,7 @@
 #   make run     makes ./workspace from example/ (once), starts the cloud in it and keeps running
 #   make demo    plays the story without a terminal: start, drop three files, show what became of them, stop
 #   make test    all tests            make check   types, format and lint
-#   make bench   the benchmarks       make clean   removes what make brought, but no workspace
+#   make bench   all benchmarks       make clean   removes what make brought, but no workspace
 NODE := $(CURDIR)/.node/bin/node
 ARGS ?=
 
@@ -24,7 +24,7 @@ check: setup
 	@$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
 
 bench: setup
-	@for file in bench/*.ts; do echo "== $$file"; PATH="$(dir $(NODE)):$$PATH" $(NODE) $$file || exit 1; done
+	@PATH="$(dir $(NODE)):$$PATH" $(NODE) bench/all.ts $(ARGS)
 
 clean:
 	rm -rf node_modules .node dist

@@ -6,7 +6,7 @@ import { signed } from "./signed.ts";
 import { runAlone, type Table } from "./table.ts";
 
 const CONNECTIONS = 32;
-const WARM_UP_MS = 300;
+const WARM_UP_MS = 100;
 const MEASURE_MS = 1000;
 const ITEMS = 1000;
 const IN_A_PARTITION = 10;

@@ -35,8 +35,7 @@ export function run(args: readonly string[], { cwd, env, uid }: RunOptions = {})
   return promise;
 }
 
-export interface Up extends AsyncDisposable {
-  readonly endpoint: string;
+export interface Launched extends AsyncDisposable {
   readonly process: ChildProcess;
   /** All that it printed so far. */
   said(): string;
@@ -46,9 +45,20 @@ export interface Up extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
+export interface Up extends Launched {
+  readonly endpoint: string;
+}
+
 /** `aws-like up` on any free port; resolves when it listens. `wrap`: a command line that runs it, as `unshare -Ur`. */
 export async function up(dir: string, args: readonly string[] = [], wrap: readonly string[] = []): Promise<Up> {
-  const command = [...wrap, process.execPath, BIN, "up", "--dir", dir, "--port", "0", ...args];
+  const launched = await launch(["up", "--dir", dir, "--port", "0", ...args], wrap);
+  await launched.until(/ at http:\S+, workspace/);
+  return { ...launched, endpoint: / at (http:\S+),/.exec(launched.said())![1]! };
+}
+
+/** A command that keeps running. */
+export async function launch(args: readonly string[], wrap: readonly string[] = []): Promise<Launched> {
+  const command = [...wrap, process.execPath, BIN, ...args];
   const child = spawn(command[0]!, command.slice(1), { env: environment({}), stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [child.stdout, child.stderr])
@@ -70,9 +80,7 @@ export async function up(dir: string, args: readonly string[] = [], wrap: readon
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
-  await until(/ at http:\S+, workspace/);
   return {
-    endpoint: / at (http:\S+),/.exec(said)![1]!,
     process: child,
     said: () => said,
     until,

@@ -1,17 +1,14 @@
 // Functions that break, fed by dropped files: AWS's own error to who waits for it, a loud line, two retries, the dead-letter queue; the next file is served.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { AddPermissionCommand, CreateFunctionCommand, InvokeCommand } from "@aws-sdk/client-lambda";
 import { CreateBucketCommand, PutBucketNotificationConfigurationCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { services } from "../src/services.ts";
 import { ACCOUNT, arnOf, bash, ROLE, startCloudWithRole } from "./lambda.ts";
 
 const LIMIT = { timeout: 120_000 };
 const MINUTE = 60_000;
-const hasQueues = Object.keys(services.find(({ name }) => name === "sqs")!.operations).length > 0;
 
 interface Shown {
   readonly level: string;
@@ -183,17 +180,6 @@ async function deadLetterQueue(): Promise<{ arn: string; keys(): Promise<string[
   const arn = `arn:aws:sqs:us-east-1:${ACCOUNT}:dead`;
   const keysOf = (event: { Records: { s3: { bucket: { name: string }; object: { key: string } } }[] }) =>
     event.Records.map(({ s3 }) => `${s3.bucket.name}/${s3.object.key}`);
-  if (!hasQueues) {
-    process.stderr.write("*** SQS has no operations: dead letters are seen as due work, not as messages ***\n");
-    return {
-      arn,
-      async keys() {
-        using database = new DatabaseSync(`${cloud.aws.config.dir}/db.sqlite`);
-        const rows = database.prepare("DELETE FROM work WHERE target = ? RETURNING payload").all(arn);
-        return rows.flatMap(({ payload }) => keysOf(JSON.parse(JSON.parse(String(payload)).body)));
-      },
-    };
-  }
   const sqs = cloud.client(SQSClient);
   const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: "dead" }));
   return {

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { durationMs } from "../src/cli/clock.ts";
 import { format } from "../src/cli/terminal.ts";
 import { tree } from "../src/cli/why.ts";
-import { type Ran, run, temporary, up } from "./bin.ts";
+import { launch, type Ran, run, temporary, up } from "./bin.ts";
 
 /** One sentence on stderr, nothing else, exit code 1. */
 function assertRefused({ code, stdout, stderr }: Ran, sentence: RegExp): void {
@@ -214,6 +214,20 @@ test("logs prints the functions' log files without a running cloud", async () =>
   assert.equal(stdout, "files  2030-01-01T00:00:00.000Z START\nfiles  2030-01-01T00:00:01.000Z END\n");
   assert.match((await run(["logs", "--dir", it.dir, "files"])).stdout, /^2030-01-01T00:00:00\.000Z START\n/);
   assertRefused(await run(["logs", "--dir", it.dir, "nope"]), /there is no log of a function nope/);
+});
+
+test("logs -f follows a log, and prints whole lines only", async () => {
+  await using it = await temporary();
+  const folder = join(it.dir, "logs", "lambda", "files");
+  await mkdir(folder, { recursive: true });
+  const log = join(folder, "2030-01-01.log");
+  await writeFile(log, "one\n");
+  await using follower = await launch(["logs", "-f", "--dir", it.dir, "files"]);
+  await follower.until(/^one\n$/);
+  await appendFile(log, "two\nthr");
+  await follower.until(/^one\ntwo\n$/);
+  await appendFile(log, "ee\n");
+  await follower.until(/^one\ntwo\nthree\n$/);
 });
 
 test("doctor says the sandbox's rungs, the inotify limits, the disk and the interpreters", async () => {

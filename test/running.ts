@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { services } from "../src/services.ts";
 import { type ClientConfig, type Key, ROOT } from "./cloud.ts";
 
 export const BIN = join(import.meta.dirname, "..", "bin", "aws-like");
@@ -77,7 +76,6 @@ export async function makeWorkspace({ init = true } = {}): Promise<Workspace> {
   if (init) {
     const made = await cli("init", dir);
     assert.equal(made.code, 0, made.stderr);
-    withoutMissingServices(at("template.yaml"));
   } else mkdirSync(dir);
   const log = (name = "files") => {
     const folder = at("logs", "lambda", name);
@@ -104,18 +102,6 @@ export async function makeWorkspace({ init = true } = {}): Promise<Workspace> {
       rmSync(home, { recursive: true, force: true });
     },
   };
-}
-
-/** The example's dead-letter queue needs SQS. Where that is only a model yet, the rest of the story is told without it. */
-function withoutMissingServices(template: string): void {
-  if (Object.keys(services.find(({ name }) => name === "sqs")!.operations).length > 0) return;
-  process.stderr.write("*** SQS has no operations: the example is tested without its dead-letter queue ***\n");
-  const text = readFileSync(template, "utf8");
-  const without = text
-    .replace(/ {2}Failed:.*\n.*AWS::SQS::Queue\n\n/, "")
-    .replace(/ {6}DeadLetterQueue:\n.*\n.*\n/, "");
-  assert.ok(!without.includes("Failed"), "the example's queue is found and taken out");
-  writeFileSync(template, without);
 }
 
 async function start(dir: string, args: readonly string[], hasTemplate: boolean): Promise<Running> {

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { Upload as LargeUpload } from "@aws-sdk/lib-storage";
-import { makeWorkspace, type Running, type Workspace } from "./running.ts";
+import { makeWorkspace, type Running, until, type Workspace } from "./running.ts";
 
 const LIMIT = { timeout: 120_000 };
 const EXAMPLE = import.meta.filename;
@@ -55,7 +55,8 @@ test("a file that is copied into input/ becomes a row, a log and a chain of line
     for (const line of log) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /);
   });
 
-  await t.test("the terminal shows event, START, END, REPORT and the item, timestamped and in order", () => {
+  await t.test("the terminal shows event, START, END, REPORT and the item, timestamped and in order", async () => {
+    await until("the last line is there", () => cloud.lines.some((line) => line.includes("REPORT RequestId")));
     const lines = cloud.lines.map((line) => LINE.exec(line)).filter((found) => found !== null);
     const from = lines.findIndex(([, , , text]) => text!.startsWith("ObjectCreated:Put input/story.txt"));
     assert.ok(from >= 0, cloud.lines.join("\n"));
@@ -203,4 +204,42 @@ test("editing lambda.sh takes effect at the next invocation, with no command", L
     "REPLACED reading s3://input/third",
   ]);
   assert.deepEqual(names(workspace), ["first", "second", "third"]);
+});
+
+test("a snapshot brings the state back and fires nothing; a reset finds the files again as new", LIMIT, async () => {
+  await using workspace = await makeWorkspace();
+  const cloud = await workspace.up();
+  const command = async (...args: string[]) => {
+    const { code, stdout, stderr } = await cloud.cli(...args);
+    assert.equal(code, 0, stderr);
+    await cloud.settle();
+    return stdout;
+  };
+  writeFileSync(workspace.at("input", "kept"), "kept");
+  await cloud.settle();
+  const saved = workspace.rows();
+  await command("snapshot", "save", "one");
+  assert.match(await command("snapshot", "list"), / one$/m);
+
+  writeFileSync(workspace.at("input", "kept"), "changed");
+  writeFileSync(workspace.at("input", "later"), "later");
+  await cloud.settle();
+  assert.deepEqual(names(workspace), ["kept", "later"]);
+  assert.equal(workspace.starts(), 3);
+
+  await command("snapshot", "restore", "one");
+  assert.deepEqual(workspace.rows(), saved);
+  assert.deepEqual(readdirSync(workspace.at("input")), ["kept"]);
+  assert.equal(readFileSync(workspace.at("input", "kept"), "utf8"), "kept");
+  assert.equal(workspace.starts(), 3, "no event for what was restored");
+  writeFileSync(workspace.at("input", "after"), "after");
+  await cloud.settle();
+  assert.deepEqual(names(workspace), ["after", "kept"]);
+  assert.equal(workspace.starts(), 4);
+
+  await cloud.client(S3Client).send(new CreateBucketCommand({ Bucket: "mine" }));
+  await command("reset");
+  const { Buckets } = await cloud.client(S3Client).send(new ListBucketsCommand({}));
+  assert.deepEqual(Buckets?.map(({ Name }) => Name).sort(), ["archive", "input"]);
+  //A
 });

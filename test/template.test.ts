@@ -608,6 +608,20 @@ test("a template that changes is deployed; a broken one keeps the world and says
   await heard(/removed B \(bucket-b\)/);
 });
 
+test("a template that failed is tried again when it is saved again", async () => {
+  await using it = await world();
+  const { template, file, heard } = await opened(it);
+  await using _ = template;
+  await writeFile(file, BUCKETS("A"));
+  await template.deploy();
+  const text = one("AWS::Serverless::Function", "Runtime: provided.al2023\nHandler: late.handler\nCodeUri: .");
+  await writeFile(file, text);
+  await heard(/there is no late\.sh/);
+  await writeFile(join(it.dir, "late.sh"), "handler() { echo '{}'; }\n");
+  await writeFile(file, text);
+  await heard(/made ItRole, It|made It, ItRole/);
+});
+
 test("without a template nothing is made; one that appears later is", async () => {
   await using it = await world();
   const { template, file, heard } = await opened(it);

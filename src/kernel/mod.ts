@@ -21,6 +21,7 @@ export {
   newUniqueId,
   parseArn,
 } from "./names.ts";
+export { withoutNulls } from "./nulls.ts";
 export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
 export {
   type Access,

@@ -55,6 +55,7 @@ export async function openTemplate(aws: Aws, options: TemplateOptions): Promise<
     if (text === last) return;
     last = text;
     await deployText(aws, text, options).catch((error: Error) => {
+      last = undefined; // Saved again without a change, it is tried again: what was missing may be a file beside it.
       say("error", error instanceof TemplateFault ? `${error.message}; what was made stays as it is` : error.stack!);
     });
   };

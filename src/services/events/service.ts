@@ -1,5 +1,5 @@
 // Amazon EventBridge: so far, rules on a schedule. README.md says first what is missing.
-import { defineService, loadModel } from "../../kernel/mod.ts";
+import { defineService, loadModel, withoutNulls } from "../../kernel/mod.ts";
 import { deliver, giveUp } from "./firing.ts";
 import { tables } from "./rows.ts";
 import { rules } from "./rules.ts";
@@ -10,6 +10,7 @@ export const events = defineService({
   model: loadModel(import.meta.url),
   migrations: [tables],
   operations: { ...rules, ...targets },
+  quirks: { input: (_operation, input) => withoutNulls(input) },
   deliver,
   giveUp,
 });

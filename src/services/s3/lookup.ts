@@ -3,7 +3,7 @@ import { AwsError, type Context } from "../../kernel/mod.ts";
 import { type BucketInput, checkBucket, readBucket } from "./buckets.ts";
 import { lastModified } from "./conditions.ts";
 import { errors, withHeaders } from "./errors.ts";
-import { storedKey } from "./keys.ts";
+import { MAX_KEY, storedKey } from "./keys.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import { NULL_VERSION, versionOf } from "./versions.ts";
 
@@ -31,7 +31,10 @@ export async function lookUp(
           )
         : await versionOf(tx, input.Bucket!, key, input.VersionId),
   }));
-  return { bucket: checkBucket(found.bucket, input), row: found.row };
+  const bucket = checkBucket(found.bucket, input);
+  // Also where it is only read: s3fs-fuse met a 400 of HeadObject (its pull request 1602).
+  if (Buffer.byteLength(input.Key!) > MAX_KEY) throw errors.keyTooLong(input.Key!);
+  return { bucket, row: found.row };
 }
 
 /** The object that a request names. A delete marker is none. */

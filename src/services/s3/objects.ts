@@ -6,6 +6,7 @@ import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedCheck
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf } from "./files.ts";
+import { MAX_KEY } from "./keys.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
 import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
@@ -101,6 +102,7 @@ export const objects = defineOperations("s3", {
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const bucket = await bucketOf(ctx, input);
+      if (Buffer.byteLength(input.Key!) > MAX_KEY) throw errors.keyTooLong(input.Key!);
       const check = deleteCheck(input, input.Key!);
       const { VersionId: versionId } = input;
       const removed = await remove(ctx, {

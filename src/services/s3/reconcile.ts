@@ -1,12 +1,13 @@
 // Keeps rows and plain files in line. inotify only hints; what counts is the comparison of a file's fingerprint with its row's (taking-in.ts). So an
 // own write is no news, a lost hint is made up for by a walk, and a file that came while the process was down is taken in at start.
-import { opendir, readdir, rm } from "node:fs/promises";
+import { opendir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError, type Context, type Running } from "../../kernel/mod.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
 import { forgetState, placeOf, type Reconciler, rootOf, stateOf } from "./state.ts";
+import { clearSide, clearStage } from "./sweep.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import { takeIn } from "./taking-in.ts";
 import { type Hint, openWatcher, type Watcher } from "./watch.ts";
@@ -59,6 +60,7 @@ class FileReconciler implements Reconciler, Running {
 
   /** Requests are answered meanwhile: whatever they touch is compared first. */
   begin(buckets: readonly BucketRow[]): void {
+    const startedAt = realNow();
     this.#task(async () => {
       for (const bucket of buckets) {
         await this.#watch(bucket);
@@ -68,6 +70,8 @@ class FileReconciler implements Reconciler, Running {
           this.#ctx.log.info(`bucket ${bucket.name}: ${count} changes while aws-like was not running`, {
             subject: `arn:aws:s3:::${bucket.name}`,
           });
+        // Not before the walk, which knows the versions that a crash had set aside.
+        if (isDirectory(watched.root)) await this.#surely(watched, () => clearSide(this.#ctx, bucket, startedAt));
       }
     });
   }
@@ -250,7 +254,7 @@ class FileReconciler implements Reconciler, Running {
   #isYoung(path: string): boolean {
     const stat = statAt(path);
     if (!stat) return false;
-    const age = performance.timeOrigin + performance.now() - Number(stat.ctimeMs);
+    const age = realNow() - Number(stat.ctimeMs);
     return age < this.#ctx.config.settleMs || temporary(path.slice(path.lastIndexOf("/") + 1)) === "hold";
   }
 
@@ -304,6 +308,9 @@ class FileReconciler implements Reconciler, Running {
   }
 }
 
+/** The time of the file system's stamps, ms: not the cloud's clock. */
+const realNow = (): number => performance.timeOrigin + performance.now();
+
 /** Paths of plain files, relative to the root. Links are not followed, and are no objects. */
 async function* filesBelow(root: string, path: string, onBad: (path: string) => void): AsyncGenerator<string> {
   const directories: string[] = [];
@@ -319,11 +326,4 @@ async function* filesBelow(root: string, path: string, onBad: (path: string) => 
     if (!is(error, "ENOENT", "ENOTDIR")) throw error;
   }
   for (const directory of directories) yield* filesBelow(root, directory, onBad);
-}
-
-/** What a crash left half written: nobody's. */
-async function clearStage(ctx: Context, bucket: BucketRow): Promise<void> {
-  if (!isDirectory(rootOf(ctx, bucket))) return;
-  const stage = join((await placeOf(ctx, bucket)).home, "stage");
-  for (const name of await readdir(stage)) await rm(join(stage, name), { force: true });
 }

@@ -64,6 +64,9 @@ export const migrations = [
     value TEXT NOT NULL,        -- checksum, base64
     PRIMARY KEY (upload_id, number)
   )`,
+  `
+  CREATE INDEX s3_object_side ON s3_object (bucket, side) WHERE side IS NOT NULL;
+  CREATE INDEX s3_part_side ON s3_part (side)`,
 ];
 
 export interface BucketRow {

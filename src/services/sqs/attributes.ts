@@ -60,8 +60,8 @@ export function changed(before: Attributes, given: Attributes): Attributes {
 }
 
 function check(name: string, value: string, fifo: boolean): void {
-  const rule = RULES[name];
-  if (!rule) throw errors.unknownAttribute(name);
+  if (!isSettable(name)) throw errors.unknownAttribute(name);
+  const rule = RULES[name]!;
   if (rule.fifo && !fifo) throw FIFO_TUNING.includes(name) ? errors.onlyForFifo(name) : errors.unknownAttribute(name);
   if (name === "FifoQueue" && value !== "true")
     throw errors.attribute("FifoQueue", "Modifying queue type is not supported.");
@@ -108,7 +108,7 @@ export function differing(attributes: Attributes, given: Attributes): string | u
   return Object.entries(given).find(([name, value]) => (has[name] ?? "") !== value)?.[0];
 }
 
-export const isSettable = (name: string): boolean => name in RULES;
+export const isSettable = (name: string): boolean => Object.hasOwn(RULES, name);
 
 export const numberOf = (attributes: Attributes, name: string): number =>
   Number(attributes[name] ?? RULES[name]!.value);

@@ -1,11 +1,5 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import {
-  CreateBucketCommand,
-  PutBucketNotificationConfigurationCommand,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
 import { SQS } from "@aws-sdk/client-sqs";
 import { startCloud } from "../../../test/cloud.ts";
 
@@ -69,31 +63,4 @@ test("AddPermission and RemovePermission change the policy a statement at a time
   assert.equal(await policy(), null);
   await assert.rejects(stranger.receiveMessage({ QueueUrl }), { name: "AccessDenied" });
   await assert.rejects(sqs.removePermission({ QueueUrl, Label: "one" }), { Code: "InvalidParameterValue" });
-});
-
-test("S3's notification is a message, when the queue lets S3 send", async () => {
-  const QueueUrl = await create("uploads");
-  const s3 = cloud.client(S3Client);
-  await s3.send(new CreateBucketCommand({ Bucket: "photos" }));
-  await s3.send(
-    new PutBucketNotificationConfigurationCommand({
-      Bucket: "photos",
-      NotificationConfiguration: {
-        QueueConfigurations: [{ QueueArn: `${ARN}uploads`, Events: ["s3:ObjectCreated:*"] }],
-      },
-    }),
-  );
-  await s3.send(new PutObjectCommand({ Bucket: "photos", Key: "denied.jpg", Body: "x" }));
-  await cloud.settle();
-  await allow(
-    QueueUrl,
-    "uploads",
-    { Service: "s3.amazonaws.com" },
-    { Condition: { ArnLike: { "aws:SourceArn": "arn:aws:s3:::photos" } } },
-  );
-  await s3.send(new PutObjectCommand({ Bucket: "photos", Key: "cat.jpg", Body: "meow" }));
-  await cloud.settle();
-  const { Messages } = await sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10 });
-  const keys = Messages!.flatMap(({ Body }) => JSON.parse(Body!).Records).map((record) => record.s3.object.key);
-  assert.deepEqual(keys, ["cat.jpg"]);
 });

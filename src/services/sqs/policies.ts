@@ -35,7 +35,7 @@ export const policies = defineOperations("sqs", {
           throw errors.parameter(
             "ActionName",
             `SQS:${action}`,
-            `Please refer to the appropriate WSDL for a list of valid actions. `,
+            "Please refer to the appropriate WSDL for a list of valid actions.",
           );
       await ctx.write(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
@@ -67,8 +67,7 @@ export const policies = defineOperations("sqs", {
         const policy = policyOf(queue);
         const before = statementsOf(policy);
         const Statement = before.filter(({ Sid }) => Sid !== input.Label);
-        if (Statement.length === before.length)
-          throw errors.parameter("Label", input.Label, "can't find label on existing policy.");
+        if (Statement.length === before.length) throw errors.parameter("Label", input.Label, "can't find label.");
         // The last statement takes the policy with it.
         const { Policy: _, ...others } = queue.attributes;
         const attributes =

@@ -15,6 +15,13 @@ async function post(path: string, form: Record<string, string>): Promise<{ statu
   return { status: answer.status, xml: await answer.text() };
 }
 
+const postJson = (operation: string, input: object): Promise<Response> =>
+  fetch(cloud.endpoint, {
+    method: "POST",
+    headers: { "x-amz-target": `AmazonSQS.${operation}`, "content-type": "application/x-amz-json-1.0" },
+    body: JSON.stringify(input),
+  });
+
 test("A form to a queue's URL sends, receives and deletes", async () => {
   const QueueUrl = (await sqs.createQueue({ QueueName: "old" })).QueueUrl!;
   const path = new URL(QueueUrl).pathname;
@@ -54,13 +61,23 @@ test("Errors have the codes and words of the query protocol", async () => {
 
 test("In JSON, errors that the model lacks have their own names, and the old code in a header", async () => {
   const QueueUrl = (await sqs.createQueue({ QueueName: "new" })).QueueUrl!;
-  const answer = await fetch(cloud.endpoint, {
-    method: "POST",
-    headers: { "x-amz-target": "AmazonSQS.ReceiveMessage", "content-type": "application/x-amz-json-1.0" },
-    body: JSON.stringify({ QueueUrl, MaxNumberOfMessages: 11 }),
-  });
+  const answer = await postJson("ReceiveMessage", { QueueUrl, MaxNumberOfMessages: 11 });
   assert.equal(answer.status, 400);
   assert.equal(answer.headers.get("x-amzn-query-error"), "InvalidParameterValue;Sender");
   const { __type } = (await answer.json()) as { __type: string };
   assert.equal(__type, "com.amazon.coral.service#InvalidParameterValueException");
+});
+
+test("Nulls within lists and maps are as if they were not there; names of Object are no attributes", async () => {
+  const QueueUrl = (await sqs.createQueue({ QueueName: "nulls" })).QueueUrl!;
+  const told = async (operation: string, input: object) => {
+    const answer = await postJson(operation, { QueueUrl, ...input });
+    return [answer.status, ((await answer.json()) as { __type?: string }).__type?.split("#")[1]];
+  };
+  assert.deepEqual(await told("SendMessageBatch", { Entries: [null] }), [400, "EmptyBatchRequest"]);
+  assert.deepEqual(await told("SendMessage", { MessageBody: "x", MessageAttributes: { a: null } }), [200, undefined]);
+  assert.deepEqual(await told("ReceiveMessage", { MessageAttributeNames: [null] }), [200, undefined]);
+  const attributes = JSON.parse('{"constructor":"x"}') as object;
+  assert.deepEqual(await told("SetQueueAttributes", { Attributes: attributes }), [400, "InvalidAttributeName"]);
+  assert.deepEqual(await told("ReceiveMessage", { AttributeNames: ["toString"] }), [400, "InvalidAttributeName"]);
 });

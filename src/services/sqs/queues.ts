@@ -83,7 +83,7 @@ export const queues = defineOperations("sqs", {
       const all = names.includes("All");
       const attributes = await ctx.read(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
-        const counted = all || names.some((name) => name in NO_MESSAGES);
+        const counted = all || names.some((name) => Object.hasOwn(NO_MESSAGES, name));
         return {
           ...effective(queue.attributes),
           ...(counted && (await countMessages(tx, queue, ctx.now))),

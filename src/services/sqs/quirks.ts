@@ -1,5 +1,5 @@
 // Where SQS departs from its own model.
-import type { HttpAnswer, Quirks } from "../../kernel/mod.ts";
+import { type HttpAnswer, type Quirks, withoutNulls } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 
 /** Errors that the model does not have: their names in JSON, where the query protocol's are others (recorded). */
@@ -12,8 +12,8 @@ const JSON_NAMES: Readonly<Record<string, string>> = {
 export const quirks: Quirks = {
   /** A form that is posted to a queue's URL need not name the queue again. */
   input(_operation, input, request) {
-    if (input.QueueUrl === undefined && /^\/\d{12}\/[^/]+\/?$/.test(request.path)) input.QueueUrl = request.path;
-    return input;
+    const named = input.QueueUrl !== undefined || !/^\/\d{12}\/[^/]+\/?$/.test(request.path);
+    return withoutNulls(named ? input : { ...input, QueueUrl: request.path });
   },
 
   /** What is missing is said in SQS's own words; unknown attributes are for the handler to name. */

@@ -46,7 +46,7 @@ function check(input: Input<"sqs", "ReceiveMessage">): Asked {
     throw errors.parameter("WaitTimeSeconds", wait, "Must be >= 0 and <= 20, if provided.");
   if (input.ReceiveRequestAttemptId !== undefined) throw errors.notImplemented("ReceiveRequestAttemptId");
   const system: readonly string[] = [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])];
-  for (const name of system) if (name !== "All" && !(name in SYSTEM)) throw errors.unknownAttribute(name);
+  for (const name of system) if (name !== "All" && !Object.hasOwn(SYSTEM, name)) throw errors.unknownAttribute(name);
   return { system, attributes: input.MessageAttributeNames ?? [] };
 }
 
