@@ -15,7 +15,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { SQS } from "@aws-sdk/client-sqs";
+import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { ACCOUNT, arnOf, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
 
 const MINUTE = 60_000;
@@ -161,20 +161,33 @@ test("MaximumRetryAttempts and MaximumEventAgeInSeconds limit the retries", asyn
 
 test("What fails for good is sent to the dead-letter queue: the event, with what went wrong as attributes", async () => {
   await using cloud = await startCloudWithRole();
-  const sqs = cloud.client(SQS);
-  const { QueueUrl } = await sqs.createQueue({ QueueName: "dead" });
-  const queue = `arn:aws:sqs:us-east-1:${ACCOUNT}:dead`;
-  await cloud.createBash("f", "echo 'disk full' >&2; return 1", { DeadLetterConfig: { TargetArn: queue } });
+  const sqs = cloud.client(SQSClient);
+  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: "dead" }));
+  await cloud.createBash("f", "echo 'disk full' >&2; return 1", {
+    DeadLetterConfig: { TargetArn: `arn:aws:sqs:us-east-1:${ACCOUNT}:dead` },
+  });
+  await cloud.aws.clock({ freeze: true });
   const id = await invokeEvent(cloud, "f", { n: 1 });
   await later(cloud, 3 * MINUTE);
-  const { Messages } = await sqs.receiveMessage({ QueueUrl, MessageAttributeNames: ["All"] });
-  const [{ Body, MessageAttributes }] = Messages as [Record];
-  assert.deepEqual(JSON.parse(Body), { n: 1 });
-  const { RequestID, ErrorCode, ErrorMessage } = MessageAttributes;
-  assert.deepEqual(RequestID, { DataType: "String", StringValue: id });
-  assert.deepEqual(ErrorCode, { DataType: "Number", StringValue: "200" });
-  assert.equal(ErrorMessage.DataType, "String");
-  assert.match(ErrorMessage.StringValue, /disk full/);
+  const { Messages = [] } = await sqs.send(
+    new ReceiveMessageCommand({
+      QueueUrl,
+      MaxNumberOfMessages: 10,
+      MessageAttributeNames: ["All"],
+      MessageSystemAttributeNames: ["SenderId"],
+    }),
+  );
+  assert.deepEqual(
+    Messages.map(({ Body }) => JSON.parse(Body!)),
+    [{ n: 1 }],
+  );
+  const { RequestID, ErrorCode, ErrorMessage } = Messages[0]!.MessageAttributes!;
+  assert.deepEqual([RequestID!.DataType, RequestID!.StringValue], ["String", id]);
+  assert.deepEqual([ErrorCode!.DataType, ErrorCode!.StringValue], ["Number", "200"]);
+  assert.equal(ErrorMessage!.DataType, "String");
+  assert.match(ErrorMessage!.StringValue!, /disk full/);
+  // Its role sends it.
+  assert.match(Messages[0]!.Attributes!.SenderId!, /^AROA\w+:f_?$/);
 });
 
 test("An accepted Event survives a restart, and so does its next attempt", async () => {

@@ -76,7 +76,7 @@ interface Environment {
  */
 const RENEWAL_MS = 45 * 60_000;
 
-/** Asynchronous invocations at once: a burst of events is worked off, not started all together. */
+/** Asynchronous invocations of one function at once: a burst of events is worked off, not started all together. */
 const ASYNCHRONOUS_HANDS = 4 * availableParallelism();
 
 export class Runtime implements Running {
@@ -116,7 +116,7 @@ export class Runtime implements Running {
 
   /** The same for what nobody waits for: it waits its turn. Rejects when the cloud stops. */
   async runInTurn(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
-    await using _turn = await this.#asynchronous.take();
+    await using _turn = await this.#asynchronous.take(functionArn(refOf(row)));
     this.#stop.signal.throwIfAborted();
     return await this.run(ctx, row, call);
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { test } from "node:test";
 import {
   CreateBucketCommand,
@@ -228,4 +229,24 @@ test("an operation that is not there yet is NotImplemented, by name", async () =
   const error = await failure(s3.send(new PutBucketAclCommand({ Bucket, ACL: "public-read" })));
   assert.equal(error.status, 501);
   assert.match(error.message, /PutBucketAcl/);
+});
+
+const mapped = (Value: string) => ({
+  CreateBucketConfiguration: { Tags: [{ Key: "aws-like:directory", Value }] },
+});
+
+test("of two buckets that are made at once in one directory, one is made", async () => {
+  const made = await Promise.allSettled([
+    create("one-of-two", mapped("shared")),
+    create("two-of-two", mapped("shared/in")),
+  ]);
+  assert.deepEqual(made.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+});
+
+test("a directory that leads out of the workspace through a link is refused before it is made there", async () => {
+  const outside = mkdtempSync(`${tmpdir()}/aws-like-outside-`);
+  symlinkSync(outside, `${cloud.aws.config.dir}/link`);
+  assert.equal((await failure(create("led-out", mapped("link/deep")))).name, "InvalidArgument");
+  assert.ok(!existsSync(`${outside}/deep`));
+  rmSync(outside, { recursive: true });
 });

@@ -1,6 +1,6 @@
 // Buckets: directories with a row. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-import { readdir, rm, rmdir } from "node:fs/promises";
-import { join, normalize, sep } from "node:path";
+import { readdir, realpath, rm, rmdir } from "node:fs/promises";
+import { dirname, join, normalize, sep } from "node:path";
 import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { is } from "./files.ts";
@@ -77,6 +77,8 @@ export const buckets = defineOperations("s3", {
       };
       await ctx.write(async (tx) => {
         if (await readBucket(tx, name)) throw errors.operationAborted();
+        // Two that are made at once may have asked for one directory.
+        if (await overlapping(tx, directory)) throw errors.operationAborted();
         await tx.run(
           `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, tags, policy, notification)
            VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :tags, :policy, :notification)`,
@@ -268,23 +270,33 @@ async function directoryOf(ctx: Context, bucket: string, tags: readonly Tag[]): 
   if (asked === "" || asked.includes("\0") || directory.startsWith("/") || first === ".." || directory === ".")
     throw bad("must be a path below the workspace, relative to it.");
   if (OURS.includes(first)) throw bad(`must not lie in ${first}/, which is aws-like's own.`);
+  if (!(await isWithin(ctx, directory))) throw bad("must not lead out of the workspace through a symbolic link.");
   await makeRoot(ctx, directory).catch((error: unknown) => {
     if (is(error, "EEXIST", "ENOTDIR")) throw bad("must be a directory: a file stands there.");
     throw error;
   });
-  if (!(await isWithin(ctx, directory))) throw bad("must not lead out of the workspace through a symbolic link.");
-  const others = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket"));
-  const overlapping = others.find(
-    (other) => `${other.directory}/`.startsWith(`${directory}/`) || `${directory}/`.startsWith(`${other.directory}/`),
-  );
-  if (overlapping) throw bad(`must not overlap with that of bucket ${overlapping.name}: ${overlapping.directory}`);
+  const other = await ctx.read((tx) => overlapping(tx, directory));
+  if (other) throw bad(`must not overlap with that of bucket ${other.name}: ${other.directory}`);
   return directory;
 }
 
+async function overlapping(tx: Tx, directory: string): Promise<BucketRow | undefined> {
+  const others = await tx.all<BucketRow>("SELECT * FROM s3_bucket");
+  const within = (one: string, other: string) => `${one}/`.startsWith(`${other}/`);
+  return others.find((other) => within(other.directory, directory) || within(directory, other.directory));
+}
+
+/** Asked before anything is made: the deepest part that is there tells. */
 async function isWithin(ctx: Context, directory: string): Promise<boolean> {
-  const { realpath } = await import("node:fs/promises");
-  const [workspace, real] = await Promise.all([realpath(ctx.config.dir), realpath(join(ctx.config.dir, directory))]);
-  return real === join(workspace, directory);
+  const workspace = await realpath(ctx.config.dir);
+  for (let part = directory; part !== "."; part = dirname(part)) {
+    const real = await realpath(join(workspace, part)).catch((error: unknown) => {
+      if (is(error, "ENOENT", "ENOTDIR")) return undefined;
+      throw error;
+    });
+    if (real !== undefined) return real === join(workspace, part);
+  }
+  return true;
 }
 
 /**

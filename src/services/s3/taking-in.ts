@@ -94,7 +94,7 @@ async function contentOf(place: Place, key: string): Promise<News["content"] | "
   return plainFingerprint(place, key) === undefined ? undefined : "restless";
 }
 
-/** A file that the disk cannot read holds up no other. Too many open files will be fewer. */
+/** A file that cannot be read holds up no other, and is not looked at until it changes. Too many open files will be fewer. */
 function unreadable(ctx: Context, path: string, error: unknown): "unreadable" {
   if (is(error, "EMFILE", "ENFILE") || !(error instanceof Error && "syscall" in error)) throw error;
   ctx.log.error(`${path} cannot be read, and is no object: ${error.message}`);
