@@ -154,10 +154,10 @@ const readings = (workspace: Workspace): string[] =>
 
 test("a file that was dropped while the cloud was down is picked up at the next start, once", LIMIT, async () => {
   await using workspace = await makeWorkspace();
+  writeFileSync(workspace.at("input", "before-the-first-start"), "1");
   const first = await workspace.up();
-  writeFileSync(workspace.at("input", "while-up"), "1");
   await first.settle();
-  assert.deepEqual(readings(workspace), ["while-up"]);
+  assert.deepEqual(readings(workspace), ["before-the-first-start"]);
   await first.stop();
 
   mkdirSync(workspace.at("input", "folder"));
@@ -166,8 +166,8 @@ test("a file that was dropped while the cloud was down is picked up at the next 
   rmSync(workspace.at("input", "gone-again"));
   const second = await workspace.up();
   await second.settle();
-  assert.deepEqual(readings(workspace), ["folder/while-down", "while-up"]);
-  assert.deepEqual(names(workspace), ["folder/while-down", "while-up"]);
+  assert.deepEqual(readings(workspace), ["before-the-first-start", "folder/while-down"]);
+  assert.deepEqual(names(workspace), ["before-the-first-start", "folder/while-down"]);
   await second.stop();
 
   const third = await workspace.up();
@@ -241,5 +241,6 @@ test("a snapshot brings the state back and fires nothing; a reset finds the file
   await command("reset");
   const { Buckets } = await cloud.client(S3Client).send(new ListBucketsCommand({}));
   assert.deepEqual(Buckets?.map(({ Name }) => Name).sort(), ["archive", "input"]);
-  //A
+  assert.deepEqual(names(workspace), ["after", "kept"]);
+  assert.equal(workspace.starts(), 6, "each file of input/ is new to the new world");
 });

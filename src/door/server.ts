@@ -82,11 +82,13 @@ async function serve(req: IncomingMessage, res: ServerResponse, answer: Answerer
   if (!req.complete && !req.readableFlowing) res.setHeader("Connection", "close");
   const silent = req.method === "HEAD" || status === 204 || status === 304;
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
-    const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    if (status !== 204 && status !== 304 && !("content-length" in headers))
-      headers["content-length"] = String(bytes?.length ?? 0);
+    const length = typeof body === "string" ? Buffer.byteLength(body) : (body?.length ?? 0);
+    if (status !== 204 && status !== 304 && !("content-length" in headers)) headers["content-length"] = String(length);
     res.writeHead(status, lengthLast(headers));
-    res.end(silent ? undefined : bytes);
+    if (silent) res.end();
+    // A string goes out in one piece with the head, in its own encoding; the head is latin-1, and so is text of a byte a character.
+    else if (typeof body === "string" && length === body.length) res.end(body, "latin1");
+    else res.end(typeof body === "string" ? Buffer.from(body) : body);
     return;
   }
   res.writeHead(status, lengthLast(headers));

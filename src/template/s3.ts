@@ -35,7 +35,7 @@ export const bucket = defineKind<typeof shape>({
   exists: async (call, { name }) =>
     (await unless(call("s3", "HeadBucket", { Bucket: name }), "NoSuchBucket", "NotFound")) !== undefined,
   async create(call, subject, { region }) {
-    const tags = tagsOf(subject);
+    const tags = subject.properties.Tags ?? [];
     await call("s3", "CreateBucket", {
       Bucket: subject.name,
       CreateBucketConfiguration: {
@@ -45,6 +45,8 @@ export const bucket = defineKind<typeof shape>({
     });
     if (subject.properties.VersioningConfiguration) await putVersioning(call, subject);
     if (subject.properties.NotificationConfiguration) await putNotification(call, subject);
+    // Last: the files that lie in the directory already are dropped into a bucket that tells of them.
+    if (subject.directory !== undefined) await putTags(call, subject);
   },
   async update(call, subject, _place, before) {
     const was = before?.properties;
@@ -52,8 +54,7 @@ export const bucket = defineKind<typeof shape>({
     // A bucket that was versioned once is never unversioned again: only suspended, as on AWS.
     if (is.VersioningConfiguration || was?.VersioningConfiguration) await putVersioning(call, subject);
     if (is.NotificationConfiguration || was?.NotificationConfiguration || !before) await putNotification(call, subject);
-    const tags = tagsOf(subject);
-    if (tags.length > 0) await call("s3", "PutBucketTagging", { Bucket: subject.name, Tagging: { TagSet: tags } });
+    if (tagsOf(subject).length > 0) await putTags(call, subject);
     else if (before && tagsOf(before).length > 0) await call("s3", "DeleteBucketTagging", { Bucket: subject.name });
   },
   async remove(call, { name }) {
@@ -66,6 +67,9 @@ const tagsOf = ({ directory, properties }: Bucket) => [
   ...(directory === undefined ? [] : [{ Key: DIRECTORY_TAG, Value: directory }]),
   ...(properties.Tags ?? []),
 ];
+
+const putTags = (call: Call, bucket: Bucket) =>
+  call("s3", "PutBucketTagging", { Bucket: bucket.name, Tagging: { TagSet: tagsOf(bucket) } });
 
 async function putVersioning(call: Call, { name, properties }: Bucket): Promise<void> {
   const status = (properties.VersioningConfiguration?.Status ?? "Suspended") as "Enabled";

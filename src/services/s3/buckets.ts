@@ -299,6 +299,34 @@ async function isWithin(ctx: Context, directory: string): Promise<boolean> {
   return true;
 }
 
+/**
+ * Gives a bucket that holds nothing yet another directory. What lies there is dropped into it now: into a bucket that may have its notifications
+ * already, which one that is being made cannot.
+ */
+export async function moveToDirectory(ctx: Context, bucket: BucketRow, tags: readonly Tag[]): Promise<void> {
+  const { reconciler } = stateOf(ctx);
+  await reconciler?.walk(bucket.name);
+  const directory = await directoryOf(ctx, bucket.name, tags);
+  const row: BucketRow = { ...bucket, directory, tags: JSON.stringify(tags) };
+  await ctx.write(async (tx) => {
+    const holds = await tx.one(
+      "SELECT key FROM s3_object WHERE bucket = :name UNION ALL SELECT key FROM s3_upload WHERE bucket = :name LIMIT 1",
+      { name: bucket.name },
+    );
+    if (holds)
+      throw errors.invalidArgument("The directory of a bucket is chosen while it is empty.", DIRECTORY_TAG, directory);
+    await tx.run("UPDATE s3_bucket SET directory = :directory, tags = :tags WHERE name = :name", {
+      directory,
+      tags: row.tags,
+      name: bucket.name,
+    });
+  });
+  await reconciler?.remove(bucket.name);
+  await removeEmpty(ctx, rootOf(ctx, bucket));
+  await reconciler?.add(row);
+  ctx.log.info(`bucket ${bucket.name} is ${directory}/`, { subject: bucketArn(bucket.name) });
+}
+
 /** Empty directories go with the bucket. What is no object (a link, a half download) stays, and is named. */
 async function removeEmpty(ctx: Context, directory: string): Promise<void> {
   for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => []))

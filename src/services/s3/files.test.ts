@@ -15,6 +15,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  PutBucketTaggingCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
@@ -148,6 +149,26 @@ test("a directory of the workspace may be a bucket, and what lies in it are its 
   assert.deepEqual(await keys("mapped"), ["there.txt"]);
   await put("mapped", "new.txt");
   assert.equal(readFileSync(`${workspace}/mapped/new.txt`, "utf8"), "of new.txt");
+});
+
+test("a bucket that holds nothing moves to another directory, and what lies there is dropped into it; one that holds something stays", async () => {
+  const { Bucket, directory } = await newBucket();
+  const map = (Value: string) =>
+    s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: [{ Key: "aws-like:directory", Value }] } }));
+  mkdirSync(`${workspace}/moved-to`);
+  writeFileSync(`${workspace}/moved-to/there.txt`, "already there");
+  await map("./moved-to");
+  await cloud.settle();
+  assert.deepEqual(await keys(Bucket), ["there.txt"]);
+  assert.ok(!existsSync(directory));
+  await put(Bucket, "new.txt");
+  assert.equal(readFileSync(`${workspace}/moved-to/new.txt`, "utf8"), "of new.txt");
+  writeFileSync(`${workspace}/moved-to/dropped.txt`, "dropped");
+  await cloud.settle();
+  assert.deepEqual(await keys(Bucket), ["dropped.txt", "new.txt", "there.txt"]);
+  await map("moved-to/"); // the same
+  const error = await failure(map("./elsewhere"));
+  assert.deepEqual([error.name, error.ArgumentName], ["InvalidArgument", "aws-like:directory"]);
 });
 
 for (const Value of [

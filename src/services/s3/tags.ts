@@ -1,6 +1,6 @@
 // Tags of buckets and objects. https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html
 import { type Context, defineOperations } from "../../kernel/mod.ts";
-import { bucketArn, bucketOf, objectArn } from "./buckets.ts";
+import { bucketArn, bucketOf, moveToDirectory, objectArn } from "./buckets.ts";
 import { errors } from "./errors.ts";
 import { headersOfVersion, objectOf } from "./lookup.ts";
 import type { ObjectRow, Tag } from "./tables.ts";
@@ -96,12 +96,8 @@ export const tagging = defineOperations("s3", {
       const bucket = await bucketOf(ctx, input);
       const directory = tags.find(({ Key }) => Key === "aws-like:directory")?.Value;
       if (directory !== undefined && directory.replace(/^\.\/|\/$/g, "") !== bucket.directory)
-        throw errors.invalidArgument(
-          "The directory of a bucket is chosen when it is made.",
-          "aws-like:directory",
-          directory,
-        );
-      await setBucketTags(ctx, bucket.name, tags.length > 0 ? JSON.stringify(tags) : null);
+        await moveToDirectory(ctx, bucket, tags);
+      else await setBucketTags(ctx, bucket.name, tags.length > 0 ? JSON.stringify(tags) : null);
       return {};
     },
   },

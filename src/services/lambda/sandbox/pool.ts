@@ -1,4 +1,5 @@
 // Warm execution environments, by function and revision: taken by one invocation at a time, ended when idle too long or out of date.
+import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError } from "../../../kernel/mod.ts";
 import type { Sandbox, Worker } from "./sandbox.ts";
 
@@ -32,12 +33,16 @@ export interface Pool extends AsyncDisposable {
 const MAX_WORKERS = 64;
 const IDLE_MS = 5 * 60_000;
 const MAX_WAITING = 1_000;
+/** A runtime asks for its next event moments after it has answered: so long it is waited for, before another environment is started. */
+const ALMOST_WARM_MS = 50;
 
 interface Entry extends WorkerKey {
   worker?: Worker;
   state: "busy" | "idle" | "ending";
   retired: boolean;
   timer?: NodeJS.Timeout;
+  /** From its release on: resolves when it can be taken again, or when that takes too long. For one invocation that comes then. */
+  almostWarm?: Promise<unknown>;
 }
 
 interface Waiting {
@@ -84,6 +89,16 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
     return undefined;
   }
 
+  /** One invocation after the other is to meet one environment, however soon it comes. */
+  function almostWarmFor(key: WorkerKey): Promise<unknown> | undefined {
+    const same = [...entries].filter((e) => e.functionKey === key.functionKey && e.revision === key.revision);
+    if (same.some((entry) => entry.state === "idle")) return undefined;
+    const entry = same.find(({ almostWarm }) => almostWarm);
+    const almostWarm = entry?.almostWarm;
+    if (entry) entry.almostWarm = undefined;
+    return almostWarm;
+  }
+
   function serve(): void {
     waiting = waiting.filter(({ key, resolve }) => {
       const entry = entryFor(key);
@@ -107,6 +122,7 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
     await entry.worker!.settled();
     if (entry.retired || closed || entry.worker!.state !== "warm") return end(entry);
     entry.state = "idle";
+    entry.almostWarm = undefined;
     // At the end of the set: the last one used is the first one taken.
     entries.delete(entry);
     entries.add(entry);
@@ -118,6 +134,8 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
   return {
     async acquire(key, start) {
       if (closed) throw new Error("the pool is closed");
+      const almostWarm = almostWarmFor(key);
+      if (almostWarm) await almostWarm;
       const entry = (waiting.length === 0 && entryFor(key)) || (await wait(key));
       if (entry.worker) return entry.worker;
       try {
@@ -131,7 +149,9 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
     },
     release(worker) {
       const entry = byWorker.get(worker);
-      if (entry?.state === "busy") settle(entry);
+      if (entry?.state !== "busy") return;
+      const settled = settle(entry);
+      entry.almostWarm = Promise.race([settled, sleep(ALMOST_WARM_MS, undefined, { ref: false })]);
     },
     async retire(functionKey) {
       const concerned = [...entries].filter((entry) => entry.functionKey === functionKey);
