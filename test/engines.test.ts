@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -773,4 +773,13 @@ onPostgres("a server that cannot be reached is one sentence without the password
     await assert.rejects(openStore(`postgres://me:secret@${host}:1/db`, ""), {
       message: new RegExp(`^the database postgres://me:\\*\\*\\*@${host}:1/db cannot be opened: .*ECONNREFUSED`),
     });
+});
+
+test("SQLite: a store that was closed is the one file", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "engines-"));
+  const store = await openStore("", dir);
+  await store.write((tx) => tx.run("CREATE TABLE t (a TEXT)"));
+  await store.close();
+  assert.deepEqual(await readdir(dir), ["db.sqlite"]);
+  await rm(dir, { recursive: true });
 });

@@ -26,8 +26,9 @@ export interface SqliteFile {
 /** Both connections to a file. Not `durable`: a crash of the machine may lose it, and nothing waits for the disk. */
 export function connect(file: string, { durable }: { durable: boolean }): SqliteFile {
   const opened: Connection[] = [];
+  // The writer last: it takes the log into the file and removes it, which a reader cannot, so that db.sqlite alone is all there is.
   const close = () => {
-    for (const connection of opened) connection.close();
+    for (const connection of opened.reverse()) connection.close();
   };
   try {
     const writer = new Connection(file, { readOnly: false });
