@@ -61,9 +61,10 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
   if (isOpen) throw new Error(isOpen);
   undo.use(await holdWorkspace(dir));
   let cloud: Cloud | undefined;
+  let closed = "aws-like is starting";
   const server = undo.use(
     await listen(config, async (request, signal) => {
-      if (!cloud) return { ...starting };
+      if (!cloud) return unavailable(closed);
       if (request.path.startsWith("/_aws-like/")) return await control(aws, request);
       return await cloud.door.answer(request, signal);
     }),
@@ -120,7 +121,10 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       try {
         await work();
       } finally {
-        cloud = await openCloud(config, endpoint, show);
+        cloud = await openCloud(config, endpoint, show).catch((error: Error) => {
+          closed = `aws-like could not open its workspace again: ${error.message}`;
+          throw error;
+        });
       }
     },
     async reset() {
@@ -132,8 +136,8 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
   return aws;
 }
 
-const starting: HttpAnswer = {
+const unavailable = (message: string): HttpAnswer => ({
   status: 503,
   headers: { "content-type": "application/json", "retry-after": "1" },
-  body: '{"__type":"ServiceUnavailable","message":"aws-like is starting"}\n',
-};
+  body: `${JSON.stringify({ __type: "ServiceUnavailable", message })}\n`,
+});

@@ -78,3 +78,15 @@ async function snapshots(aws: Aws, body: { name: string; restore?: true }): Prom
   const answer = await fetch(`${aws.endpoint}/_aws-like/snapshots`, { method: "POST", body: JSON.stringify(body) });
   assert.equal(answer.status, 200, await answer.text());
 }
+
+test("a cloud that cannot open again says why to whoever asks", async () => {
+  await using cloud = await startCloud(options);
+  const file = join(cloud.aws.config.dir, "db.sqlite");
+  await assert.rejects(
+    cloud.aws.closedFor(() => writeFile(file, "no database, but more than a hundred bytes of text: ".repeat(9))),
+    /is damaged/,
+  );
+  const answer = await fetch(`${cloud.endpoint}/bucket`);
+  assert.equal(answer.status, 503);
+  assert.match(await answer.text(), /could not open its workspace again: .* is damaged/);
+});
