@@ -2,8 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
-import { AttachUserPolicyCommand, IAMClient, PutUserPolicyCommand } from "@aws-sdk/client-iam";
-import { GetFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import {
+  AttachUserPolicyCommand,
+  CreatePolicyCommand,
+  CreateRoleCommand,
+  CreateUserCommand,
+  IAMClient,
+  PutUserPolicyCommand,
+} from "@aws-sdk/client-iam";
+import { CreateFunctionCommand, GetFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
   CopyObjectCommand,
   CreateBucketCommand,
@@ -19,7 +26,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { type Key, startCloud, type TestCloud } from "../../test/cloud.ts";
-import { allow, policy, refusal, userWith } from "../../test/principals.ts";
+import { allow, LAMBDA, policy, refusal, userWith } from "../../test/principals.ts";
 
 const THEIRS: Key = { accessKeyId: "111111111111", secretAccessKey: "test" };
 const OBJECT = { Bucket: "photos", Key: "cats/one.jpg" };
@@ -164,6 +171,30 @@ test("whoever may not tag objects does not make tagged ones, in no way", async (
     () => s3.send(new CreateMultipartUploadCommand(tagged)),
   ])
     assert.match(await refusal(send()), /^AccessDenied 403 .* s3:PutObjectTagging /);
+});
+
+test("whoever may not tag makes no tagged role, user, policy or function", async () => {
+  await using cloud = await startCloud();
+  const tagging = ["iam:TagRole", "iam:TagUser", "iam:TagPolicy", "lambda:TagResource"];
+  const as = await userWith(cloud, "tagless", { may: policy(allow("*"), allow(tagging, { Effect: "Deny" })) });
+  const iam = cloud.client(IAMClient, as);
+  const Tags = [{ Key: "a", Value: "b" }];
+  const PolicyDocument = policy(allow("s3:*"));
+  const created = {
+    FunctionName: "f",
+    Role: "arn:aws:iam::000000000000:role/r",
+    Runtime: "provided.al2023",
+    Handler: "h",
+    Code: { ZipFile: new Uint8Array(1) },
+    Tags: { a: "b" },
+  } as const;
+  const sent = [
+    () => iam.send(new CreateRoleCommand({ RoleName: "r", AssumeRolePolicyDocument: LAMBDA, Tags })),
+    () => iam.send(new CreateUserCommand({ UserName: "u", Tags })),
+    () => iam.send(new CreatePolicyCommand({ PolicyName: "p", PolicyDocument, Tags })),
+    () => cloud.client(LambdaClient, as).send(new CreateFunctionCommand(created)),
+  ];
+  for (const [at, send] of sent.entries()) assert.match(await refusal(send()), RegExp(`403 .* ${tagging[at]} `));
 });
 
 test("each family of protocols says it in its own code", async () => {

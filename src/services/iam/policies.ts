@@ -12,7 +12,7 @@ import { awsManaged } from "./aws-managed.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
 import { keyOf, secondOf } from "./tables.ts";
-import { tagsOf, tagsText } from "./tags.ts";
+import { making, tagsOf, tagsText } from "./tags.ts";
 
 const SIZE_LIMIT = 6144;
 const VERSIONS_LIMIT = 5;
@@ -40,10 +40,15 @@ interface VersionRow {
 
 export const policies = defineOperations("iam", {
   CreatePolicy: {
-    access: (ctx, { PolicyName, Path = "/" }) => ({
-      action: "iam:CreatePolicy",
-      resource: policyArn(ctx.account, Path, PolicyName!),
-    }),
+    access: (ctx, { PolicyName, Path = "/", Tags }) =>
+      making(
+        {
+          action: "iam:CreatePolicy",
+          resource: policyArn(ctx.account, Path, PolicyName!),
+        },
+        "TagPolicy",
+        Tags,
+      ),
     async handle(ctx, { PolicyName, Path = "/", PolicyDocument, Description, Tags }) {
       const { account } = ctx;
       const now = secondOf(ctx.now);

@@ -12,7 +12,7 @@ import {
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
-import { tagsOf, tagsText, withoutTags, withTags } from "./tags.ts";
+import { making, tagsOf, tagsText, withoutTags, withTags } from "./tags.ts";
 
 interface RoleRow {
   readonly account: string;
@@ -32,10 +32,15 @@ const TRUST_LIMIT = 2048;
 
 export const roles = defineOperations("iam", {
   CreateRole: {
-    access: (ctx, { RoleName, Path }) => ({
-      action: "iam:CreateRole",
-      resource: roleArn(ctx.account, Path, RoleName!),
-    }),
+    access: (ctx, { RoleName, Path, Tags }) =>
+      making(
+        {
+          action: "iam:CreateRole",
+          resource: roleArn(ctx.account, Path, RoleName!),
+        },
+        "TagRole",
+        Tags,
+      ),
     async handle(ctx, input) {
       const { RoleName, Path = "/", AssumeRolePolicyDocument, Description, MaxSessionDuration = 3600, Tags } = input;
       if (input.PermissionsBoundary !== undefined) throw errors.notImplemented("CreateRole's PermissionsBoundary");

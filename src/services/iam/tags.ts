@@ -1,4 +1,5 @@
 // Tags of roles and users: kept as JSON in the row; keys are compared without case.
+import type { Access } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 
 export interface Tag {
@@ -16,6 +17,10 @@ export function tagsOf(text: string): { Tags?: Tag[] } {
   const tags = JSON.parse(text) as Tag[];
   return tags.length > 0 ? { Tags: tags } : {};
 }
+
+/** Making something with tags is two permissions: to make it, and `iam:TagRole` and the like. */
+export const making = (access: Access, tagging: string, given: Given): Access[] =>
+  given?.length ? [access, { ...access, action: `iam:${tagging}` }] : [access];
 
 export const withTags = (text: string, given: Given): string => JSON.stringify(merge(JSON.parse(text), given));
 

@@ -11,7 +11,7 @@ import {
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
-import { tagsOf, tagsText, withoutTags, withTags } from "./tags.ts";
+import { making, tagsOf, tagsText, withoutTags, withTags } from "./tags.ts";
 
 export interface UserRow {
   readonly account: string;
@@ -25,10 +25,15 @@ export interface UserRow {
 
 export const users = defineOperations("iam", {
   CreateUser: {
-    access: (ctx, { UserName, Path }) => ({
-      action: "iam:CreateUser",
-      resource: userArn(ctx.account, Path, UserName!),
-    }),
+    access: (ctx, { UserName, Path, Tags }) =>
+      making(
+        {
+          action: "iam:CreateUser",
+          resource: userArn(ctx.account, Path, UserName!),
+        },
+        "TagUser",
+        Tags,
+      ),
     async handle(ctx, { UserName, Path = "/", Tags, PermissionsBoundary }) {
       if (PermissionsBoundary !== undefined) throw errors.notImplemented("CreateUser's PermissionsBoundary");
       const user: UserRow = {

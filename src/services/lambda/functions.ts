@@ -16,6 +16,9 @@ export const functions = defineOperations("lambda", {
     access: (ctx, input) => [
       { action: "lambda:CreateFunction", resource: resourceOf(ctx, input.FunctionName) },
       passRole(input.Role),
+      ...(Object.keys(input.Tags ?? {}).length > 0
+        ? [{ action: "lambda:TagResource", resource: resourceOf(ctx, input.FunctionName) }]
+        : []),
     ],
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
