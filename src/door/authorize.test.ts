@@ -5,7 +5,9 @@ import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } fr
 import { AttachUserPolicyCommand, IAMClient, PutUserPolicyCommand } from "@aws-sdk/client-iam";
 import { GetFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
+  CopyObjectCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -147,6 +149,21 @@ test("DeleteObjects deletes from where its caller is: conditions on the address 
   };
   assert.deepEqual(await remove(barred), ["AccessDenied"]);
   assert.deepEqual(await remove(near), []);
+});
+
+test("whoever may not tag objects does not make tagged ones, in no way", async () => {
+  await using cloud = await startCloud();
+  await withBucket(cloud);
+  const may = policy(allow("s3:*"), allow("s3:PutObjectTagging", { Effect: "Deny" }));
+  const s3 = cloud.client(S3Client, await userWith(cloud, "tagless", { may }));
+  const tagged = { Bucket: "photos", Key: "tagged", Tagging: "a=b" };
+  const copied = { ...tagged, CopySource: `photos/${OBJECT.Key}`, TaggingDirective: "REPLACE" } as const;
+  for (const send of [
+    () => s3.send(new PutObjectCommand({ ...tagged, Body: "x" })),
+    () => s3.send(new CopyObjectCommand(copied)),
+    () => s3.send(new CreateMultipartUploadCommand(tagged)),
+  ])
+    assert.match(await refusal(send()), /^AccessDenied 403 .* s3:PutObjectTagging /);
 });
 
 test("each family of protocols says it in its own code", async () => {

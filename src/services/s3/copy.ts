@@ -8,7 +8,7 @@ import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
-import { LOOKS, whileStaged } from "./objects.ts";
+import { LOOKS, whileStaged, writeAccess } from "./objects.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageExtent } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
@@ -125,10 +125,7 @@ async function stageIfSame(
 
 export const copies = defineOperations("s3", {
   CopyObject: {
-    access: (_, input) => [
-      ...sourceAccess(input),
-      { action: "s3:PutObject", resource: objectArn(input.Bucket!, input.Key!) },
-    ],
+    access: (_, input) => [...sourceAccess(input), ...writeAccess(input)],
     async handle(ctx, input) {
       checkObject(input);
       const check = writeCheck(input, input.Key!);

@@ -1,5 +1,5 @@
 // Objects: put, get, head, delete. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its neighbours
-import { AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { type Access, AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
 import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
@@ -30,12 +30,16 @@ const readAccess = (_: Context, input: ObjectInput) => ({
   resource: objectArn(input.Bucket!, input.Key!),
 });
 
+/** Tags that come with an object want their own permission, however it comes. */
+export const writeAccess = ({ Bucket, Key, Tagging }: ObjectInput & { Tagging?: string | undefined }): Access[] =>
+  ["s3:PutObject", ...(Tagging ? ["s3:PutObjectTagging"] : [])].map((action) => ({
+    action,
+    resource: objectArn(Bucket!, Key!),
+  }));
+
 export const objects = defineOperations("s3", {
   PutObject: {
-    access: (_, input) => [
-      { action: "s3:PutObject", resource: objectArn(input.Bucket!, input.Key!) },
-      ...(input.Tagging ? [{ action: "s3:PutObjectTagging", resource: objectArn(input.Bucket!, input.Key!) }] : []),
-    ],
+    access: (_, input) => writeAccess(input),
     async handle(ctx, input) {
       checkObject(input);
       const check = writeCheck(input, input.Key!);

@@ -20,7 +20,7 @@ import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
-import { receive, whileStaged } from "./objects.ts";
+import { receive, whileStaged, writeAccess } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -44,7 +44,7 @@ export const putAccess = (_: Context, input: UploadInput) => ({
 
 export const uploads = defineOperations("s3", {
   CreateMultipartUpload: {
-    access: putAccess,
+    access: (_, input) => writeAccess(input),
     async handle(ctx, input) {
       checkObject(input);
       const tags = taggingHeader(input.Tagging);
