@@ -21,8 +21,8 @@ export async function measure(dir: string): Promise<Table[]> {
   const rows: string[][] = [];
   for (const [what, aim, send] of subjects) {
     const requests = await generator.keep(await signed(client, ITEMS, send));
-    const load = { port: host.port, requests, connections: CONNECTIONS, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS };
-    rows.push(requestRow(what, await compare(generator, bare, load), aim));
+    const load = { requests, connections: CONNECTIONS, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS };
+    rows.push(requestRow(what, await compare(generator, { host, bare }, load), aim));
   }
   client.destroy();
   return [

@@ -1,6 +1,7 @@
 // The processes under measure, each of its own: aws-like as a user starts it, and the bare server that is its limit.
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -15,6 +16,7 @@ const START_LIMIT_MS = 10_000;
 export interface Host extends AsyncDisposable {
   readonly endpoint: string;
   readonly port: number;
+  readonly pid: number;
   /** The workspace. */
   readonly dir: string;
   /** What an SDK client is made with. */
@@ -49,6 +51,7 @@ export async function startHost(dir: string, ...options: string[]): Promise<Host
   return {
     endpoint,
     port,
+    pid: child.process.pid!,
     dir: workspace.path,
     client: {
       endpoint,
@@ -73,6 +76,7 @@ export function spawnUp(dir: string, port: number, options: readonly string[] = 
 
 export interface Bare extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
   /** From now on it answers each request, when it has read it, with this many bytes. */
   answer(bytes: number): Promise<void>;
 }
@@ -84,6 +88,7 @@ export async function startBare(): Promise<Bare> {
   await once(child.process, "message");
   return {
     port,
+    pid: child.process.pid!,
     async answer(bytes) {
       child.process.send(bytes);
       await once(child.process, "message");
@@ -93,6 +98,13 @@ export async function startBare(): Promise<Bare> {
 }
 
 export const spawnBare = (port: number): Child => ended(fork(BARE, [String(port)]));
+
+/** CPU time that a process has used, in all its threads; ms, in steps of 10. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return ticks * 10;
+}
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");

@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { Bare } from "./host.ts";
+import { type Bare, cpuMs, type Host } from "./host.ts";
 import { median, ms, percent, quantile, whole } from "./table.ts";
 
 export interface Generator extends Disposable {
@@ -24,6 +24,7 @@ export interface Load {
 
 export interface Run {
   readonly perSecond: number;
+  readonly count: number;
   /** ms */
   readonly p50: number;
   readonly p99: number;
@@ -31,9 +32,18 @@ export interface Run {
   readonly bodyBytes: number;
 }
 
+/** The median of each over the rounds. */
+export interface Figures {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  /** Of the server, in all its threads, µs a request. What else the machine does changes it little. */
+  readonly cpuMicros: number;
+}
+
 export interface Compared {
-  readonly ours: Run;
-  readonly bare: Run;
+  readonly ours: Figures;
+  readonly bare: Figures;
   /** Of rates: the median over the rounds. */
   readonly share: number;
 }
@@ -41,21 +51,22 @@ export interface Compared {
 const ROUNDS = 3;
 const WARM_UP_MS = 2000;
 
-/** Rounds of the limit and of ours by turns, so that both meet the same machine; the median of each figure. */
-export async function compare(generator: Generator, bare: Bare, load: Load): Promise<Compared> {
-  const { bodyBytes } = await generator.run({ ...load, connections: 1, warmUpMs: 0, measureMs: 0 });
+type Server = Pick<Host, "port" | "pid">;
+
+/** Rounds of the limit and of ours by turns, so that both meet the same machine. */
+export async function compare(
+  generator: Generator,
+  { host, bare }: { host: Server; bare: Bare },
+  load: Omit<Load, "port">,
+): Promise<Compared> {
+  const one = { ...load, connections: 1, warmUpMs: 0, measureMs: 0 };
+  const { bodyBytes } = await generator.run({ ...one, port: host.port });
   await bare.answer(bodyBytes);
   // V8 compiles what is hot on threads of its own: a server is at its speed after some ten thousand requests.
-  if (load.connections > 1) await generator.run({ ...load, measureMs: WARM_UP_MS });
-  const rounds: { ours: Run; bare: Run }[] = [];
+  if (load.connections > 1) await generator.run({ ...load, port: host.port, measureMs: WARM_UP_MS });
+  const rounds: { ours: Figures; bare: Figures }[] = [];
   for (let round = 0; round < ROUNDS; round++)
-    rounds.push({ bare: await generator.run({ ...load, port: bare.port }), ours: await generator.run(load) });
-  const middle = (runs: Run[]): Run => ({
-    perSecond: median(runs.map((run) => run.perSecond)),
-    p50: median(runs.map((run) => run.p50)),
-    p99: median(runs.map((run) => run.p99)),
-    bodyBytes,
-  });
+    rounds.push({ bare: await weighed(generator, bare, load), ours: await weighed(generator, host, load) });
   return {
     ours: middle(rounds.map(({ ours }) => ours)),
     bare: middle(rounds.map((round) => round.bare)),
@@ -63,14 +74,39 @@ export async function compare(generator: Generator, bare: Bare, load: Load): Pro
   };
 }
 
-export const REQUEST_HEAD = ["", "requests/s", "p50 ms", "p99 ms", "bare node:http", "share", "aim"] as const;
+async function weighed(generator: Generator, { port, pid }: Server, load: Omit<Load, "port">): Promise<Figures> {
+  const before = cpuMs(pid);
+  const { perSecond, p50, p99, count } = await generator.run({ ...load, port });
+  return { perSecond, p50, p99, cpuMicros: ((cpuMs(pid) - before) * 1000) / count };
+}
+
+const middle = (runs: readonly Figures[]): Figures => ({
+  perSecond: median(runs.map((run) => run.perSecond)),
+  p50: median(runs.map((run) => run.p50)),
+  p99: median(runs.map((run) => run.p99)),
+  cpuMicros: median(runs.map((run) => run.cpuMicros)),
+});
+
+export const REQUEST_HEAD = [
+  "",
+  "requests/s",
+  "p50 ms",
+  "p99 ms",
+  "CPU µs",
+  "bare: requests/s",
+  "CPU µs",
+  "share",
+  "aim",
+] as const;
 
 export const requestRow = (what: string, { ours, bare, share }: Compared, aim = ""): string[] => [
   what,
   whole(ours.perSecond),
   ms(ours.p50),
   ms(ours.p99),
+  whole(ours.cpuMicros),
   whole(bare.perSecond),
+  whole(bare.cpuMicros),
   percent(share),
   aim,
 ];
@@ -123,6 +159,7 @@ async function run(load: Load, { requests, sent: sentTo }: Requests): Promise<Ru
   const end = begin + load.measureMs;
   const times: number[] = [];
   let last = begin;
+  let count = 0;
   let next = sentTo.get(load.port) ?? 0;
   let bodyBytes = 0;
   const hand = async () => {
@@ -133,6 +170,7 @@ async function run(load: Load, { requests, sent: sentTo }: Requests): Promise<Ru
       const sent = performance.now();
       bodyBytes = await ask(requests[next++ % requests.length]!);
       const now = performance.now();
+      count++;
       if (now < begin) continue;
       times.push(now - sent);
       last = now;
@@ -142,7 +180,7 @@ async function run(load: Load, { requests, sent: sentTo }: Requests): Promise<Ru
   await Promise.all(Array.from({ length: load.connections }, hand));
   sentTo.set(load.port, next);
   const perSecond = (times.length / (last - begin)) * 1000;
-  return { perSecond, p50: quantile(times, 0.5), p99: quantile(times, 0.99), bodyBytes };
+  return { perSecond, count, p50: quantile(times, 0.5), p99: quantile(times, 0.99), bodyBytes };
 }
 
 /** Sends a request and resolves with the size of the answer's body; rejects where it is no 2xx. */

@@ -27,7 +27,7 @@ export async function measure(dir: string): Promise<Table[]> {
   const compared = async (many: number, send: Send, connections: number) => {
     const requests = await generator.keep(await signed(client, many, send));
     const [warmUpMs, measureMs] = connections === 1 ? [0, MEASURE_MS] : [WARM_UP_MS, MEASURE_MS];
-    return compare(generator, bare, { port: host.port, requests, connections, warmUpMs, measureMs });
+    return compare(generator, { host, bare }, { requests, connections, warmUpMs, measureMs });
   };
   for (const { name, bytes, keys } of SMALL) {
     const put = putOf(bytes, name);

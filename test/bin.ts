@@ -65,7 +65,7 @@ export async function launch(args: readonly string[], wrap: readonly string[] = 
     stream.setEncoding("utf8").on("data", (text: string) => {
       said += text;
     });
-  const exited = once(child, "exit");
+  const exited = once(child, "close"); // what it said last has been read, too
   const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;

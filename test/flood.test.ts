@@ -61,7 +61,7 @@ test("when the kernel's queue of events overflows nothing is missed, and nothing
   assert.deepEqual(await listed(s3, "flood"), all);
   assert.deepEqual(events(cloud, "ObjectCreated:Put flood/"), all);
   assert.ok(
-    cloud.lines.some((line) => /WARN .*compared file by file/.test(line)),
+    cloud.lines().some((line) => /WARN .*compared file by file/.test(line)),
     "it is said that events were lost",
   );
   await cloud.stop();
@@ -76,7 +76,7 @@ async function listed(s3: S3Client, Bucket: string): Promise<string[]> {
 
 /** The keys of what the terminal showed, repeated where it was shown more than once. */
 const events = ({ lines }: Running, what: string): string[] =>
-  lines
+  lines()
     .map((line) => line.split(what)[1])
     .filter((rest) => rest !== undefined)
     .map((rest) => rest.replace(/ \(\d+ bytes, .*\)$/, ""))

@@ -1,37 +1,16 @@
-// The real command in a process of its own, in a workspace of a test's own: what a user has, and what can be killed.
+// A workspace of a test's own with the real command in it: what a user has, and what can be killed.
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
+import { type Ran, run, up } from "./bin.ts";
 import { type ClientConfig, type Key, ROOT } from "./cloud.ts";
 
-export const BIN = join(import.meta.dirname, "..", "bin", "aws-like");
 /** Far beyond what an idle machine needs: what passes it has hung. */
 const LIMIT_MS = 60_000;
 const POLL_MS = 25;
-
-const run = promisify(execFile);
-
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Another command of the binary, to its end. */
-export async function cli(...args: string[]): Promise<Ended> {
-  const child = run(process.execPath, [BIN, ...args], { timeout: LIMIT_MS });
-  return await child.then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
-  );
-}
 
 export interface Workspace extends AsyncDisposable {
   readonly dir: string;
@@ -52,15 +31,13 @@ export type Row = Readonly<Record<string, string | number | null>>;
 export interface Running {
   readonly endpoint: string;
   readonly pid: number;
-  /** What it wrote on stdout so far, a line each. */
-  readonly lines: readonly string[];
+  /** What it wrote so far. */
+  lines(): string[];
   client<C>(type: new (config: ClientConfig) => C, as?: Key): C;
   /** Everything that is due has happened, and every file that was seen is in its bucket. */
   settle(): Promise<void>;
-  /** Of the control API: the parsed answer. */
-  control(path: string, body?: object): Promise<Record<string, unknown>>;
   /** `aws-like COMMAND` told of this cloud. */
-  cli(...args: string[]): Promise<Ended>;
+  cli(...args: string[]): Promise<Ran>;
   /** Its whole process is gone when this resolves, as in a power cut. */
   kill(): Promise<void>;
   /** As Ctrl-C does. */
@@ -74,7 +51,7 @@ export async function makeWorkspace({ init = true } = {}): Promise<Workspace> {
   const at = (...path: string[]) => join(dir, ...path);
   const running = new Set<Running>();
   if (init) {
-    const made = await cli("init", dir);
+    const made = await run(["init", dir]);
     assert.equal(made.code, 0, made.stderr);
   } else mkdirSync(dir);
   const log = (name = "files") => {
@@ -105,60 +82,35 @@ export async function makeWorkspace({ init = true } = {}): Promise<Workspace> {
 }
 
 async function start(dir: string, args: readonly string[], hasTemplate: boolean): Promise<Running> {
-  const child = spawn(process.execPath, [BIN, "up", "--dir", dir, "--port", "0", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const lines: string[] = [];
-  let stderr = "";
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
+  const cloud = await up(dir, args);
+  if (hasTemplate) await cloud.until(/ template +\d+ resources: /);
+  const { endpoint } = cloud;
   const clients: { destroy(): void }[] = [];
-  const exited = once(child, "close"); // its last lines have been read, too
-  const output = createInterface({ input: child.stdout });
-  output.on("line", (line) => lines.push(line));
   const end = async (signal: NodeJS.Signals) => {
     for (const client of clients) client.destroy();
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    await exited;
-  };
-  const started = hasTemplate ? / template +\d+ resources: / : /^export AWS_ENDPOINT_URL=/;
-  try {
-    await until("it starts", () => {
-      assert.equal(child.exitCode, null, `it ended: ${lines.join("\n")}\n${stderr}`);
-      return lines.some((line) => started.test(line));
-    });
-  } catch (error) {
-    await end("SIGKILL");
-    throw error;
-  }
-  const endpoint = /AWS_ENDPOINT_URL=(\S+)/.exec(lines.find((line) => line.startsWith("export"))!)![1]!;
-  const control = async (path: string, body?: object) => {
-    const request = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-    const answer = await fetch(`${endpoint}/_aws-like/${path}`, { ...request, signal: AbortSignal.timeout(LIMIT_MS) });
-    const json = (await answer.json()) as Record<string, unknown>;
-    assert.equal(answer.status, 200, JSON.stringify(json));
-    return json;
+    return await cloud.stop(signal);
   };
   return {
     endpoint,
-    pid: child.pid!,
-    lines,
+    pid: cloud.process.pid!,
+    lines: () => cloud.said().split("\n"),
     client(type, as = ROOT) {
       const config = { endpoint, region: "us-east-1", credentials: as, maxAttempts: 1, forcePathStyle: true };
       const client = new type(config);
       clients.push(client as { destroy(): void });
       return client;
     },
-    settle: async () => {
-      await control("settle", {});
+    async settle() {
+      const request = { method: "POST", signal: AbortSignal.timeout(LIMIT_MS) };
+      const answer = await fetch(`${endpoint}/_aws-like/settle`, request);
+      assert.equal(answer.status, 200, await answer.text());
     },
-    control,
-    cli: (...given) => cli(...given, "--endpoint", endpoint),
-    kill: () => end("SIGKILL"),
+    cli: (...given) => run([...given, "--endpoint", endpoint]),
+    kill: async () => {
+      await end("SIGKILL");
+    },
     stop: async () => {
-      await end("SIGTERM");
-      assert.equal(child.exitCode, 0, stderr);
+      assert.equal(await end("SIGTERM"), 0, cloud.said());
     },
   };
 }

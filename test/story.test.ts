@@ -56,10 +56,13 @@ test("a file that is copied into input/ becomes a row, a log and a chain of line
   });
 
   await t.test("the terminal shows event, START, END, REPORT and the item, timestamped and in order", async () => {
-    await until("the last line is there", () => cloud.lines.some((line) => line.includes("REPORT RequestId")));
-    const lines = cloud.lines.map((line) => LINE.exec(line)).filter((found) => found !== null);
+    await until("the last line is there", () => cloud.lines().some((line) => line.includes("REPORT RequestId")));
+    const lines = cloud
+      .lines()
+      .map((line) => LINE.exec(line))
+      .filter((found) => found !== null);
     const from = lines.findIndex(([, , , text]) => text!.startsWith("ObjectCreated:Put input/story.txt"));
-    assert.ok(from >= 0, cloud.lines.join("\n"));
+    assert.ok(from >= 0, cloud.lines().join("\n"));
     const after = lines.slice(from);
     const at = (pattern: RegExp) => after.findIndex(([, , , text]) => pattern.test(text!));
     const found = [/^ObjectCreated/, /START RequestId/, /PutItem files .*story\.txt/, /END RequestId/, /REPORT/].map(
