@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Cloud, openCloud } from "./cloud.ts";
 import { type Config, defaults, openTo } from "./config.ts";
 import { control } from "./control.ts";
@@ -50,6 +51,9 @@ export interface StartOptions extends Partial<Config> {
   readonly show?: (entry: Entry) => void;
 }
 
+/** How long a reset or a snapshot waits for requests under way. */
+const DRAIN_MS = 2_000;
+
 /** Rejects with one clear sentence where the port, the directory or the database cannot be had. */
 export async function start({ ephemeral, show = () => undefined, ...options }: StartOptions): Promise<Aws> {
   await using undo = new AsyncDisposableStack();
@@ -61,12 +65,18 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
   if (isOpen) throw new Error(isOpen);
   undo.use(await holdWorkspace(dir));
   let cloud: Cloud | undefined;
+  let inFlight = 0;
   let closed = "aws-like is starting";
   const server = undo.use(
     await listen(config, async (request, signal) => {
       if (!cloud) return unavailable(closed);
       if (request.path.startsWith("/_aws-like/")) return await control(aws, request);
-      return await cloud.door.answer(request, signal);
+      inFlight++;
+      try {
+        return await cloud.door.answer(request, signal);
+      } finally {
+        inFlight--;
+      }
     }),
   );
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
@@ -117,6 +127,8 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     async closedFor(work) {
       const old = open();
       cloud = undefined;
+      // What was begun is answered by the cloud that began it, unless it waits for something (a long poll).
+      for (const until = performance.now() + DRAIN_MS; inFlight > 0 && performance.now() < until; ) await sleep(5);
       await old[Symbol.asyncDispose]();
       try {
         await work();

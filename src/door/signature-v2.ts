@@ -53,10 +53,10 @@ export const version2Signature = (secretAccessKey: string, stringToSign: string)
 
 /** The parameters that are part of what is asked for; the others are not signed. */
 const RESOURCES = new Set([
-  ..."accelerate acl analytics cors defaultObjectAcl delete encryption inventory lifecycle location logging metrics".split(
+  ..."accelerate acl analytics attributes cors defaultObjectAcl delete encryption inventory legal-hold lifecycle location logging metrics".split(
     " ",
   ),
-  ..."notification object-lock partNumber policy replication requestPayment restore select select-type storageClass".split(
+  ..."notification object-lock partNumber policy replication requestPayment restore retention select select-type storageClass".split(
     " ",
   ),
   ..."tagging torrent uploadId uploads versionId versioning versions website".split(" "),

@@ -113,7 +113,13 @@ test("a refusal is given up at once, throttling is not", async () => {
   assert.equal(refused.givenUp.length, 1);
   await using throttled = await rig(() => Promise.reject(new AwsError("TooManyRequestsException", 429, "slow")));
   await throttled.put({ retry });
+  for (let seconds = 0; seconds < 60; seconds++) {
+    await throttled.post.settled();
+    throttled.clock.advance(1_000);
+  }
   await throttled.post.settled();
+  assert.ok(throttled.delivered.length > retry.attempts, "throttling uses up no attempt");
+  assert.ok(throttled.delivered.every(({ attempt }) => attempt === 1));
   assert.equal(throttled.givenUp.length, 0);
 });
 

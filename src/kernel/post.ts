@@ -30,6 +30,9 @@ const MAX_IN_FLIGHT_PER_TARGET = 64;
 const LEASE_MS = 30_000;
 const TROUBLE_WAIT_MS = 1_000;
 const HEARTBEAT_MS = 10_000;
+/** Throttling is no attempt: it is waited out, from 1 second up to 5 minutes, as Lambda does for its asynchronous events. */
+const SHORTEST_THROTTLE_MS = 1_000;
+const LONGEST_THROTTLE_MS = 300_000;
 const FOR_EVER = 2 ** 53 - 1;
 
 export const DEFAULT_RETRY: Retry = { waitsMs: [1_000, 10_000, 60_000], attempts: 5, maxAgeMs: 24 * 3_600_000 };
@@ -297,10 +300,13 @@ export class Post implements AsyncDisposable {
 
   async #again(work: Work, place: Place, error: unknown): Promise<void> {
     const now = this.#clock.now();
-    const wait = work.retry.waitsMs[Math.min(work.attempt, work.retry.waitsMs.length) - 1] ?? 0;
+    const throttled = isThrottling(error);
+    const wait = throttled
+      ? Math.min(Math.max(now - work.createdAt, SHORTEST_THROTTLE_MS), LONGEST_THROTTLE_MS)
+      : (work.retry.waitsMs[Math.min(work.attempt, work.retry.waitsMs.length) - 1] ?? 0);
     const last =
       isRefusal(error) ||
-      work.attempt >= work.retry.attempts ||
+      (work.attempt >= work.retry.attempts && !throttled) ||
       now + wait > work.createdAt + (work.retry.maxAgeMs ?? Number.POSITIVE_INFINITY);
     this.#carrier.failed(work, place, error, last ? undefined : now + wait);
     if (last) {
@@ -308,7 +314,7 @@ export class Post implements AsyncDisposable {
       await this.#surely(() => this.#carrier.giveUp(work, place, error, forget));
       return;
     }
-    const params = { id: work.id, attempt: work.attempt + 1, due: now + wait };
+    const params = { id: work.id, attempt: work.attempt + (throttled ? 0 : 1), due: now + wait };
     const again =
       "UPDATE work SET attempt = :attempt, due_ms = :due, lease_owner = NULL, lease_until_ms = 0 WHERE id = :id";
     await this.#surely(() => this.#store.write((tx) => tx.run(again, params)));
@@ -337,9 +343,11 @@ export class Post implements AsyncDisposable {
   }
 }
 
+const isThrottling = (error: unknown): boolean => error instanceof AwsError && error.status === 429;
+
 /** A refusal stays a refusal: asking again changes nothing. Throttling does. */
 const isRefusal = (error: unknown): boolean =>
-  error instanceof AwsError && error.status >= 400 && error.status < 500 && error.status !== 429;
+  error instanceof AwsError && error.status >= 400 && error.status < 500 && !isThrottling(error);
 
 const toWork = (row: Row): Work => ({
   id: row.id,

@@ -80,8 +80,9 @@ async function freeName(tx: Tx, { name, region, account, number }: Table): Promi
   return `${name.slice(0, LONGEST_NAME_BYTES - 20).replace(RESERVED, "table_")}_${number}`;
 }
 
-// Engines keep these for themselves.
-const RESERVED = /^(sqlite_|pg_)/i;
+// Engines keep these for themselves, and services, here now or to come, name their tables so.
+const RESERVED =
+  /^(sqlite|pg|apigateway|apigatewayv2|cloudformation|cloudwatch|dynamodb|dynamodbstreams|events|iam|kinesis|kms|lambda|logs|pipes|s3|scheduler|secretsmanager|sns|sqs|ssm|states|sts)_/i;
 const CATALOG = {
   sqlite: "SELECT name FROM sqlite_schema WHERE lower(name) = :name",
   postgres: `SELECT table_name FROM information_schema.tables

@@ -100,7 +100,9 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
   const { row, config } = await find(tx, ref);
   if (!row) return;
   const outcome = error instanceof FailedInvocation ? error.outcome : failureOf(row, error);
-  const condition = work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
+  // A refusal ends the attempts as well as their number does.
+  const refused = error instanceof AwsError && error.status !== 429;
+  const condition = refused || work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
   if (config?.on_failure) await put(ctx, tx, record(ctx, work, { outcome, condition }), config.on_failure);
   const { DeadLetterConfig } = configurationOf(row);
   if (DeadLetterConfig) await ctx.put(tx, deadLetter(invocation, outcome, DeadLetterConfig.TargetArn));
