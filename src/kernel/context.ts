@@ -143,9 +143,9 @@ class WorldContext implements Context {
   readonly requestId: string;
   readonly cause: string | undefined;
   readonly signal: AbortSignal;
-  readonly log: Log;
+  #log: Log | undefined;
   // What a running transaction has put: dispatched when it is committed, forgotten when it is not.
-  readonly #put = new WeakMap<Tx, { any: boolean; readonly leased: Work[] }>();
+  #put: WeakMap<Tx, { any: boolean; readonly leased: Work[] }> | undefined;
 
   constructor(world: World, caller: Caller) {
     this.#world = world;
@@ -157,7 +157,12 @@ class WorldContext implements Context {
     this.requestId = caller.requestId ?? newRequestId();
     this.cause = caller.cause;
     this.signal = caller.signal ?? NEVER;
-    this.log = logOf(world, this, caller.from);
+  }
+
+  // Many a request makes neither a line nor a transaction: what they need is made when it is wanted.
+  get log(): Log {
+    this.#log ??= logOf(this.#world, this, this.#from);
+    return this.#log;
   }
 
   get config(): Config {
@@ -184,6 +189,7 @@ class WorldContext implements Context {
     let put = { any: false, leased: [] as Work[] };
     const result = await this.#world.store.write((tx) => {
       put = { any: false, leased: [] };
+      this.#put ??= new WeakMap();
       this.#put.set(tx, put);
       return work(tx);
     });
@@ -192,7 +198,7 @@ class WorldContext implements Context {
   }
 
   async put(tx: Tx, work: NewWork): Promise<void> {
-    const put = this.#put.get(tx);
+    const put = this.#put?.get(tx);
     if (!put) throw new Error("put belongs into a transaction of the same context's write");
     put.any = true;
     const mine = await this.#world.post.put(tx, work, this, put.leased.length);

@@ -1,5 +1,5 @@
 // Chance and names: the one place where random values are made, and where ARNs are put together and taken apart.
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomFillSync, randomUUID } from "node:crypto";
 
 export type Arn = string;
 
@@ -32,11 +32,22 @@ export const newHex = (digits: number): string =>
 export const chance = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
 
 function pick(alphabet: string, length: number): string {
+  const fair = 256 - (256 % alphabet.length);
   let out = "";
-  while (out.length < length)
-    for (const byte of randomBytes(length * 2))
-      if (byte < 256 - (256 % alphabet.length) && out.length < length) out += alphabet[byte % alphabet.length];
+  while (out.length < length) {
+    const byte = randomByte();
+    if (byte < fair) out += alphabet[byte % alphabet.length];
+  }
   return out;
+}
+
+// Drawn together, as randomUUID does: each request has an id, and each draw costs as much as a thousand bytes.
+const drawn = new Uint8Array(2048);
+let left = 0;
+
+function randomByte(): number {
+  if (left === 0) left = randomFillSync(drawn).length;
+  return drawn[--left]!;
 }
 
 export interface ArnParts {
