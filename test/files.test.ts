@@ -1,7 +1,9 @@
 // What people and programs do to files in a bucket's directory, and the events that a function gets for it: exactly those that S3 would send.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { AddPermissionCommand } from "@aws-sdk/client-lambda";
 import {
@@ -11,23 +13,15 @@ import {
   PutBucketVersioningCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { ACCOUNT, arnOf, startCloudWithRole } from "./lambda.ts";
+import { startCloud, type TestCloud } from "./cloud.ts";
+import { ACCOUNT, arnOf, type LambdaCloud, startCloudWithRole } from "./lambda.ts";
 
 const LIMIT = { timeout: 60_000 };
 
 const cloud = await startCloudWithRole();
 after(() => cloud[Symbol.asyncDispose]());
 const s3 = cloud.client(S3Client);
-await cloud.createBash("sink", 'echo "got $1" >&2; echo null');
-await cloud.lambda.send(
-  new AddPermissionCommand({
-    FunctionName: "sink",
-    StatementId: "s3",
-    Action: "lambda:InvokeFunction",
-    Principal: "s3.amazonaws.com",
-    SourceAccount: ACCOUNT,
-  }),
-);
+await makeSink(cloud);
 
 interface Act {
   readonly name: string;
@@ -203,25 +197,75 @@ for (const [number, { name, needs, versioned, before, act, events, keys }] of ac
     const bash = (script: string) => execFileSync("bash", ["-ec", script], { cwd: directory, stdio: "pipe" });
     if (before) bash(before);
     await cloud.settle();
-    await s3.send(
-      new PutBucketNotificationConfigurationCommand({
-        Bucket,
-        NotificationConfiguration: {
-          LambdaFunctionConfigurations: [
-            { LambdaFunctionArn: arnOf("sink"), Events: ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"] },
-          ],
-        },
-      }),
-    );
+    await tellSink(cloud, Bucket);
     bash(act);
     await cloud.settle();
-    assert.deepEqual(eventsOf(Bucket), events);
+    assert.deepEqual(eventsOf(cloud, Bucket), events);
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
     assert.deepEqual(
       Contents.map(({ Key }) => Key),
       keys,
     );
   });
+
+test("what was done to files while the cloud was down is told at the next start, once", LIMIT, async () => {
+  const dir = mkdtempSync(join(tmpdir(), "aws-like-files-"));
+  const databaseUrl = "";
+  try {
+    const bash = (script: string) =>
+      execFileSync("bash", ["-ec", script], { cwd: `${dir}/buckets/down`, stdio: "pipe" });
+    {
+      await using first = await startCloudWithRole({ dir, databaseUrl });
+      await makeSink(first);
+      await first.client(S3Client).send(new CreateBucketCommand({ Bucket: "down" }));
+      bash("mkdir d; for name in same rewritten removed renamed d/moved; do echo 1 > $name; done");
+      await first.settle();
+      await tellSink(first, "down");
+    }
+    bash(
+      "echo 2 > rewritten; rm removed; mv renamed new-name; mv d e; echo 3 > added; chmod 600 same; ln -s same link",
+    );
+    const events = ["+ added", "+ e/moved", "+ new-name", "+ rewritten", "- d/moved", "- removed", "- renamed"];
+    for (let start = 0; start < 2; start++) {
+      await using again = await startCloud({ dir, databaseUrl });
+      await again.settle();
+      assert.deepEqual(eventsOf(again, "down"), events);
+      const { Contents = [] } = await again.client(S3Client).send(new ListObjectsV2Command({ Bucket: "down" }));
+      assert.deepEqual(
+        Contents.map(({ Key }) => Key),
+        ["added", "e/moved", "new-name", "rewritten", "same"],
+      );
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+/** A function that logs what it is told. */
+async function makeSink(of: LambdaCloud): Promise<void> {
+  await of.createBash("sink", 'echo "got $1" >&2; echo null');
+  await of.lambda.send(
+    new AddPermissionCommand({
+      FunctionName: "sink",
+      StatementId: "s3",
+      Action: "lambda:InvokeFunction",
+      Principal: "s3.amazonaws.com",
+      SourceAccount: ACCOUNT,
+    }),
+  );
+}
+
+const tellSink = (of: TestCloud, Bucket: string) =>
+  of.client(S3Client).send(
+    new PutBucketNotificationConfigurationCommand({
+      Bucket,
+      NotificationConfiguration: {
+        LambdaFunctionConfigurations: [
+          { LambdaFunctionArn: arnOf("sink"), Events: ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"] },
+        ],
+      },
+    }),
+  );
 
 const SIGNS: Readonly<Record<string, string>> = {
   "ObjectCreated:Put": "+",
@@ -230,13 +274,13 @@ const SIGNS: Readonly<Record<string, string>> = {
 };
 
 /** What the function was told of a bucket. */
-function eventsOf(bucket: string): string[] {
-  const folder = `${cloud.aws.config.dir}/logs/lambda/sink`;
+function eventsOf(of: TestCloud, bucket: string): string[] {
+  const folder = `${of.aws.config.dir}/logs/lambda/sink`;
   const lines = readdirSync(folder).flatMap((day) => readFileSync(`${folder}/${day}`, "utf8").split("\n"));
   return lines
     .flatMap((line) => / got (.*)$/.exec(line)?.[1] ?? [])
     .flatMap((event) => JSON.parse(event).Records as Told[])
-    .filter(({ s3: { bucket: of } }) => of.name === bucket)
+    .filter((told) => told.s3.bucket.name === bucket)
     .map(
       ({ eventName, s3: { object } }) => `${SIGNS[eventName]} ${decodeURIComponent(object.key.replaceAll("+", " "))}`,
     )

@@ -6,6 +6,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync,
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { ListQueuesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Upload as LargeUpload } from "@aws-sdk/lib-storage";
 import { makeWorkspace, type Running, until, type Workspace } from "./running.ts";
 
@@ -130,18 +131,20 @@ test("an upload by `aws s3 cp` fires the same event as a cp, one each, also a la
 type Upload = (file: string, key: string) => Promise<unknown>;
 
 const byCli =
-  ({ endpoint }: Running): Upload =>
+  (cloud: Running): Upload =>
   (file, key) =>
     promisify(execFile)("aws", ["s3", "cp", "--no-progress", file, `s3://input/${key}`], {
       timeout: 60_000,
-      env: {
-        ...process.env,
-        AWS_ENDPOINT_URL: endpoint,
-        AWS_ACCESS_KEY_ID: "test",
-        AWS_SECRET_ACCESS_KEY: "test",
-        AWS_DEFAULT_REGION: "us-east-1",
-      },
+      env: awsEnvironment(cloud),
     });
+
+const awsEnvironment = ({ endpoint }: Running): NodeJS.ProcessEnv => ({
+  ...process.env,
+  AWS_ENDPOINT_URL: endpoint,
+  AWS_ACCESS_KEY_ID: "test",
+  AWS_SECRET_ACCESS_KEY: "test",
+  AWS_DEFAULT_REGION: "us-east-1",
+});
 
 const bySdk = (cloud: Running): Upload => {
   const client = cloud.client(S3Client);
@@ -207,6 +210,88 @@ test("editing lambda.sh takes effect at the next invocation, with no command", L
     "REPLACED reading s3://input/third",
   ]);
   assert.deepEqual(names(workspace), ["first", "second", "third"]);
+});
+
+test(
+  "a function that breaks is loud, is tried twice more, and its event is a dead letter; mended, it serves the next file",
+  LIMIT,
+  async () => {
+    await using workspace = await makeWorkspace();
+    const cloud = await workspace.up();
+    const whole = readFileSync(workspace.at("lambda.sh"), "utf8");
+    writeFileSync(workspace.at("lambda.sh"), whole.replace("handler() {", "handler() {\n  exit 3"));
+    writeFileSync(workspace.at("input", "unlucky"), "1");
+    await cloud.settle();
+    assert.equal(workspace.starts(), 1);
+    const advanced = await cloud.cli("clock", "advance", "1m");
+    assert.equal(advanced.code, 0, advanced.stderr);
+    assert.equal(workspace.starts(), 2);
+    await cloud.cli("clock", "advance", "2m");
+    assert.equal(workspace.starts(), 3);
+    const loud = () => cloud.lines().filter((line) => / ERROR delivery \d to .*:function:files failed: /.test(line));
+    await until("each failure is a loud line", () => loud().length === 3);
+
+    const sqs = cloud.client(SQSClient);
+    const { QueueUrls } = await sqs.send(new ListQueuesCommand({}));
+    const { Messages } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl: QueueUrls![0]!, MaxNumberOfMessages: 10, MessageAttributeNames: ["All"] }),
+    );
+    assert.deepEqual(
+      Messages?.map(({ Body }) => JSON.parse(Body!).Records[0].s3.object.key),
+      ["unlucky"],
+    );
+    const { ErrorCode, ErrorMessage, RequestID } = Messages![0]!.MessageAttributes!;
+    assert.equal(ErrorCode?.StringValue, "200");
+    assert.match(ErrorMessage?.StringValue ?? "", /exit status 3$/);
+    assert.ok(workspace.log().some((line) => line.includes(`START RequestId: ${RequestID?.StringValue} `)));
+
+    writeFileSync(workspace.at("lambda.sh"), whole);
+    writeFileSync(workspace.at("input", "lucky"), "2");
+    await cloud.settle();
+    assert.deepEqual(names(workspace), ["lucky"]);
+    assert.equal(workspace.starts(), 4);
+  },
+);
+
+test("the aws command does in the workspace what it does on AWS", LIMIT, async (t) => {
+  if (!has("aws")) return t.skip("*** no aws CLI on this machine ***");
+  await using workspace = await makeWorkspace();
+  const cloud = await workspace.up();
+  writeFileSync(workspace.at("input", "cat.txt"), "meow\n");
+  const large = Buffer.alloc(30 * 1024 ** 2, "large ");
+  writeFileSync(workspace.at("..", "large"), large);
+  await cloud.settle();
+  const aws = async (...args: string[]) =>
+    (await promisify(execFile)("aws", args, { cwd: workspace.at(".."), env: awsEnvironment(cloud), timeout: 60_000 }))
+      .stdout;
+
+  const [ls, scan, functions, attributes, invoked] = await Promise.all([
+    aws("s3", "ls", "s3://input/"),
+    aws("dynamodb", "scan", "--table-name", "files", "--output", "json"),
+    aws("lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text"),
+    aws(
+      ...["s3api", "get-object-attributes", "--bucket", "input", "--key", "cat.txt"],
+      ...["--object-attributes", "ObjectSize", "ETag", "--output", "json"],
+    ),
+    aws(...["lambda", "invoke", "--function-name", "files", "--output", "json", "answer.json"]),
+    aws("s3", "cp", "--no-progress", "large", "s3://input/large"),
+  ]);
+  assert.match(ls, / 5 cat\.txt\n$/);
+  assert.equal(JSON.parse(scan).Items[0].name.S, "cat.txt");
+  assert.equal(functions.trim(), "files");
+  const { ObjectSize, ETag } = JSON.parse(attributes);
+  assert.deepEqual([ObjectSize, ETag], [5, createHash("md5").update("meow\n").digest("hex")]);
+  // It is given {} and says that this is no event of S3.
+  assert.deepEqual(JSON.parse(invoked), { StatusCode: 200, FunctionError: "Unhandled", ExecutedVersion: "$LATEST" });
+  assert.match(JSON.parse(readFileSync(workspace.at("..", "answer.json"), "utf8")).errorMessage, /no event of S3/);
+
+  await Promise.all([
+    aws("s3", "cp", "--no-progress", "s3://input/large", "again"),
+    aws("s3", "rm", "s3://input/cat.txt"),
+  ]);
+  assert.ok(readFileSync(workspace.at("..", "again")).equals(large));
+  assert.ok(readFileSync(workspace.at("input", "large")).equals(large));
+  assert.deepEqual(readdirSync(workspace.at("input")), ["large"]);
 });
 
 test("a snapshot brings the state back and fires nothing; a reset finds the files again as new", LIMIT, async () => {
