@@ -54,13 +54,11 @@ export const defaults: Omit<Config, "dir"> = {
 };
 
 /** Why a cloud would be open to others who know what everybody knows; undefined where it is not. */
-export const openTo = ({
-  host,
-  rootSecretAccessKey,
-}: Pick<Config, "host" | "rootSecretAccessKey">): string | undefined =>
-  host === "localhost" ||
-  host === "::1" ||
-  /^127(\.\d+){3}$/.test(host) ||
-  rootSecretAccessKey !== defaults.rootSecretAccessKey
-    ? undefined
-    : `${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`;
+export function openTo(config: Pick<Config, "host" | "rootSecretAccessKey" | "relaxed">): string | undefined {
+  const { host, rootSecretAccessKey, relaxed } = config;
+  if (host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host)) return undefined;
+  if (relaxed) return `${host} is open to others: --relaxed, which makes everyone root, is for loopback only`;
+  return rootSecretAccessKey === defaults.rootSecretAccessKey
+    ? `${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`
+    : undefined;
+}

@@ -67,6 +67,7 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
   ["a database that is none", ["up", "--database", "mysql://x"], /is postgres:\/\/\.\.\., not mysql:\/\/x/],
   ["a parameter without a value", ["up", "--parameter", "A"], /--parameter is NAME=VALUE, not A/],
   ["a host that is open to others without a secret", ["up", "--host", "0.0.0.0"], /set AWS_LIKE_ROOT_SECRET/],
+  ["everyone as root, open to others", ["up", "--host", "0.0.0.0", "--relaxed"], /for loopback only/],
   [
     "a directory that is not there",
     ["up", "--dir", "/nowhere"],

@@ -29,7 +29,7 @@ export function readOptions(
   const { values } = parseArgs({ args: [...args], options });
   const host = values.host ?? defaults.host;
   const rootSecretAccessKey = environment.AWS_LIKE_ROOT_SECRET || defaults.rootSecretAccessKey;
-  const open = openTo({ host, rootSecretAccessKey });
+  const open = openTo({ host, rootSecretAccessKey, relaxed: values.relaxed ?? false });
   if (open) throw new UserError(`--host ${open}`);
   const sandbox = (values.sandbox ?? defaults.sandbox) as Config["sandbox"];
   if (!SANDBOXES.includes(sandbox)) throw new UserError(`--sandbox is one of ${SANDBOXES.join(", ")}, not ${sandbox}`);
