@@ -258,6 +258,7 @@ test("kill -9 at any moment of the first start leaves what the next one complete
   const s3 = cloud.client(S3Client);
   await s3.send(new PutObjectCommand({ Bucket: "archive", Key: "there", Body: "3" }));
   assert.deepEqual(readdirSync(workspace.at("archive")), ["there"]);
-  assert.deepEqual(existsSync(workspace.at("buckets")) ? readdirSync(workspace.at("buckets")) : [], []);
+  // A kill between the bucket's move to its directory and the removal of the one before leaves that, empty.
+  if (existsSync(workspace.at("buckets"))) assert.deepEqual(filesBelow(workspace.at("buckets")), []);
   await cloud.stop();
 });
