@@ -68,7 +68,7 @@ archive() {
 request() {
   local service=$1
   shift
-  curl -sS --fail-with-body --aws-sigv4 "aws:amz:$AWS_REGION:$service" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
+  curl -sS --path-as-is --fail-with-body --aws-sigv4 "aws:amz:$AWS_REGION:$service" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
     -H "X-Amz-Security-Token: $AWS_SESSION_TOKEN" "$@"
 }
 
@@ -91,5 +91,13 @@ decode() {
 json() {
   local text=${1//\\/\\\\}
   text=${text//\"/\\\"} text=${text//$'\n'/\\n} text=${text//$'\r'/\\r} text=${text//$'\t'/\\t}
+  if [[ $text == *[[:cntrl:]]* ]]; then
+    local code char
+    for code in {1..31}; do
+      printf -v code '%04x' "$code"
+      printf -v char '%b' "\\u$code"
+      text=${text//"$char"/\\u$code}
+    done
+  fi
   printf '"%s"' "$text"
 }

@@ -95,3 +95,12 @@ export async function temporary(): Promise<{ readonly dir: string } & AsyncDispo
   const dir = await mkdtemp(join(tmpdir(), "aws-like-cli-"));
   return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
 }
+
+/** Runs for so long, ms, and is killed. */
+export async function killed(args: readonly string[], lived: number): Promise<void> {
+  const child = spawn(process.execPath, [BIN, ...args], { env: environment({}), stdio: "ignore" });
+  const exited = once(child, "exit");
+  await new Promise((resolve) => setTimeout(resolve, lived));
+  child.kill("SIGKILL");
+  await exited;
+}

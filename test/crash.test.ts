@@ -1,7 +1,7 @@
 // kill -9 at the worst moments: what was acknowledged or dropped is there after the restart, and nothing is half there.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import {
@@ -19,6 +19,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { killed } from "./bin.ts";
 import { makeWorkspace, until, type Workspace } from "./running.ts";
 
 const LIMIT = { timeout: 170_000 };
@@ -239,3 +240,25 @@ async function versionsOf(s3: S3Client, Bucket: string) {
     from = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
   }
 }
+
+test("kill -9 at any moment of the first start leaves what the next one completes", LIMIT, async () => {
+  await using workspace = await makeWorkspace();
+  writeFileSync(workspace.at("input", "early"), "1");
+  for (let lived = 100; lived <= 600; lived += 50) await killed(["up", "--dir", workspace.dir, "--port", "0"], lived);
+  const cloud = await workspace.up();
+  writeFileSync(workspace.at("input", "late"), "2");
+  await cloud.settle();
+  assert.deepEqual(
+    workspace
+      .rows()
+      .map(({ name }) => name)
+      .sort(),
+    ["early", "late"],
+  );
+  const s3 = cloud.client(S3Client);
+  await s3.send(new PutObjectCommand({ Bucket: "archive", Key: "there", Body: "3" }));
+  assert.deepEqual(readdirSync(workspace.at("archive")), ["there"]);
+  // A kill between the bucket's move to its directory and the removal of the one before leaves that, empty.
+  if (existsSync(workspace.at("buckets"))) assert.deepEqual(filesBelow(workspace.at("buckets")), []);
+  await cloud.stop();
+});

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { CreateBucketCommand, ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { ListQueuesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Upload as LargeUpload } from "@aws-sdk/lib-storage";
 import { makeWorkspace, type Running, until, type Workspace } from "./running.ts";
@@ -187,6 +187,33 @@ const names = (workspace: Workspace): unknown[] =>
     .rows()
     .map(({ name }) => name)
     .sort();
+
+test("names that a shell or JSON could stumble over have their rows like any other", LIMIT, async () => {
+  await using workspace = await makeWorkspace();
+  const cloud = await workspace.up();
+  const dropped = [
+    ...[
+      "-rf",
+      "a b+c%20d&e=f?.JPG",
+      "ü \u{1F600}",
+      "new\nline",
+      "tab\tbell\x07esc\x1bdel\x7f\x01",
+      "back\\slash",
+      "x".repeat(250),
+    ],
+    ...["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", '"quoted"', "*", "~", "é=e\u0301"],
+  ];
+  const uploaded = ["odd//key", "../up", "trailing/", "%2e%2e"];
+  for (const name of dropped) writeFileSync(workspace.at("input", name), name);
+  const s3 = cloud.client(S3Client);
+  for (const Key of uploaded) await s3.send(new PutObjectCommand({ Bucket: "input", Key, Body: Key }));
+  await cloud.settle();
+  assert.deepEqual(
+    Object.fromEntries(workspace.rows().map(({ name, sha256: sum }) => [name, sum])),
+    Object.fromEntries([...dropped, ...uploaded].map((name) => [name, sha256(name)])),
+  );
+  assert.equal(workspace.starts(), dropped.length + uploaded.length);
+});
 
 test("editing lambda.sh takes effect at the next invocation, with no command", LIMIT, async () => {
   await using workspace = await makeWorkspace();
