@@ -72,12 +72,14 @@ export async function widenView(tx: Tx, table: Table, item: Item, learned: Learn
   await tx.run(viewSql(tx, { name: view.name, number: table.number, attributes }));
 }
 
-/** The table's own name, unless a table of a service or another account's or region's view has it: then one with a suffix. */
-async function freeName(tx: Tx, { name, region, account, number }: Table): Promise<string> {
+/** The table's own name, or `table_` before a reserved one; where another account's or region's view has that, one with a suffix. */
+async function freeName(tx: Tx, table: Table): Promise<string> {
+  const { region, account, number } = table;
+  const name = RESERVED.test(table.name) ? `table_${table.name}` : table.name;
   const candidates = [name, `${name}_${region}`, `${name}_${account}_${region}`];
-  for (const candidate of candidates.filter((text) => text.length <= LONGEST_NAME_BYTES && !RESERVED.test(text)))
+  for (const candidate of candidates.filter((text) => text.length <= LONGEST_NAME_BYTES))
     if (!(await tx.one(CATALOG[tx.engine], { name: candidate.toLowerCase() }))) return candidate;
-  return `${name.slice(0, LONGEST_NAME_BYTES - 20).replace(RESERVED, "table_")}_${number}`;
+  return `${name.slice(0, LONGEST_NAME_BYTES - 20)}_${number}`;
 }
 
 // Engines keep these for themselves, and services, here now or to come, name their tables so.
