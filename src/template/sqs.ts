@@ -20,7 +20,7 @@ type Properties = Value<typeof queueShape>;
 /** What a queue has when nothing is said: what a template stops saying goes back to this. */
 const DEFAULTS: Readonly<Record<string, string>> = {
   DelaySeconds: "0",
-  MaximumMessageSize: "262144",
+  MaximumMessageSize: "1048576",
   MessageRetentionPeriod: "345600",
   ReceiveMessageWaitTimeSeconds: "0",
   VisibilityTimeout: "30",
