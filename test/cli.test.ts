@@ -47,7 +47,7 @@ test("init makes a workspace from the example, and leaves what is there alone", 
   const dir = join(it.dir, "workspace");
   assert.equal((await run(["init", dir])).code, 0);
   assert.deepEqual((await readdir(dir)).sort(), [
-    ...["Makefile", "README.md", "input", "lambda.sh", "s3sync.sh", "template.yaml"],
+    ...["Makefile", "README.md", "aws", "input", "lambda.sh", "s3sync.sh", "template.yaml"],
   ]);
   assert.deepEqual(await readdir(join(dir, "input")), [], "nothing in it that would be an object");
   assertRefused(await run(["init", dir]), /is not empty$/m);
