@@ -13,25 +13,8 @@ import type { HttpAnswer, HttpRequest } from "../src/model/http.ts";
 import { loadModel } from "../src/model/load.ts";
 import type { Model, Protocol, Structure } from "../src/model/model.ts";
 import * as wire from "../src/wire/wire.ts";
+import { CLIENTS } from "../tools/clients.ts";
 import { anyStructure, type Random, random, type Wishes } from "./random.ts";
-
-const CLIENTS: Readonly<Record<string, string>> = {
-  apigateway: "client-api-gateway",
-  apigatewayv2: "client-apigatewayv2",
-  cloudwatch: "client-cloudwatch",
-  dynamodb: "client-dynamodb",
-  dynamodbstreams: "client-dynamodb-streams",
-  events: "client-eventbridge",
-  iam: "client-iam",
-  lambda: "client-lambda",
-  logs: "client-cloudwatch-logs",
-  s3: "client-s3",
-  scheduler: "client-scheduler",
-  sns: "client-sns",
-  sqs: "client-sqs",
-  ssm: "client-ssm",
-  sts: "client-sts",
-};
 
 /** What this suite does not send or compare, and why; printed. Operations, or members as `Structure.member` patterns. */
 const SKIPPED: readonly { readonly service: string; readonly what: RegExp; readonly why: string }[] = [
@@ -124,7 +107,7 @@ function toRequest(req: IncomingMessage): HttpRequest {
 type Sdk = any;
 
 async function clientOf(service: string, options: object = {}): Promise<{ sdk: Sdk; client: Sdk }> {
-  const sdk: Sdk = await import(`@aws-sdk/${CLIENTS[service]}`);
+  const sdk: Sdk = await import(`@aws-sdk/${CLIENTS[service as keyof typeof CLIENTS]}`);
   const Client = sdk[Object.keys(sdk).find((k) => k.endsWith("Client") && k !== "__Client")!];
   const client = new Client({
     endpoint,

@@ -2,32 +2,13 @@
 // The client says names, traits and protocol; botocore says what the client lacks: kinds of numbers, constraints, which error
 // belongs to which operation, the order of members. Documentation is not taken. Neither is needed at run time.
 //   npm run model s3 client-s3        npm run model -- --all        [--botocore DIR]
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import type { Member, Model, Operation, Protocol, Shape, Structure, Traits } from "../src/model/model.ts";
-
-const BOTOCORE = "/root/.pyenv/versions/3.11.7/lib/python3.11/site-packages/botocore/data";
-
-/** Name of our service = botocore's folder -> the SDK client. */
-const CLIENTS = {
-  apigateway: "client-api-gateway",
-  apigatewayv2: "client-apigatewayv2",
-  cloudwatch: "client-cloudwatch",
-  dynamodb: "client-dynamodb",
-  dynamodbstreams: "client-dynamodb-streams",
-  events: "client-eventbridge",
-  iam: "client-iam",
-  lambda: "client-lambda",
-  logs: "client-cloudwatch-logs",
-  s3: "client-s3",
-  scheduler: "client-scheduler",
-  sns: "client-sns",
-  sqs: "client-sqs",
-  ssm: "client-ssm",
-  sts: "client-sts",
-} as const;
+import { CLIENTS } from "./clients.ts";
 
 const PROTOCOLS: Record<string, Protocol> = {
   "aws.protocols#restXml": "restXml",
@@ -96,8 +77,16 @@ interface Boto {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { all: { type: "boolean" }, botocore: { type: "string", default: BOTOCORE } },
+  options: { all: { type: "boolean" }, botocore: { type: "string" } },
 });
+
+/** Where the machine's own botocore keeps its models, unless another folder is named. */
+const botocoreData =
+  values.botocore ??
+  join(
+    execFileSync("python3", ["-c", "import botocore; print(botocore.__path__[0])"], { encoding: "utf8" }).trim(),
+    "data",
+  );
 async function write(name: string, sdk: string): Promise<void> {
   const model = build(name, await readClient(sdk), readBotocore(name));
   const dir = new URL(`../src/services/${name}/`, import.meta.url);
@@ -141,7 +130,7 @@ function byName(a: SdkSchema, b: SdkSchema): number {
 }
 
 function readBotocore(name: string): Boto {
-  const dir = join(values.botocore, name);
+  const dir = join(botocoreData, name);
   const version = readdirSync(dir)
     .filter((v) => /^\d{4}-/.test(v))
     .sort()
