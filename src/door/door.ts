@@ -240,6 +240,6 @@ const expected = (error: unknown, family: Family): AwsError =>
 const since = (startedAt: number): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
 
 const nameOf = (principal: Caller["principal"]): string =>
-  principal.kind === "anonymous" ? "anonymous" : principal.kind === "service" ? principal.name : principal.arn;
+  "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
 
 const errorFields = ({ code, status, message }: AwsError) => ({ code, status, message });
