@@ -45,6 +45,7 @@ export function authorizer(services: ReadonlyMap<string, AnyService>, identities
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
+  "organizations.amazonaws.com": ["iam:CreateRole", "iam:AttachRolePolicy"],
   "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
 };
 const grantedToService = (principal: Subject, action: string): boolean =>
@@ -143,7 +144,7 @@ async function limitsOf(ctx: Context, principal: Subject, identities: readonly I
   for (const identity of identities) {
     if (held === NOTHING && principal.kind !== "provider")
       held = (await identity.policies?.(ctx, principal)) ?? NOTHING;
-    if ("account" in principal && principal.kind !== "service")
+    if ("account" in principal && principal.kind !== "service" && !isServiceLinked(principal))
       controls ??= await identity.controls?.(ctx, principal.account);
   }
   return {
@@ -153,6 +154,10 @@ async function limitsOf(ctx: Context, principal: Subject, identities: readonly I
     controls: controls && setsOfControls(controls),
   };
 }
+
+/** Its service acts through it whatever the organization says: SCPs do not bind service-linked roles. */
+const isServiceLinked = (principal: Principal): boolean =>
+  principal.kind === "session" && principal.roleArn.includes(":role/aws-service-role/");
 
 /** Made once of what does not change: a principal's policies, its session's, an account's controls. */
 const once = <K extends object, V>(make: (of: K) => V): ((of: K) => V) => {

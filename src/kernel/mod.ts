@@ -34,6 +34,7 @@ export {
   type Held,
   type Identity,
   type NamedPolicy,
+  type Organization,
   type Quirks,
   type Route,
   type Running,

@@ -120,6 +120,8 @@ export interface Identity {
   policies?(ctx: Context, principal: Principal): Held | Promise<Held> | undefined;
   /** Service control policies over an account, a list for each level; undefined: none. The same object as long as nothing changed. */
   controls?(ctx: Context, account: string): Controls | Promise<Controls | undefined> | undefined;
+  /** The organization that an account belongs to: aws:PrincipalOrgID, aws:ResourceOrgPaths and their like. Asked only where a policy wants one. */
+  organization?(ctx: Context, account: string): Organization | Promise<Organization | undefined> | undefined;
   /** An authenticated request: for "last used". Awaited before the request is handled, so it writes seldom. */
   used?(ctx: Context, use: Use): void | Promise<void>;
 }
@@ -134,6 +136,13 @@ export interface Held {
 }
 
 export type Controls = readonly (readonly NamedPolicy[])[];
+
+export interface Organization {
+  /** o-... */
+  readonly id: string;
+  /** `o-.../r-.../ou-.../`: of an account there is one. */
+  readonly paths: readonly string[];
+}
 
 export interface Use {
   readonly accessKeyId: string;
