@@ -9,7 +9,7 @@ import type { Access, AnyService, Controls, Demand, Held, Identity } from "../ke
 import type { HttpRequest } from "../model/http.ts";
 import { after, firstOf } from "./after.ts";
 import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
-import { deniedBy } from "./denied.ts";
+import { deniedBy, saidAction } from "./denied.ts";
 import { authError, type Family } from "./signature.ts";
 
 export interface Asked {
@@ -305,6 +305,7 @@ function refusal(
   const principal = access.of ?? ctx.principal;
   if (principal.kind === "anonymous") return authError(asked.family, "unsigned");
   const who = "arn" in principal ? principal.arn : principal.name;
+  const action = saidAction(asked.service, access.action);
   const quoted = asked.family === "s3";
-  return deniedBy(asked, denial(decision, { who, action: access.action, resource: access.resource, quoted }));
+  return deniedBy(asked, denial(decision, { who, action, resource: access.resource, quoted }));
 }

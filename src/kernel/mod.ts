@@ -23,6 +23,7 @@ export {
 } from "./names.ts";
 export { withoutNulls } from "./nulls.ts";
 export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
+export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
   type Conditions,
@@ -39,6 +40,7 @@ export {
   type Route,
   type Running,
   type Site,
+  type Tags,
   type Use,
 } from "./service.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
