@@ -1,4 +1,6 @@
 // Step 5: may the caller? Gathers what the decision needs and lets the policy engine decide; a denial explains itself.
+
+import { after, firstOf } from "../kernel/after.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";
 import { type Arn, parseArn } from "../kernel/names.ts";
@@ -7,7 +9,6 @@ import type { Keys } from "../kernel/policy/pattern.ts";
 import { type PolicySet, policySet } from "../kernel/policy/policy-set.ts";
 import type { Access, AnyService, Controls, Demand, Held, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
-import { after, firstOf } from "./after.ts";
 import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
 import { deniedBy, saidAction } from "./denied.ts";
 import { authError, type Family } from "./signature.ts";

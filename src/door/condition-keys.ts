@@ -1,12 +1,13 @@
 // The condition keys of a request: only those that a policy asks for are worked out. Which are there for whom is AWS's word; policies that test
 // with Null and ...IfExists rely on it. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+
+import { after } from "../kernel/after.ts";
 import type { Context, Principal, Provider, SessionFacts } from "../kernel/context.ts";
 import { parseArn } from "../kernel/names.ts";
 import type { Keys } from "../kernel/policy/pattern.ts";
 import type { PolicySet } from "../kernel/policy/policy-set.ts";
 import type { Access, Conditions, Held, Organization, Tags } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
-import { after } from "./after.ts";
 
 /** Of whom something is demanded. */
 export type Subject = Principal | Provider;
@@ -48,7 +49,7 @@ export function keysOf(facts: Facts, sets: readonly PolicySet[]): Later<Keys> {
   }
   for (const [key, value] of Object.entries(principalTags(facts))) put(`aws:PrincipalTag/${key}`, value);
   for (const [name, values] of Object.entries(sessionOf(facts.principal)?.claims ?? {})) put(name, values);
-  return after(needs.own ? ownKeys(facts) : undefined, (own) => {
+  return after(needs.own ? ownKeys(facts, wanted) : undefined, (own) => {
     for (const [name, value] of Object.entries(own ?? {})) put(name, value);
     return after(needs.resourceTags ? facts.resourceTags() : undefined, (tags) => {
       for (const [key, value] of Object.entries(tags ?? {}))
@@ -64,8 +65,8 @@ export function keysOf(facts: Facts, sets: readonly PolicySet[]): Later<Keys> {
 const RESOURCE_TAGS = ["aws:ResourceTag/", "iam:ResourceTag/"];
 const RESOURCE_TAG = /^(?:aws|iam):resourcetag\//;
 
-const ownKeys = ({ access: { conditions } }: Facts): Later<Conditions | undefined> =>
-  typeof conditions === "function" ? conditions() : conditions;
+const ownKeys = ({ access: { conditions } }: Facts, wanted: ReadonlySet<string>): Later<Conditions | undefined> =>
+  typeof conditions === "function" ? conditions(wanted) : conditions;
 
 function mayBeOwn(key: string, { access, isService }: Facts): boolean {
   const prefix = key.slice(0, key.indexOf(":"));

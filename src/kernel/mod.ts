@@ -4,7 +4,8 @@ export type { HttpAnswer, HttpRequest } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
-export type { Clock } from "./clock.ts";
+export { after } from "./after.ts";
+export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";
@@ -32,9 +33,11 @@ export {
   type Demand,
   defineOperations,
   defineService,
+  type Handler,
   type Held,
   type Identity,
   type NamedPolicy,
+  type Operations,
   type Organization,
   type Quirks,
   type Route,

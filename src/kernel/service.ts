@@ -12,10 +12,10 @@ export interface Access {
   readonly action: string;
   readonly resource: Arn;
   /**
-   * The service's own condition keys, `aws:RequestTag/...` and `aws:TagKeys` among them. A function is called only where a policy that is asked has
-   * conditions or variables: for what costs something to know.
+   * The service's own condition keys, `aws:RequestTag/...` and `aws:TagKeys` among them. A function is called only where a policy that is asked
+   * wants one of them, and is given all that are wanted, in lower case: for what costs something to know.
    */
-  readonly conditions?: Conditions | (() => Conditions | Promise<Conditions>);
+  readonly conditions?: Conditions | ((wanted: ReadonlySet<string>) => Conditions | Promise<Conditions>);
   /** Of whom it is demanded, where that is not who signed: the holder of an identity provider's token. */
   readonly of?: Provider;
 }
