@@ -58,6 +58,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
+    verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
   };
   const door = openDoor(world, services);
   const running: Running[] = [];
