@@ -110,6 +110,8 @@ export interface Context {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** Whether the caller's multi-factor device of this serial number shows `code` now. Each code is good once. */
+  verifyMfa(serialNumber: string, code: string): Promise<boolean>;
   /** Requests signed with this access key are, from now on, caused by `cause` (a running invocation); undefined ends it. */
   attribute(accessKeyId: string, cause: string | undefined): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
@@ -180,6 +182,7 @@ export interface World {
       via?: string | undefined;
     },
   ): Promise<unknown>;
+  verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
 }
 
 export interface Caller extends Place {
@@ -305,6 +308,10 @@ class WorldContext implements Context {
     });
     const via = service !== this.#from && as === this.principal && as.kind !== "service" ? this.#from : undefined;
     return this.#world.call(ctx, { service, operation, input, request, via }) as Promise<Output<S, Op>>;
+  }
+
+  verifyMfa(serialNumber: string, code: string): Promise<boolean> {
+    return this.#world.verifyMfa(this, { serialNumber, code });
   }
 
   attribute(accessKeyId: string, cause: string | undefined): void {
