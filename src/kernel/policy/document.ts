@@ -41,6 +41,8 @@ export interface PrincipalPattern {
 export interface Selection {
   readonly denies: readonly Statement[];
   readonly allows: readonly Statement[];
+  /** Condition keys that they ask for, in lower case: `aws:resourcetag/team`. What is not in it need not be worked out. */
+  readonly wants: ReadonlySet<string>;
 }
 
 /** Characters of all policies that are kept parsed. */

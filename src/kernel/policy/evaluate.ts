@@ -31,31 +31,36 @@ export interface Question {
   readonly sameAccount: boolean;
 }
 
-export interface Decision {
+export function evaluate(question: Question): Decision {
+  return new Decision(question, decide(question));
+}
+
+export class Decision {
   readonly allowed: boolean;
   /** What decided: for a denial the kind of policy that denies or does not allow. */
   readonly by: PolicyKind | "root";
   /** A statement said Deny, or none said Allow. */
   readonly explicit: boolean;
-  /** The statement that decided. */
-  readonly line?: TraceLine | undefined;
-  /** Every statement that names the action. Worked out when it is looked at. */
-  readonly trace: readonly TraceLine[];
-}
+  readonly #question: Question;
+  readonly #decided: Decided | undefined;
 
-export function evaluate(question: Question): Decision {
-  const { allowed, by, decided } = decide(question);
-  return {
-    allowed,
-    by,
-    explicit: !allowed && decided !== undefined,
-    get line() {
-      return decided && lineOf(question, decided);
-    },
-    get trace() {
-      return traceOf(question);
-    },
-  };
+  constructor(question: Question, { allowed, by, decided }: Verdict) {
+    this.allowed = allowed;
+    this.by = by;
+    this.explicit = !allowed && decided !== undefined;
+    this.#question = question;
+    this.#decided = decided;
+  }
+
+  /** The statement that decided. */
+  get line(): TraceLine | undefined {
+    return this.#decided && lineOf(this.#question, this.#decided);
+  }
+
+  /** Every statement that names the action. Worked out when it is looked at: a decision is made on every call, and seldom read. */
+  get trace(): readonly TraceLine[] {
+    return traceOf(this.#question);
+  }
 }
 
 /** The sets that bind this caller, in the order in which their Deny is blamed. */
@@ -72,7 +77,7 @@ export interface Decided {
 
 interface Verdict {
   readonly allowed: boolean;
-  readonly by: Decision["by"];
+  readonly by: PolicyKind | "root";
   readonly decided?: Decided | undefined;
 }
 

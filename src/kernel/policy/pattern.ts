@@ -41,7 +41,7 @@ export function matches(pattern: Pattern, subject: string, keyed: Keyed): boolea
     case "literal":
       return pattern.value === subject;
     case "prefix":
-      return subject.startsWith(pattern.value);
+      return startsWith(subject, pattern.value);
     case "glob":
       return glob(pattern.value, subject);
     case "variable": {
@@ -50,6 +50,10 @@ export function matches(pattern: Pattern, subject: string, keyed: Keyed): boolea
     }
   }
 }
+
+/** The last character tells most of what does not begin so, and costs a tenth. */
+const startsWith = (subject: string, prefix: string): boolean =>
+  subject.charCodeAt(prefix.length - 1) === prefix.charCodeAt(prefix.length - 1) && subject.startsWith(prefix);
 
 /** The text with its variables put in, wildcards left as they are; undefined where a variable has no single value. */
 export const substitute = (text: string, keys: Keys): string | undefined => resolve(text, keys, (literal) => literal);

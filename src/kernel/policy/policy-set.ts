@@ -21,16 +21,8 @@ export interface PolicySet {
   readonly kind: PolicyKind;
   readonly policies: readonly (PolicyText & { readonly policy: Policy })[];
   readonly naming: Map<string, Selection>;
-  /** Condition keys that conditions and variables ask for, in lower case: `aws:resourcetag/team`. What is not in it need not be worked out. */
+  /** Of all its statements; those that name an action often want less: `selection(set, action).wants`. */
   readonly wants: ReadonlySet<string>;
-}
-
-/** What statements that name an action have to know of a request. */
-export interface Wants {
-  /** Any condition key at all. */
-  readonly keys: boolean;
-  /** aws:ResourceTag/KEY */
-  readonly resourceTags: boolean;
 }
 
 /** Actions that a set remembers. AWS has more, but nobody here asks for so many. */
@@ -53,26 +45,11 @@ export function selection({ policies, naming }: PolicySet, action: string): Sele
   const found: Selection = {
     denies: all.filter(({ effect }) => effect === "Deny"),
     allows: all.filter(({ effect }) => effect === "Allow"),
+    wants: new Set(all.flatMap(({ wants }) => wants)),
   };
   if (naming.size >= ACTIONS_LIMIT) naming.clear();
   naming.set(action, found);
   return found;
-}
-
-/** Of all sets that will be asked about an action: what the statements that name it want. */
-export function wanted(sets: Iterable<PolicySet | undefined>, action: string): Wants {
-  let keys = false;
-  for (const set of sets) {
-    if (!set || set.wants.size === 0) continue;
-    const { denies, allows } = selection(set, action);
-    for (const statements of [denies, allows])
-      for (const { wants } of statements) {
-        if (wants.length === 0) continue;
-        keys = true;
-        if (wants.some((name) => name.startsWith("aws:resourcetag/"))) return { keys, resourceTags: true };
-      }
-  }
-  return { keys, resourceTags: false };
 }
 
 const NONE = { keys: new Map<string, readonly string[]>() };
