@@ -8,7 +8,7 @@ import type { Statement } from "./document.ts";
 import type { Keys } from "./pattern.ts";
 import { type PolicyKind, type PolicySet, selection } from "./policy-set.ts";
 import { type Caller, type Grant, STRENGTH } from "./principal.ts";
-import { lineOf, type TraceLine, traceOf } from "./trace.ts";
+import { Trace, type TraceLine } from "./trace.ts";
 
 export type { Caller } from "./principal.ts";
 export type { TraceLine } from "./trace.ts";
@@ -43,6 +43,7 @@ export class Decision {
   readonly explicit: boolean;
   readonly #question: Question;
   readonly #decided: Decided | undefined;
+  #trace: Trace | undefined;
 
   constructor(question: Question, { allowed, by, decided }: Verdict) {
     this.allowed = allowed;
@@ -52,14 +53,24 @@ export class Decision {
     this.#decided = decided;
   }
 
-  /** The statement that decided. */
+  /** The statement that decided; it is one of the trace. */
   get line(): TraceLine | undefined {
-    return this.#decided && lineOf(this.#question, this.#decided);
+    return this.#decided && this.#lines.decided(this.#decided);
   }
 
   /** Every statement that names the action. Worked out when it is looked at: a decision is made on every call, and seldom read. */
   get trace(): readonly TraceLine[] {
-    return traceOf(this.#question);
+    return this.#lines.all();
+  }
+
+  /** Of the trace what applied: as cheap as the decision itself. */
+  get applying(): readonly TraceLine[] {
+    return this.#lines.applying();
+  }
+
+  get #lines(): Trace {
+    this.#trace ??= new Trace(this.#question);
+    return this.#trace;
   }
 }
 

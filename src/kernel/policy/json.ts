@@ -26,6 +26,9 @@ export function scan(text: string): Node | undefined {
 export const child = (node: Node | undefined, key: string): Node | undefined =>
   node?.entries?.find(([name]) => name === key)?.[1];
 
+/** A list's items, or the one that stands without a list. */
+export const each = (node: Node | undefined): readonly Node[] => node?.items ?? (node ? [node] : []);
+
 /** From 1 on. */
 export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split("\n").length;
 

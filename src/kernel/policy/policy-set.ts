@@ -55,5 +55,5 @@ export function selection({ policies, naming }: PolicySet, action: string): Sele
 const NONE = { keys: new Map<string, readonly string[]>() };
 
 /** `name` in lower case. */
-export const namesAction = ({ action }: Statement, name: string): boolean =>
+const namesAction = ({ action }: Statement, name: string): boolean =>
   action.any.some((pattern) => matches(pattern, name, NONE)) !== action.not;

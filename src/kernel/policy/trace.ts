@@ -1,9 +1,9 @@
 // What a decision was made of: every statement that names the action, and what kept it from applying.
-import { type Miss, missOf } from "./applies.ts";
+import { applies, type Miss, missOf } from "./applies.ts";
 import type { Policy, Statement } from "./document.ts";
 import { type Decided, type Question, setsOf } from "./evaluate.ts";
-import { child, lineAt, scan } from "./json.ts";
-import { namesAction, type PolicyKind, type PolicySet, type PolicyText } from "./policy-set.ts";
+import { child, each, lineAt, scan } from "./json.ts";
+import { type PolicyKind, type PolicyText, selection } from "./policy-set.ts";
 
 export interface TraceLine extends Partial<Miss> {
   readonly kind: PolicyKind;
@@ -18,35 +18,61 @@ export interface TraceLine extends Partial<Miss> {
   readonly document: string;
 }
 
-/** An Allow of a policy that names the caller's account only does apply: it lets the account decide. */
-export function traceOf(question: Question): TraceLine[] {
-  const name = question.action.toLowerCase();
-  return setsOf(question).flatMap(({ kind, policies }) =>
-    policies.flatMap((text) =>
-      text.policy.statements
-        .filter((statement) => namesAction(statement, name))
-        .map((statement) => line({ kind, text, statement, miss: missOf(statement, question) })),
-    ),
-  );
+/** The lines of one decision: each is made when it is asked for, and once. */
+export class Trace {
+  readonly #question: Question;
+  readonly #lines = new Map<Held, TraceLine[]>();
+
+  constructor(question: Question) {
+    this.#question = question;
+  }
+
+  decided({ set, statement }: Decided): TraceLine {
+    const held = set.policies.find(({ policy }) => policy.statements.includes(statement))!;
+    return this.#line(set.kind, { held, statement });
+  }
+
+  /** An Allow that names the caller's account only does apply: it lets the account decide. */
+  applying(): TraceLine[] {
+    return this.#select((statement) => applies(statement, this.#question) !== undefined);
+  }
+
+  all(): TraceLine[] {
+    return this.#select(() => true);
+  }
+
+  #select(is: (statement: Statement) => boolean): TraceLine[] {
+    const found: TraceLine[] = [];
+    for (const set of setsOf(this.#question)) {
+      const { allows, denies } = selection(set, this.#question.action);
+      const chosen = new Set([...denies, ...allows].filter(is));
+      if (chosen.size === 0) continue;
+      for (const held of set.policies)
+        for (const statement of held.policy.statements)
+          if (chosen.has(statement)) found.push(this.#line(set.kind, { held, statement }));
+    }
+    return found;
+  }
+
+  #line(kind: PolicyKind, { held, statement }: { held: Held; statement: Statement }): TraceLine {
+    const lines = this.#lines.get(held) ?? [];
+    this.#lines.set(held, lines);
+    lines[statement.place] ??= line({ kind, held, statement, miss: missOf(statement, this.#question) });
+    return lines[statement.place]!;
+  }
 }
 
-export function lineOf(question: Question, { set, statement }: Decided): TraceLine {
-  const text = holderOf(set, statement);
-  return line({ kind: set.kind, text, statement, miss: missOf(statement, question) });
-}
-
-const holderOf = ({ policies }: PolicySet, statement: Statement) =>
-  policies.find(({ policy }) => policy.statements.includes(statement))!;
+type Held = PolicyText & { readonly policy: Policy };
 
 interface Parts {
   readonly kind: PolicyKind;
-  readonly text: PolicyText & { readonly policy: Policy };
+  readonly held: Held;
   readonly statement: Statement;
   readonly miss: Miss | undefined;
 }
 
-function line({ kind, text, statement, miss }: Parts): TraceLine {
-  const { name, document, policy } = text;
+function line({ kind, held, statement, miss }: Parts): TraceLine {
+  const { name, document, policy } = held;
   return {
     kind,
     policy: name,
@@ -66,8 +92,7 @@ const lines = new WeakMap<Policy, readonly number[]>();
 function linesOf(policy: Policy, document: string): readonly number[] {
   const known = lines.get(policy);
   if (known) return known;
-  const statements = child(scan(document), "Statement");
-  const found = (statements?.items ?? (statements ? [statements] : [])).map(({ start }) => lineAt(document, start));
+  const found = each(child(scan(document), "Statement")).map(({ start }) => lineAt(document, start));
   lines.set(policy, found);
   return found;
 }
