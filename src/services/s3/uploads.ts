@@ -2,6 +2,7 @@
 // A part is a file in the side folder; a completed upload's parts become one file, without being read into memory.
 import { createHash } from "node:crypto";
 import { type Context, defineOperations, type Input, newToken, type Tx } from "../../kernel/mod.ts";
+import { onNewObject } from "./access.ts";
 import { type BucketInput, bucketOf, checkBucket, objectArn, readBucket } from "./buckets.ts";
 import { putVersion } from "./change.ts";
 import {
@@ -20,7 +21,7 @@ import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
-import { receive, writeAccess } from "./objects.ts";
+import { receive } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -37,14 +38,11 @@ interface UploadInput extends BucketInput {
   readonly UploadId?: string | undefined;
 }
 
-export const putAccess = (_: Context, input: UploadInput) => ({
-  action: "s3:PutObject",
-  resource: objectArn(input.Bucket!, input.Key!),
-});
+const partAccess = (_: Context, input: UploadInput) => onNewObject(input, { created: false });
 
 export const uploads = defineOperations("s3", {
   CreateMultipartUpload: {
-    access: (_, input) => writeAccess(input),
+    access: partAccess,
     async handle(ctx, input) {
       checkObject(input);
       const tags = taggingHeader(input.Tagging);
@@ -81,7 +79,7 @@ export const uploads = defineOperations("s3", {
   },
 
   UploadPart: {
-    access: putAccess,
+    access: partAccess,
     async handle(ctx, input) {
       refuseWithoutEffect(input);
       checkPartNumber(input.PartNumber!);
@@ -97,7 +95,7 @@ export const uploads = defineOperations("s3", {
   },
 
   UploadPartCopy: {
-    access: (ctx, input) => [...sourceAccess(input), putAccess(ctx, input)],
+    access: (ctx, input) => [...sourceAccess(ctx, input), ...partAccess(ctx, input)],
     async handle(ctx, input) {
       refuseWithoutEffect(input);
       checkPartNumber(input.PartNumber!);
@@ -125,7 +123,7 @@ export const uploads = defineOperations("s3", {
   },
 
   CompleteMultipartUpload: {
-    access: putAccess,
+    access: (_, input) => onNewObject(input, { created: true }),
     async handle(ctx, input) {
       const check = writeCheck(input, input.Key!);
       const { bucket, upload, done } = await uploadOrDone(ctx, input);
