@@ -29,8 +29,8 @@ import {
 } from "@aws-sdk/client-organizations";
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { startCloud } from "../../../test/cloud.ts";
+import { accountOf, organized, rootOf } from "../../../test/organizations.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
-import { accountOf, organized, rootOf } from "./organized.fixture.ts";
 
 const DAY = 24 * 3600_000;
 

@@ -6,7 +6,7 @@ import {
   ListRootsCommand,
   type OrganizationsClient,
 } from "@aws-sdk/client-organizations";
-import type { TestCloud } from "../../../test/cloud.ts";
+import type { TestCloud } from "./cloud.ts";
 
 export async function organized(client: OrganizationsClient): Promise<{ id: string; root: string }> {
   const { Organization } = await client.send(new CreateOrganizationCommand());
