@@ -122,6 +122,8 @@ export interface Identity {
   controls?(ctx: Context, account: string): Controls | Promise<Controls | undefined> | undefined;
   /** The organization that an account belongs to: aws:PrincipalOrgID, aws:ResourceOrgPaths and their like. Asked only where a policy wants one. */
   organization?(ctx: Context, account: string): Organization | Promise<Organization | undefined> | undefined;
+  /** Whether `code` is what the device shows now, and is the caller's: a code is good once. undefined: no caller of mine. */
+  mfa?(ctx: Context, of: { readonly serialNumber: string; readonly code: string }): Promise<boolean> | undefined;
   /** An authenticated request: for "last used". Awaited before the request is handled, so it writes seldom. */
   used?(ctx: Context, use: Use): void | Promise<void>;
 }
