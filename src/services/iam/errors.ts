@@ -10,6 +10,9 @@ const validation = (message: string) => new AwsError("ValidationError", 400, mes
 export const errors = {
   noSuchRole: (name: string) => noSuch(`The role with name ${name} cannot be found.`),
   noSuchUser: (name: string) => noSuch(`The user with name ${name} cannot be found.`),
+  noSuchGroup: (name: string) => noSuch(`The group with name ${name} cannot be found.`),
+  notInGroup: (user: string, group: string) => noSuch(`User ${user} not in group ${group}`),
+  noSuchBoundary: (arn: string) => noSuch(`Scope ARN: ${arn} does not exist or is not attachable.`),
   noSuchInlinePolicy: (kind: OwnerKind, name: string) =>
     noSuch(`The ${kind} policy with name ${name} cannot be found.`),
   noSuchPolicy: (arn: string) => noSuch(`Policy ${arn} was not found.`),
@@ -18,7 +21,7 @@ export const errors = {
   notAttachable: (arn: string) => noSuch(`Policy ${arn} does not exist or is not attachable.`),
   noSuchAccessKey: (id: string) => noSuch(`The Access Key with id ${id} cannot be found.`),
 
-  exists: (kind: "Role" | "User", name: string) =>
+  exists: (kind: "Role" | "User" | "Group", name: string) =>
     new AwsError("EntityAlreadyExists", 409, `${kind} with name ${name} already exists.`),
   policyExists: (name: string) =>
     new AwsError(
@@ -30,6 +33,11 @@ export const errors = {
   detachFirst: () => conflict("Cannot delete entity, must detach all policies first."),
   deletePoliciesFirst: () => conflict("Cannot delete entity, must delete policies first."),
   deleteKeysFirst: () => conflict("Cannot delete entity, must delete access keys first."),
+  removeUsersFirst: () => conflict("Cannot delete entity, must remove users from group first."),
+  deleteLoginProfileFirst: () => conflict("Cannot delete entity, must delete login profile first."),
+  deleteMfaDeviceFirst: () => conflict("Cannot delete entity, must delete MFA device first."),
+  deleteSigningCertificatesFirst: () => conflict("Cannot delete entity, must delete signing certificates first."),
+  removeReferencedFirst: () => conflict("Cannot delete entity, must remove referenced objects first."),
   attached: () => conflict("Cannot delete a policy attached to entities."),
   versionsLeft: () =>
     conflict(
@@ -50,6 +58,7 @@ export const errors = {
   unparsableArn: () => validation("Invalid ARN:  Could not be parsed!"),
   badMarker: () => validation("Invalid Marker."),
   userNameNeeded: () => validation("Must specify userName when calling with non-User credentials"),
+  systemTag: () => new AwsError("InvalidInput", 400, "aws: prefixed tag key names are not allowed for external use."),
   repeatedTags: () =>
     new AwsError("InvalidInput", 400, "Duplicate tag keys found. Please note that Tag keys are case insensitive."),
   unmodifiable: () => new AwsError("AccessDenied", 403, "Cannot modify a policy of AWS."),

@@ -1,11 +1,13 @@
 // Whose an access key is, and what its principal may do. Read from the store at every request, one statement each: a change takes effect
 // at once, also one of another process. What is costly, reading a policy's JSON, the policy engine keeps by its text.
 import type { Context, Credential, Held, Identity, Principal } from "../../kernel/mod.ts";
+import { secretOf } from "./access-keys.ts";
+import { used } from "./last-used.ts";
 import { awsDocument } from "./policies.ts";
 import { keyOf, ownerOf } from "./tables.ts";
 import { nameOf, userArn } from "./users.ts";
 
-export const identity: Identity = { credential, policies };
+export const identity: Identity = { credential, policies, used };
 
 interface Keyed {
   readonly secret: string;
@@ -31,8 +33,10 @@ async function readCredential(ctx: Context, accessKeyId: string): Promise<Creden
     ),
   );
   if (!found) return undefined;
-  const { secret, account, name, path, id } = found;
-  return { secretAccessKey: secret, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
+  const { account, name, path, id } = found;
+  const secretAccessKey = secretOf(ctx, { id: accessKeyId, secret: found.secret });
+  if (secretAccessKey === undefined) return undefined;
+  return { secretAccessKey, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
 }
 
 /** A user or role that was deleted, or made again under the same name, has none for those who still act as the old one. */
