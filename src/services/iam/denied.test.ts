@@ -16,6 +16,8 @@ const INPUT = {
   VersionId: "v1",
   AccessKeyId: "AKIAAAAAAAAAAAAAAAAA",
   Status: "Active",
+  Description: "d",
+  PermissionsBoundary: "arn:aws:iam::aws:policy/AdministratorAccess",
   Tags: [],
   TagKeys: [],
 };

@@ -5,6 +5,8 @@ import { attachedPolicies } from "./attached-policies.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { policies } from "./policies.ts";
+import { policyUses } from "./policy-uses.ts";
+import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { migrations } from "./tables.ts";
@@ -14,7 +16,16 @@ export const iam = defineService({
   name: "iam",
   model: loadModel(import.meta.url),
   migrations,
-  operations: { ...roles, ...users, ...accessKeys, ...policies, ...inlinePolicies, ...attachedPolicies },
+  operations: {
+    ...roles,
+    ...users,
+    ...accessKeys,
+    ...policies,
+    ...policyVersions,
+    ...policyUses,
+    ...inlinePolicies,
+    ...attachedPolicies,
+  },
   quirks,
   resourcePolicy: trustPolicy,
   identity,
