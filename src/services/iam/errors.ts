@@ -18,6 +18,8 @@ export const errors = {
   noSuchTask: (id: string) => noSuch(`The deletion task with id ${id} cannot be found.`),
   noSuchJob: (id: string) => noSuch(`The job with id ${id} cannot be found.`),
   noSuchEntity: (arn: string) => noSuch(`The entity with ARN ${arn} cannot be found.`),
+  noSuchGroup: (name: string) => noSuch(`The group with name ${name} cannot be found.`),
+  notInGroup: (user: string, group: string) => noSuch(`User ${user} not in group ${group}`),
   noSuchInlinePolicy: (kind: OwnerKind, name: string) =>
     noSuch(`The ${kind} policy with name ${name} cannot be found.`),
   noSuchPolicy: (arn: string) => noSuch(`Policy ${arn} was not found.`),
@@ -26,7 +28,7 @@ export const errors = {
   notAttachable: (arn: string) => noSuch(`Policy ${arn} does not exist or is not attachable.`),
   noSuchAccessKey: (id: string) => noSuch(`The Access Key with id ${id} cannot be found.`),
 
-  exists: (kind: "Role" | "User", name: string) =>
+  exists: (kind: "Role" | "User" | "Group", name: string) =>
     new AwsError("EntityAlreadyExists", 409, `${kind} with name ${name} already exists.`),
   instanceProfileExists: (name: string) =>
     new AwsError("EntityAlreadyExists", 409, `Instance Profile ${name} already exists.`),
@@ -45,6 +47,11 @@ export const errors = {
   deletePoliciesFirst: () => conflict("Cannot delete entity, must delete policies first."),
   deleteKeysFirst: () => conflict("Cannot delete entity, must delete access keys first."),
   removeRolesFirst: () => conflict("Cannot delete entity, must remove roles from instance profile first."),
+  removeUsersFirst: () => conflict("Cannot delete entity, must remove users from group first."),
+  deleteLoginProfileFirst: () => conflict("Cannot delete entity, must delete login profile first."),
+  deleteMfaDeviceFirst: () => conflict("Cannot delete entity, must delete MFA device first."),
+  deleteSigningCertificatesFirst: () => conflict("Cannot delete entity, must delete signing certificates first."),
+  removeReferencedFirst: () => conflict("Cannot delete entity, must remove referenced objects first."),
   attached: () => conflict("Cannot delete a policy attached to entities."),
   versionsLeft: () =>
     conflict(

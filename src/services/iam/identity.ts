@@ -1,12 +1,14 @@
 // Whose an access key is, and what its principal may do: one statement each, remembered until IAM writes. A change takes effect at once, also one
 // of another process.
 import type { Context, Credential, Held, Identity, NamedPolicy, Principal, Tx } from "../../kernel/mod.ts";
+import { secretOf } from "./access-keys.ts";
 import { awsDocument } from "./aws-managed.ts";
+import { used } from "./last-used.ts";
 import { keyOf, ownerOf } from "./tables.ts";
 import type { Tag } from "./tags.ts";
 import { nameOf, userArn } from "./users.ts";
 
-export const identity: Identity = { credential, policies };
+export const identity: Identity = { credential, policies, used };
 
 interface Keyed {
   readonly secret: string;
@@ -32,8 +34,10 @@ async function readCredential(ctx: Context, accessKeyId: string): Promise<Creden
     ),
   );
   if (!found) return undefined;
-  const { secret, account, name, path, id } = found;
-  return { secretAccessKey: secret, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
+  const { account, name, path, id } = found;
+  const secretAccessKey = secretOf(ctx, { id: accessKeyId, secret: found.secret });
+  if (secretAccessKey === undefined) return undefined;
+  return { secretAccessKey, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
 }
 
 /** A user or role that was deleted, or made again under the same name, has none for those who still act as the old one. */

@@ -1,7 +1,8 @@
-// IAM: roles, users, their keys and policies. What is decided with them is in the kernel's policy engine and the door.
+// IAM: roles, users, groups, their keys and policies. What is decided with them is in the kernel's policy engine and the door.
 import { defineService, loadModel } from "../../kernel/mod.ts";
-import { accessKeys } from "./access-keys.ts";
+import { accessKeys, sealSecrets } from "./access-keys.ts";
 import { attachedPolicies } from "./attached-policies.ts";
+import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { policies } from "./policies.ts";
@@ -19,6 +20,7 @@ export const iam = defineService({
   operations: {
     ...roles,
     ...users,
+    ...groups,
     ...accessKeys,
     ...policies,
     ...policyVersions,
@@ -29,4 +31,8 @@ export const iam = defineService({
   quirks,
   resourcePolicy: trustPolicy,
   identity,
+  async start(ctx) {
+    await sealSecrets(ctx);
+    return new AsyncDisposableStack();
+  },
 });

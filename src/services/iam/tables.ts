@@ -100,8 +100,8 @@ export const migrations = [
 
 export const keyOf = (name: string): string => name.toLowerCase();
 
-/** Who has inline and attached policies: `role:name`, `user:name`. */
-export type OwnerKind = "role" | "user";
+/** Who has inline and attached policies: `role:name`, `user:name`, `group:name`. */
+export type OwnerKind = "role" | "user" | "group";
 export const ownerOf = (kind: OwnerKind, name: string): string => `${kind}:${keyOf(name)}`;
 
 /** AWS tells IAM's times in whole seconds. */
