@@ -6,6 +6,8 @@ import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { policies } from "./policies.ts";
+import { policyUses } from "./policy-uses.ts";
+import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { migrations } from "./tables.ts";
@@ -15,7 +17,17 @@ export const iam = defineService({
   name: "iam",
   model: loadModel(import.meta.url),
   migrations,
-  operations: { ...roles, ...users, ...groups, ...accessKeys, ...policies, ...inlinePolicies, ...attachedPolicies },
+  operations: {
+    ...roles,
+    ...users,
+    ...groups,
+    ...accessKeys,
+    ...policies,
+    ...policyVersions,
+    ...policyUses,
+    ...inlinePolicies,
+    ...attachedPolicies,
+  },
   quirks,
   resourcePolicy: trustPolicy,
   identity,
