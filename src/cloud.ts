@@ -7,8 +7,10 @@ import { MovableClock } from "./kernel/clock.ts";
 import { type Context, makeContext, type Principal, type Work, type World } from "./kernel/context.ts";
 import { AwsError } from "./kernel/error.ts";
 import { type Entry, Journal } from "./kernel/journal.ts";
+import { Memory } from "./kernel/memory.ts";
 import { parseArn } from "./kernel/names.ts";
 import { type Place, Post, postMigrations } from "./kernel/post.ts";
+import { Seal } from "./kernel/seal.ts";
 import type { AnyService, Running } from "./kernel/service.ts";
 import { services } from "./services.ts";
 import { openStore } from "./store/open.ts";
@@ -43,12 +45,8 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
   const clock = new MovableClock(await savedClock());
   const journal = undo.use(await Journal.open(logs, show));
 
-  const post = new Post(
-    store,
-    clock,
-    { deliver, giveUp, failed, trouble },
-    { shared: config.databaseUrl.startsWith("postgres") },
-  );
+  const shared = config.databaseUrl.startsWith("postgres");
+  const post = new Post(store, clock, { deliver, giveUp, failed, trouble }, { shared });
   const world: World = {
     config,
     endpoint,
@@ -56,8 +54,11 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     clock,
     journal,
     post,
+    memory: new Memory({ shared }),
+    seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
+    verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
   };
   const door = openDoor(world, services);
   const running: Running[] = [];

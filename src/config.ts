@@ -26,6 +26,8 @@ export interface Config {
   readonly account: string;
   readonly rootAccessKeyId: string;
   readonly rootSecretAccessKey: string;
+  /** Encrypts secrets in the store: 64 hexadecimal digits. Default: the workspace's own, `.aws-like/store.key`, made at first need. */
+  readonly storeKey?: string;
   /** Further accounts, from --accounts FILE. */
   readonly accounts: readonly Account[];
   /** No signatures, everyone root: for suites written against lax emulators. */

@@ -24,6 +24,7 @@ export const services: readonly AnyService[] = [
   modelOnly("scheduler"),
   iam,
   sts,
+  modelOnly("organizations"),
   modelOnly("apigateway"),
   modelOnly("apigatewayv2"),
   modelOnly("logs"),

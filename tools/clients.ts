@@ -11,6 +11,7 @@ export const CLIENTS = {
   iam: "client-iam",
   lambda: "client-lambda",
   logs: "client-cloudwatch-logs",
+  organizations: "client-organizations",
   s3: "client-s3",
   scheduler: "client-scheduler",
   sns: "client-sns",

@@ -51,6 +51,7 @@ export function readOptions(
     region: values.region ?? defaults.region,
     rootAccessKeyId: environment.AWS_LIKE_ROOT_KEY ?? defaults.rootAccessKeyId,
     rootSecretAccessKey,
+    ...(environment.AWS_LIKE_STORE_KEY && { storeKey: environment.AWS_LIKE_STORE_KEY }),
     accounts: values.accounts === undefined ? [] : readAccounts(values.accounts),
     relaxed: values.relaxed ?? false,
     settleMs: numberOf("--settle-ms", values["settle-ms"] ?? String(defaults.settleMs), 60_000),

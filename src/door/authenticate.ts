@@ -3,7 +3,16 @@ import { realNow } from "../kernel/clock.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { Credential, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
-import { type Claim, checkToken, claim, type Family, unknownKey, type Verified, verify } from "./signature.ts";
+import {
+  badToken,
+  type Claim,
+  checkToken,
+  claim,
+  type Family,
+  unknownKey,
+  type Verified,
+  verify,
+} from "./signature.ts";
 
 export interface Caller {
   readonly principal: Principal;
@@ -34,15 +43,17 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   if (config.relaxed) return relaxed(ctx, request);
   const claimed = claim(request, { family, service, realNow: realNow() });
   if (!claimed) return { principal: { kind: "anonymous" }, account: config.account, region: config.region };
-  const credential =
-    rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed.accessKeyId));
+  const credential = rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed));
   if (!credential) throw unknownKey(claimed, { family });
+  if (credential === "badToken") throw badToken(claimed, { family });
   const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body, path });
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
+  const use = { accessKeyId: claimed.accessKeyId, principal, service, region: claimed.region };
+  for (const identity of identities) await identity.used?.(ctx, use);
   return {
     principal,
-    account: principal.kind === "anonymous" ? config.account : principal.account,
+    account: "account" in principal ? principal.account : config.account,
     region: claimed.region,
     accessKeyId: claimed.accessKeyId,
     verified,
@@ -62,10 +73,10 @@ function rootCredential({ config }: Context, accessKeyId: string): Credential | 
 async function knownCredential(
   ctx: Context,
   identities: readonly Identity[],
-  accessKeyId: string,
-): Promise<Credential | undefined> {
+  of: { readonly accessKeyId: string; readonly sessionToken?: string },
+): Promise<Credential | "badToken" | undefined> {
   for (const identity of identities) {
-    const credential = await identity.credential(ctx, accessKeyId);
+    const credential = await identity.credential?.(ctx, of);
     if (credential) return credential;
   }
   return undefined;

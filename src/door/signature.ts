@@ -73,24 +73,24 @@ function verifyVersion2(
   return { signingKey: EMPTY, scope: "", timestamp, signature, payloadHash };
 }
 
-/** The session token of temporary credentials, and their end on the clock. A key without one must be sent without. `now` in ms. */
+/** A key without a session token must be sent without; temporary credentials end on the clock. `now` in ms. */
 export function checkToken(
   claimed: Claim,
   credential: Credential,
   { family, now }: Pick<Terms, "family"> & { now: number },
 ): void {
-  const given = claimed.sessionToken;
-  const fields = family === "s3" && given ? { "Token-0": given } : {};
-  if (credential.sessionToken === undefined) {
-    if (given) throw authError(family, "badToken", { fields });
-    return;
-  }
-  // A key of temporary credentials is nobody's without its token.
-  if (!given) throw unknownKey(claimed, { family });
-  if (!equal(Buffer.from(given), Buffer.from(credential.sessionToken))) throw authError(family, "badToken", { fields });
+  if (!credential.temporary && claimed.sessionToken) throw badToken(claimed, { family });
   if (credential.expires !== undefined && credential.expires <= now)
-    throw authError(family, "expiredToken", { fields });
+    throw authError(family, "expiredToken", tokenFields(claimed, family));
 }
+
+/** The token is not this key's. */
+export const badToken = (claimed: Claim, { family }: Pick<Terms, "family">) =>
+  authError(family, "badToken", tokenFields(claimed, family));
+
+const tokenFields = ({ sessionToken }: Claim, family: Terms["family"]) => ({
+  fields: family === "s3" && sessionToken ? { "Token-0": sessionToken } : {},
+});
 
 /** No account, user or session has this access key, or it is inactive. */
 export const unknownKey = (claimed: Claim, { family }: Pick<Terms, "family">) =>

@@ -4,13 +4,22 @@ import type { HttpRequest } from "../model/http.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
 import type { Journal, Log } from "./journal.ts";
+import type { Memory } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
+import type { Seal } from "./seal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
   | { readonly kind: "root"; readonly account: string; readonly arn: Arn; readonly id: string }
-  | { readonly kind: "user"; readonly account: string; readonly arn: Arn; readonly id: string }
+  | {
+      readonly kind: "user";
+      readonly account: string;
+      readonly arn: Arn;
+      readonly id: string;
+      /** Where it acts with credentials of GetSessionToken. */
+      readonly session?: SessionFacts;
+    }
   /** Temporary credentials of a role: `arn` is arn:aws:sts::A:assumed-role/ROLE/SESSION, `id` AROA...:SESSION. */
   | {
       readonly kind: "session";
@@ -20,11 +29,46 @@ export type Principal =
       readonly roleArn: Arn;
       /** Session policies, as JSON: they limit what the role allows. */
       readonly policies?: readonly string[];
+      /** The role's, and over them the session's. */
       readonly tags?: Readonly<Record<string, string>>;
+      readonly session?: SessionFacts;
+    }
+  /** GetFederationToken: `arn` is arn:aws:sts::A:federated-user/NAME, `id` A:NAME; it may what both its user and its session policies allow. */
+  | {
+      readonly kind: "federated";
+      readonly account: string;
+      readonly arn: Arn;
+      readonly id: string;
+      readonly user: { readonly arn: Arn; readonly id: string };
+      readonly policies: readonly string[];
+      readonly tags?: Readonly<Record<string, string>>;
+      readonly session?: SessionFacts;
     }
   /** An AWS service that acts for a resource: `sourceArn` is the bucket, the rule... that caused the call. */
   | { readonly kind: "service"; readonly name: string; readonly account: string; readonly sourceArn?: Arn }
   | { readonly kind: "anonymous" };
+
+/** Nobody of AWS's yet: whoever holds a token of this identity provider, and asks for a role with it. */
+export interface Provider {
+  readonly kind: "provider";
+  /** An ARN, or the name of one that AWS knows: `accounts.google.com`. */
+  readonly name: Arn;
+}
+
+/** What temporary credentials remember of how they were given. Times in ms since the epoch. */
+export interface SessionFacts {
+  /** aws:TokenIssueTime */
+  readonly issuedAt: number;
+  /** aws:MultiFactorAuthAge counts from here; absent where no MFA was given. */
+  readonly mfaAt?: number;
+  readonly sourceIdentity?: string;
+  /** Keys of the tags that a role assumed from here keeps. */
+  readonly transitiveTags?: readonly string[];
+  /** aws:FederatedProvider */
+  readonly provider?: string;
+  /** Further keys of the identity provider's token: `accounts.example.com:sub`. */
+  readonly claims?: Readonly<Record<string, readonly string[]>>;
+}
 
 /** Complete when made: nothing is filled in on the way. */
 export interface Context {
@@ -46,6 +90,12 @@ export interface Context {
   readonly clock: Clock;
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** What `load` reads of `owner`'s tables, remembered under `key` until that service writes; where others write to the same store, read each time. */
+  recall<T>(owner: ServiceName, key: string, load: () => Promise<T>): T | Promise<T>;
+  /** Secrets as they lie in the store: encrypted and authenticated with the workspace's key. `about` says whose: it must be the same at `unseal`. */
+  seal(text: string, about: string): string;
+  /** undefined: not sealed here, not about that, or changed. */
+  unseal(sealed: string, about: string): string | undefined;
   /** Due work, committed with the change that caused it, or not at all. */
   put(tx: Tx, work: NewWork): Promise<void>;
   /** Calls an operation of any service as `as` (default: this principal), validated and authorized as if it came over HTTP. */
@@ -55,6 +105,8 @@ export interface Context {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** Whether the caller's multi-factor device of this serial number shows `code` now. Each code is good once. */
+  verifyMfa(serialNumber: string, code: string): Promise<boolean>;
   /** Requests signed with this access key are, from now on, caused by `cause` (a running invocation); undefined ends it. */
   attribute(accessKeyId: string, cause: string | undefined): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
@@ -109,6 +161,8 @@ export interface World {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly post: Post;
+  readonly memory: Memory;
+  readonly seal: Seal;
   /** Cause of what is signed with an access key: see Context.attribute. */
   readonly causes: Map<string, string>;
   /** The door's way in for calls that come from within: validate, authorize, handle, log. */
@@ -116,6 +170,7 @@ export interface World {
     ctx: Context,
     of: { service: ServiceName; operation: string; input: unknown; request?: HttpRequest | undefined },
   ): Promise<unknown>;
+  verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
 }
 
 export interface Caller extends Place {
@@ -193,8 +248,21 @@ class WorldContext implements Context {
       this.#put.set(tx, put);
       return work(tx);
     });
+    this.#world.memory.forget(this.#from);
     if (put.any) this.#world.post.dispatch(put.leased, this);
     return result;
+  }
+
+  recall<T>(owner: ServiceName, key: string, load: () => Promise<T>): T | Promise<T> {
+    return this.#world.memory.recall(owner, key, load);
+  }
+
+  seal(text: string, about: string): string {
+    return this.#world.seal.seal(text, about);
+  }
+
+  unseal(sealed: string, about: string): string | undefined {
+    return this.#world.seal.unseal(sealed, about);
   }
 
   async put(tx: Tx, work: NewWork): Promise<void> {
@@ -223,6 +291,10 @@ class WorldContext implements Context {
       request,
     });
     return this.#world.call(ctx, { service, operation, input, request }) as Promise<Output<S, Op>>;
+  }
+
+  verifyMfa(serialNumber: string, code: string): Promise<boolean> {
+    return this.#world.verifyMfa(this, { serialNumber, code });
   }
 
   attribute(accessKeyId: string, cause: string | undefined): void {

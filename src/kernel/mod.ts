@@ -4,8 +4,8 @@ export type { HttpAnswer, HttpRequest } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
-export type { Clock } from "./clock.ts";
-export type { Context, NewWork, Principal, Retry, Work } from "./context.ts";
+export { type Clock, realNow } from "./clock.ts";
+export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";
 export {
@@ -25,15 +25,19 @@ export { withoutNulls } from "./nulls.ts";
 export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
 export {
   type Access,
+  type Conditions,
+  type Controls,
   type Credential,
   type Demand,
   defineOperations,
   defineService,
+  type Held,
   type Identity,
   type NamedPolicy,
   type Quirks,
   type Route,
   type Running,
   type Site,
+  type Use,
 } from "./service.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

@@ -2,17 +2,25 @@
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model, Protocol } from "../model/model.ts";
 import type { Migration, Tx } from "../store/store.ts";
-import type { Context, Principal, Work } from "./context.ts";
+import type { Context, Principal, Provider, Work } from "./context.ts";
 import type { AwsError } from "./error.ts";
 import type { Arn } from "./names.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
-/** What a caller must be allowed to do. `action` is `s3:PutObject`, `conditions` the service's own condition keys. */
+/** What a caller must be allowed to do. `action` is `s3:PutObject`. */
 export interface Access {
   readonly action: string;
   readonly resource: Arn;
-  readonly conditions?: Readonly<Record<string, string | readonly string[]>>;
+  /**
+   * The service's own condition keys, `aws:RequestTag/...` and `aws:TagKeys` among them. A function is called only where a policy that is asked has
+   * conditions or variables: for what costs something to know.
+   */
+  readonly conditions?: Conditions | (() => Conditions | Promise<Conditions>);
+  /** Of whom it is demanded, where that is not who signed: the holder of an identity provider's token. */
+  readonly of?: Provider;
 }
+
+export type Conditions = Readonly<Record<string, string | readonly string[]>>;
 
 /** `[]`: whoever is authenticated may. `"public"`: no signature is needed either. */
 export type Demand = Access | readonly Access[] | "public";
@@ -41,7 +49,9 @@ export interface Service<S extends ServiceName = ServiceName> {
   resourcePolicy?(ctx: Context, resource: Arn): Promise<string | undefined>;
   /** The account that owns a resource whose ARN does not say it: S3's buckets and objects. Undefined: there is no such resource. */
   resourceOwner?(ctx: Context, resource: Arn): Promise<string | undefined>;
-  /** iam and sts: who an access key is, and what a principal may do. */
+  /** Tags of a resource: aws:ResourceTag/KEY. Asked only where a policy wants one. Undefined: there is no such resource. */
+  resourceTags?(ctx: Context, resource: Arn): Promise<Readonly<Record<string, string>> | undefined>;
+  /** iam, sts, organizations: who an access key is, what a principal may do, what an account may do at most. */
   readonly identity?: Identity;
   /** Brings something to one of my ARNs. A throw means: again, as the work's `retry` says. */
   deliver?(ctx: Context, work: Work): Promise<void>;
@@ -101,15 +111,44 @@ export interface Site {
 }
 
 export interface Identity {
-  credential(ctx: Context, accessKeyId: string): Promise<Credential | undefined>;
-  /** JSON texts of the identity policies of a user or a role session; undefined where the principal is not this service's. */
-  policies?(ctx: Context, principal: Principal): Promise<readonly NamedPolicy[] | undefined>;
+  /** undefined: not a key of mine. "badToken": mine, but not with this token. */
+  credential?(
+    ctx: Context,
+    of: { readonly accessKeyId: string; readonly sessionToken?: string | undefined },
+  ): Credential | "badToken" | undefined | Promise<Credential | "badToken" | undefined>;
+  /** Of a user, a role session or a federated user; undefined where the principal is not this service's. The same object as long as nothing changed. */
+  policies?(ctx: Context, principal: Principal): Held | Promise<Held> | undefined;
+  /** Service control policies over an account, a list for each level; undefined: none. The same object as long as nothing changed. */
+  controls?(ctx: Context, account: string): Controls | Promise<Controls | undefined> | undefined;
+  /** Whether `code` is what the device shows now, and is the caller's: a code is good once. undefined: no caller of mine. */
+  mfa?(ctx: Context, of: { readonly serialNumber: string; readonly code: string }): Promise<boolean> | undefined;
+  /** An authenticated request: for "last used". Awaited before the request is handled, so it writes seldom. */
+  used?(ctx: Context, use: Use): void | Promise<void>;
+}
+
+/** What a principal holds. */
+export interface Held {
+  /** Inline, attached, and of its groups. */
+  readonly policies: readonly NamedPolicy[];
+  readonly boundary?: NamedPolicy | undefined;
+  /** A user's: aws:PrincipalTag/KEY. A session brings its own. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+export type Controls = readonly (readonly NamedPolicy[])[];
+
+export interface Use {
+  readonly accessKeyId: string;
+  readonly principal: Principal;
+  /** The signing name: `s3`. */
+  readonly service: string;
+  readonly region: string;
 }
 
 export interface Credential {
   readonly secretAccessKey: string;
-  /** Demanded as X-Amz-Security-Token. */
-  readonly sessionToken?: string;
+  /** Temporary credentials: their token was demanded, and is theirs. A key without must be sent without. */
+  readonly temporary?: true;
   readonly principal: Principal;
   /** ms since the epoch, on the clock. */
   readonly expires?: number;

@@ -12,6 +12,7 @@ export interface Clients {
   iam: typeof import("@aws-sdk/client-iam");
   lambda: typeof import("@aws-sdk/client-lambda");
   logs: typeof import("@aws-sdk/client-cloudwatch-logs");
+  organizations: typeof import("@aws-sdk/client-organizations");
   s3: typeof import("@aws-sdk/client-s3");
   scheduler: typeof import("@aws-sdk/client-scheduler");
   sns: typeof import("@aws-sdk/client-sns");

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type Caller, denial, evaluate, type PolicyText, type Question } from "./evaluate.ts";
+import { type Caller, denial, evaluate, type Question } from "./evaluate.ts";
+import { type PolicyText, policySet } from "./policy-set.ts";
 
 const ACCOUNT = "111111111111";
 const ALICE: Caller = { kind: "user", account: ACCOUNT, arn: `arn:aws:iam::${ACCOUNT}:user/alice`, id: "AIDAALICE" };
@@ -25,21 +26,32 @@ const policy = (...statements: Json[]): PolicyText => ({
 });
 const allow = (more: Json = {}): Json => ({ Effect: "Allow", Action: "s3:GetObject", Resource: "*", ...more });
 const deny = (more: Json = {}): Json => allow({ ...more, Effect: "Deny" });
-const ask = (more: Partial<Question> & { values?: Record<string, string | string[]> } = {}) => {
-  const { values = {}, ...rest } = more;
+interface Asked
+  extends Partial<Omit<Question, "identityPolicies" | "resourcePolicy" | "sessionPolicies" | "boundary" | "controls">> {
+  values?: Record<string, string | string[]>;
+  identityPolicies?: PolicyText[];
+  resourcePolicy?: PolicyText;
+  sessionPolicies?: PolicyText[];
+  boundary?: PolicyText;
+}
+const ask = (more: Asked = {}) => {
+  const { values = {}, identityPolicies = [], resourcePolicy, sessionPolicies, boundary, ...rest } = more;
   const keys = new Map(Object.entries(values).map(([name, value]) => [name.toLowerCase(), [value].flat()]));
+  const resourceKind = rest.trust ? "role trust policy" : "resource-based policy";
   return evaluate({
     caller: ALICE,
     action: "s3:GetObject",
     resource: OBJECT,
     keys,
-    identityPolicies: [],
+    identityPolicies: policySet("identity-based policy", identityPolicies),
     sameAccount: true,
+    ...(resourcePolicy && { resourcePolicy: policySet(resourceKind, [resourcePolicy]) }),
+    ...(sessionPolicies && { sessionPolicies: policySet("session policy", sessionPolicies) }),
+    ...(boundary && { boundary: policySet("permissions boundary", [boundary]) }),
     ...rest,
   });
 };
-const can = (statement: Json, more: Parameters<typeof ask>[0] = {}) =>
-  ask({ identityPolicies: [policy(statement)], ...more }).allowed;
+const can = (statement: Json, more: Asked = {}) => ask({ identityPolicies: [policy(statement)], ...more }).allowed;
 
 describe("actions and resources", () => {
   const actions: [unknown, boolean][] = [
@@ -235,7 +247,7 @@ describe("the decision", () => {
   const noneAtAll = policy(deny({ Principal: "*" }));
   const other = policy(allow({ Action: "s3:PutObject" }));
   const apart = { sameAccount: false };
-  const cases: [string, Partial<Question>, boolean, string][] = [
+  const cases: [string, Asked, boolean, string][] = [
     ["nothing says Allow", {}, false, "identity-based policy"],
     ["the identity's policy allows", { identityPolicies: [mine] }, true, "identity-based policy"],
     ["one of several allows", { identityPolicies: [other, mine] }, true, "identity-based policy"],

@@ -3,14 +3,15 @@
 // A Deny anywhere wins. Within one account an Allow by the identity's policies or by the resource's is enough; across accounts both are
 // needed. A boundary and session policies allow nothing: they limit. A role's trust policy must allow, whatever else does.
 import { holds } from "./condition.ts";
-import { type Element, type PrincipalPattern, readPolicy, type Statement } from "./document.ts";
+import type { Element, PrincipalPattern, Statement } from "./document.ts";
 import { type Keys, matches } from "./pattern.ts";
+import type { PolicyKind, PolicySet } from "./policy-set.ts";
 
 /** The names under which a policy may know the caller. */
 export interface Caller {
-  readonly kind: "root" | "user" | "session" | "service" | "anonymous";
+  readonly kind: "root" | "user" | "session" | "federated" | "provider" | "service" | "anonymous";
   readonly account?: string;
-  /** A user's, or that of a role session. */
+  /** A user's, or that of a role session or a federated user. */
   readonly arn?: string;
   readonly roleArn?: string;
   /** AIDA..., AROA...:session */
@@ -18,14 +19,8 @@ export interface Caller {
   /** lambda.amazonaws.com */
   readonly service?: string;
   readonly canonicalId?: string;
-  /** An identity provider's ARN or name. */
+  /** An identity provider's ARN or name: whose token or assertion it is. */
   readonly federated?: string;
-}
-
-export interface PolicyText {
-  /** For the trace: the policy's name or ARN. */
-  readonly name: string;
-  readonly document: string;
 }
 
 export interface Question {
@@ -33,23 +28,18 @@ export interface Question {
   readonly action: string;
   readonly resource: string;
   readonly keys: Keys;
-  readonly identityPolicies: readonly PolicyText[];
-  readonly resourcePolicy?: PolicyText;
+  readonly identityPolicies: PolicySet;
+  readonly resourcePolicy?: PolicySet;
   /** The resource policy is a role's trust policy or a key's: without its Allow nothing is allowed. */
   readonly trust?: boolean;
   /** Undefined: the session has none. */
-  readonly sessionPolicies?: readonly PolicyText[];
-  readonly boundary?: PolicyText;
+  readonly sessionPolicies?: PolicySet;
+  readonly boundary?: PolicySet;
+  /** Service control policies, a set for each level from the organization's root to the account: each level must allow. */
+  readonly controls?: readonly PolicySet[];
   /** The resource belongs to the caller's account. */
   readonly sameAccount: boolean;
 }
-
-export type PolicyKind =
-  | "identity-based policy"
-  | "resource-based policy"
-  | "role trust policy"
-  | "session policy"
-  | "permissions boundary";
 
 /** One statement that names the action: whether it applied, and if not, what kept it from it. */
 export interface TraceLine {
@@ -60,6 +50,10 @@ export interface TraceLine {
   readonly applies: boolean;
   /** `resource`, `principal`, or the condition as `StringEquals aws:SourceArn`. */
   readonly missed?: string;
+  /** Where the statement begins in the policy's text, from 1 on. */
+  readonly at?: number;
+  /** The policy's text, for whoever shows it. */
+  readonly document: string;
 }
 
 export interface Decision {
@@ -76,14 +70,16 @@ export interface Decision {
 export function evaluate(question: Question): Decision {
   const { caller, sameAccount } = question;
   const trace: TraceLine[] = [];
-  const look = (kind: PolicyKind, policies: readonly PolicyText[]) => verdict(question, { kind, policies, trace });
+  const look = (set: PolicySet) => verdict(question, set, trace);
   const resourceKind = question.trust ? "role trust policy" : "resource-based policy";
-  const resource = look(resourceKind, question.resourcePolicy ? [question.resourcePolicy] : []);
-  const identity = look("identity-based policy", question.identityPolicies);
-  const boundary = question.boundary && look("permissions boundary", [question.boundary]);
-  const session = question.sessionPolicies && look("session policy", question.sessionPolicies);
+  const resource: Verdict = question.resourcePolicy ? look(question.resourcePolicy) : {};
+  const identity = look(question.identityPolicies);
+  const boundary = question.boundary && look(question.boundary);
+  const session = question.sessionPolicies && look(question.sessionPolicies);
+  const controls = question.controls?.map(look);
 
-  const deny = identity.deny ?? resource.deny ?? boundary?.deny ?? session?.deny;
+  const controlled = controls?.find(({ deny }) => deny)?.deny;
+  const deny = controlled ?? identity.deny ?? resource.deny ?? boundary?.deny ?? session?.deny;
   if (deny) return { allowed: false, by: deny.kind, explicit: true, line: deny, trace };
   const allow = (by: Decision["by"], line?: TraceLine): Decision => ({
     allowed: true,
@@ -96,6 +92,8 @@ export function evaluate(question: Question): Decision {
 
   if (caller.kind === "anonymous" || caller.kind === "service")
     return resource.allow ? allow(resourceKind, resource.allow) : refuse(resourceKind);
+  if (caller.kind === "provider") return resource.allow ? allow(resourceKind, resource.allow) : refuse(resourceKind);
+  if (controls?.some(({ allow }) => !allow)) return refuse("service control policy");
   if (question.trust && !resource.allow) return refuse(resourceKind);
   if (!sameAccount && !resource.allow && (caller.kind === "root" || identity.allow)) return refuse(resourceKind);
   if (caller.kind === "root") return allow("root", resource.allow);
@@ -121,16 +119,12 @@ interface Verdict {
   grant?: Grant;
 }
 
-function verdict(
-  question: Question,
-  about: { kind: PolicyKind; policies: readonly PolicyText[]; trace: TraceLine[] },
-): Verdict {
-  const { kind, policies, trace } = about;
+function verdict(question: Question, { kind, policies }: PolicySet, trace: TraceLine[]): Verdict {
   const found: Verdict = {};
-  for (const { name, document } of policies) {
-    const policy = readPolicy(document);
+  for (const { name, document, policy } of policies) {
     if (policy.unreadable !== undefined) {
-      found.deny = { kind, policy: name, statement: `unreadable: ${policy.unreadable}`, effect: "Deny", applies: true };
+      const statement = `unreadable: ${policy.unreadable}`;
+      found.deny = { kind, policy: name, statement, effect: "Deny", applies: true, document };
       trace.push(found.deny);
     }
     for (const statement of policy.statements) {
@@ -138,7 +132,7 @@ function verdict(
       const grant = named(statement.principal, question.caller);
       const missed = miss(statement, { question, grant, variables: policy.variables });
       const { name: sid, effect } = statement;
-      const line: TraceLine = { kind, policy: name, statement: sid, effect, applies: !missed, missed };
+      const line: TraceLine = { kind, policy: name, statement: sid, effect, applies: !missed, missed, document };
       trace.push(line);
       if (missed) continue;
       if (effect === "Deny") found.deny ??= line;

@@ -1,6 +1,6 @@
 // Whose an access key is, and what its principal may do. Read from the store at every request, one statement each: a change takes effect
 // at once, also one of another process. What is costly, reading a policy's JSON, the policy engine keeps by its text.
-import type { Context, Credential, Identity, NamedPolicy, Principal } from "../../kernel/mod.ts";
+import type { Context, Credential, Held, Identity, Principal } from "../../kernel/mod.ts";
 import { awsDocument } from "./policies.ts";
 import { keyOf, ownerOf } from "./tables.ts";
 import { nameOf, userArn } from "./users.ts";
@@ -15,8 +15,13 @@ interface Keyed {
   readonly id: string;
 }
 
-async function credential(ctx: Context, accessKeyId: string): Promise<Credential | undefined> {
-  if (!accessKeyId.startsWith("AKIA")) return undefined;
+function credential(ctx: Context, { accessKeyId }: { accessKeyId: string }) {
+  return accessKeyId.startsWith("AKIA")
+    ? ctx.recall("iam", `key ${accessKeyId}`, () => readCredential(ctx, accessKeyId))
+    : undefined;
+}
+
+async function readCredential(ctx: Context, accessKeyId: string): Promise<Credential | undefined> {
   const found = await ctx.read((tx) =>
     tx.one<Keyed>(
       `SELECT k.secret, u.account, u.name, u.path, u.id FROM iam_access_key k
@@ -31,20 +36,29 @@ async function credential(ctx: Context, accessKeyId: string): Promise<Credential
 }
 
 /** A user or role that was deleted, or made again under the same name, has none for those who still act as the old one. */
-async function policies(ctx: Context, principal: Principal): Promise<readonly NamedPolicy[] | undefined> {
+function policies(ctx: Context, principal: Principal): Held | Promise<Held> | undefined {
   if (principal.kind === "user")
-    return await held(ctx, principal.account, { kind: "user", name: nameOf(principal), id: principal.id });
+    return heldBy(ctx, principal.account, { kind: "user", name: nameOf(principal), id: principal.id });
   if (principal.kind !== "session") return undefined;
   const name = principal.roleArn.slice(principal.roleArn.lastIndexOf("/") + 1);
-  return await held(ctx, principal.account, { kind: "role", name, id: principal.id.split(":")[0]! });
+  return heldBy(ctx, principal.account, { kind: "role", name, id: principal.id.split(":")[0]! });
 }
 
+interface Holder {
+  readonly kind: "role" | "user";
+  readonly name: string;
+  readonly id: string;
+}
+
+const heldBy = (ctx: Context, account: string, holder: Holder): Held | Promise<Held> =>
+  ctx.recall("iam", `${holder.kind} ${holder.id}`, () => readHeld(ctx, account, holder));
+
 const HELD = {
-  role: heldBy("SELECT 1 FROM iam_role WHERE account = :account AND role_key = :key AND id = :id"),
-  user: heldBy("SELECT 1 FROM iam_user WHERE account = :account AND user_key = :key AND id = :id"),
+  role: sqlOf("SELECT 1 FROM iam_role WHERE account = :account AND role_key = :key AND id = :id"),
+  user: sqlOf("SELECT 1 FROM iam_user WHERE account = :account AND user_key = :key AND id = :id"),
 };
 
-function heldBy(exists: string): string {
+function sqlOf(exists: string): string {
   return `SELECT name, document FROM iam_inline_policy
     WHERE account = :account AND owner = :owner AND EXISTS (${exists})
     UNION ALL
@@ -54,11 +68,7 @@ function heldBy(exists: string): string {
     WHERE a.account = :account AND a.owner = :owner AND EXISTS (${exists})`;
 }
 
-async function held(
-  ctx: Context,
-  account: string,
-  { kind, name, id }: { kind: "role" | "user"; name: string; id: string },
-): Promise<NamedPolicy[]> {
+async function readHeld(ctx: Context, account: string, { kind, name, id }: Holder): Promise<Held> {
   const rows = await ctx.read((tx) =>
     tx.all<{ name: string; document: string | null }>(HELD[kind], {
       account,
@@ -67,8 +77,9 @@ async function held(
       id,
     }),
   );
-  return rows.flatMap(({ name: policy, document }) => {
+  const policies = rows.flatMap(({ name: policy, document }) => {
     const text = document ?? awsDocument(policy);
     return text === undefined ? [] : [{ name: policy, document: text }];
   });
+  return { policies };
 }

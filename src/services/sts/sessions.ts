@@ -49,18 +49,20 @@ export async function openSession(ctx: Context, principal: Principal & { account
 }
 
 export const identity: Identity = {
-  async credential(ctx, accessKeyId): Promise<Credential | undefined> {
-    if (!accessKeyId.startsWith("ASIA")) return undefined;
+  // A key of temporary credentials is nobody's without its token.
+  async credential(ctx, { accessKeyId, sessionToken }): Promise<Credential | "badToken" | undefined> {
+    if (!accessKeyId.startsWith("ASIA") || sessionToken === undefined) return undefined;
     const found = await ctx.read((tx) =>
       tx.one<{ secret: string; token: string; principal: string; expires_ms: number }>(
         "SELECT secret, token, principal, expires_ms FROM sts_session WHERE access_key_id = :id",
         { id: accessKeyId },
       ),
     );
+    if (found && found.token !== sessionToken) return "badToken";
     return (
       found && {
         secretAccessKey: found.secret,
-        sessionToken: found.token,
+        temporary: true,
         principal: JSON.parse(found.principal) as Principal,
         expires: found.expires_ms,
       }

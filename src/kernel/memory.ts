@@ -1,0 +1,39 @@
+// What a service has read of its own tables and need not read again before it writes: who a key is, what a principal may do. On one store
+// of one process that is exact: a write forgets, before it is answered. Where other processes write too, nothing is remembered.
+
+/** Entries of one service; beyond that the oldest go. */
+const LIMIT = 10_000;
+
+export class Memory {
+  readonly #on: boolean;
+  readonly #shelves = new Map<string, Map<string, unknown>>();
+
+  constructor({ shared }: { shared: boolean }) {
+    this.#on = !shared;
+  }
+
+  recall<T>(owner: string, key: string, load: () => Promise<T>): T | Promise<T> {
+    if (!this.#on) return load();
+    const shelf = this.#shelves.get(owner) ?? new Map<string, unknown>();
+    this.#shelves.set(owner, shelf);
+    if (shelf.has(key)) return shelf.get(key) as T;
+    return this.#load(owner, { shelf, key, load });
+  }
+
+  forget(owner: string): void {
+    this.#shelves.delete(owner);
+  }
+
+  async #load<T>(
+    owner: string,
+    { shelf, key, load }: { shelf: Map<string, unknown>; key: string; load: () => Promise<T> },
+  ): Promise<T> {
+    const found = await load();
+    // Read before a write that has forgotten meanwhile: it may be old, and is nobody's but the asker's.
+    if (this.#shelves.get(owner) === shelf) {
+      shelf.set(key, found);
+      if (shelf.size > LIMIT) shelf.delete(shelf.keys().next().value!);
+    }
+    return found;
+  }
+}
