@@ -45,7 +45,7 @@ export function authorizer(services: ReadonlyMap<string, AnyService>, identities
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
-  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
+  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetOpenIDConnectProvider"],
 };
 const grantedToService = (principal: Subject, action: string): boolean =>
   principal.kind === "service" && BETWEEN_SERVICES[principal.name]?.includes(action) === true;
@@ -300,6 +300,8 @@ function refusal(
 ): AwsError {
   const principal = access.of ?? ctx.principal;
   if (principal.kind === "anonymous") return authError(asked.family, "unsigned");
+  // Whoever has no name of AWS's is told no more than that.
+  if (principal.kind === "provider") return deniedBy(asked, `Not authorized to perform ${access.action}`);
   const who = "arn" in principal ? principal.arn : principal.name;
   const quoted = asked.family === "s3";
   return deniedBy(asked, denial(decision, { who, action: access.action, resource: access.resource, quoted }));
