@@ -51,7 +51,6 @@ export const errors = {
     identityToken(
       "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
     ),
-  wrongSignature: () => identityToken("Provided token signature is invalid"),
   /** Times in seconds since the epoch. */
   tokenExpired: (now: number, expired: number) =>
     new AwsError(
@@ -59,15 +58,12 @@ export const errors = {
       400,
       `Token expired: current date/time ${now} must be before the expiration date/time${expired}`,
     ),
-  tokenNotYet: () => identityToken("Token is not valid yet"),
-  noCommunication: (issuer: string, why: string) =>
-    new AwsError(
-      "IDPCommunicationError",
-      400,
-      `Error communicating with the identity provider ${issuer}: ${why}. Please try again.`,
-    ),
 
   // AWS's words for these are not known: these are ours.
+  wrongSignature: () => identityToken("The signature of the token is invalid"),
+  tokenNotYet: () => identityToken("The token is not valid yet"),
+  noCommunication: (issuer: string) =>
+    new AwsError("IDPCommunicationError", 400, `The identity provider ${issuer} could not be reached`),
   tagReserved: (key: string) => parameter(`Tag keys beginning with aws: are reserved: ${key}`),
   sourceIdentityReserved: () => validation("A SourceIdentity must not begin with aws:"),
   sourceIdentityFixed: (kept: string) =>
