@@ -73,7 +73,7 @@ function demandOne(
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
   "organizations.amazonaws.com": ["iam:CreateRole", "iam:AttachRolePolicy"],
-  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
+  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetOpenIDConnectProvider"],
 };
 const grantedToService = (principal: Subject, action: string): boolean =>
   principal.kind === "service" && BETWEEN_SERVICES[principal.name]?.includes(action) === true;
@@ -305,6 +305,8 @@ function refusal(
 ): AwsError {
   const principal = access.of ?? ctx.principal;
   if (principal.kind === "anonymous") return authError(asked.family, "unsigned");
+  // Whoever has no name of AWS's is told no more than that.
+  if (principal.kind === "provider") return deniedBy(asked, `Not authorized to perform ${access.action}`);
   const who = "arn" in principal ? principal.arn : principal.name;
   const action = saidAction(asked.service, access.action);
   const quoted = asked.family === "s3";
