@@ -9,6 +9,7 @@ import type { Access, AnyService, Conditions, Controls, Demand, Held, Identity }
 import type { HttpRequest } from "../model/http.ts";
 import { deniedBy } from "./denied.ts";
 import { authError, type Family } from "./signature.ts";
+import { tell } from "./tell.ts";
 
 export interface Asked {
   readonly family: Family;
@@ -37,7 +38,7 @@ export function authorizer(services: ReadonlyMap<string, AnyService>, identities
       if (grantedToService(principal, access.action)) continue;
       const limits = await limitsOf(ctx, principal, identities);
       const decision = await decide(ctx, { access, asked, services, principal, limits });
-      tell(ctx, access, decision);
+      tell(ctx, { access, principal, decision });
       if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
     }
   };
@@ -281,17 +282,6 @@ function principalKeys(principal: Subject): [string, string | undefined][] {
         ]),
       ];
   }
-}
-
-/** What `why` prints. Root's own calls are every second line of a journal, and say nothing. */
-function tell(ctx: Context, access: Access, decision: Decision): void {
-  if (decision.allowed && decision.by === "root") return;
-  const { allowed, by, explicit, line, trace } = decision;
-  ctx.log.debug(`${access.action} ${allowed ? "allowed" : "denied"}`, {
-    subject: access.resource,
-    decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
-    ...(allowed ? {} : { explicit, trace }),
-  });
 }
 
 function refusal(
