@@ -27,7 +27,12 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     await aws.settle();
     return { settled: true };
   },
-  "GET /_aws-like/why": async (aws, _body, query) => ({ entries: await aws.why(query.get("id") ?? "") }),
+  "GET /_aws-like/why": (aws, _body, query) =>
+    aws.why(
+      query.has("denied")
+        ? { denied: true, principal: query.get("principal") ?? undefined }
+        : { names: query.getAll("id") },
+    ),
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };

@@ -40,6 +40,7 @@ export class Journal implements AsyncDisposable {
   #file: number | undefined;
   #size = 0;
   #pending: string[] = [];
+  /** Policies that lines speak of. */
   readonly texts: KeptTexts;
 
   private constructor(logsDir: string, show: (entry: Entry) => void) {
@@ -59,27 +60,6 @@ export class Journal implements AsyncDisposable {
     const text = entry.text.length > MAX_TEXT ? `${entry.text.slice(0, MAX_TEXT)}...` : entry.text;
     if (this.#pending.push(JSON.stringify({ ...entry, text })) === 1) setImmediate(() => this.#flush());
     if (entry.level !== "debug") this.#show(entry);
-  }
-
-  /** All that is recorded of `id`, of what caused it back to the first cause, and of everything these caused; in order of time. */
-  async chain(id: string): Promise<Entry[]> {
-    const entries = await this.entries();
-    const causeOf = new Map<string, string>();
-    for (const e of entries) if (e.cause && e.cause !== e.id) causeOf.set(e.id, e.cause);
-    const root = firstCause(id, causeOf);
-    return entries.filter((e) => firstCause(e.id, causeOf) === root);
-  }
-
-  /** The newest id whose subject is, or ends in, `subject`: an S3 key, an ARN; or whose file it is, as a path in the workspace. */
-  async idOf(subject: string): Promise<string | undefined> {
-    let id: string | undefined;
-    for (const e of await this.entries()) {
-      const { subject: named, path } = e.fields ?? {};
-      if (typeof named === "string" && (named === subject || named.endsWith(`/${subject}`))) id = e.id;
-      if (path === subject) id = e.id;
-      if (e.id === subject) return subject;
-    }
-    return id;
   }
 
   /** All that is still recorded, in order. */
@@ -151,14 +131,4 @@ function parseEntry(line: string): Entry | undefined {
   } catch {
     return undefined;
   }
-}
-
-function firstCause(id: string, causeOf: ReadonlyMap<string, string>): string {
-  const seen = new Set<string>();
-  let at = id;
-  for (let up = causeOf.get(at); up !== undefined && !seen.has(up); up = causeOf.get(at)) {
-    seen.add(at);
-    at = up;
-  }
-  return at;
 }
