@@ -13,6 +13,7 @@ import type { Entry } from "./kernel/journal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
+import { type Suggestion, suggest } from "./why/suggest.ts";
 import { type Question, type Why, why } from "./why/why.ts";
 import { holdWorkspace } from "./workspace.ts";
 
@@ -27,6 +28,8 @@ export interface Aws extends AsyncDisposable {
   clock(change: ClockChange): Promise<void>;
   /** What is recorded of a request id, a file or a key, or of the last denied call; with each decision explained. */
   why(question: Question): Promise<Why>;
+  /** The least privilege policies for what a principal did. `sinceMs`: so long ago, on the clock. */
+  suggest(of: { principal: string; sinceMs: number; denied: boolean }): Promise<Suggestion>;
   /** An operation, as the root of the cloud's own account. */
   call<S extends ServiceName, Op extends OperationName<S>>(
     service: S,
@@ -116,6 +119,10 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
         return home === undefined ? name : name.slice(home.length + 1);
       };
       return why(open().world.journal, "names" in question ? { names: question.names.map(within) } : question);
+    },
+    async suggest({ principal, sinceMs, denied }) {
+      const { clock, world } = open();
+      return suggest(await world.journal.entries(), { principal, denied, since: clock.now() - sinceMs });
     },
     call: (service, operation, input) => {
       const { account, region } = config;

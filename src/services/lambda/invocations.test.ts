@@ -91,7 +91,7 @@ test("DryRun answers 204 and runs nothing", async () => {
   const answer = await cloud.lambda.send(new InvokeCommand({ FunctionName: "echo", InvocationType: "DryRun" }));
   assert.deepEqual([answer.StatusCode, answer.$metadata.httpStatusCode], [204, 204]);
   await cloud.settle();
-  assert.deepEqual(await readdir(join(cloud.aws.config.dir, "logs")), ["journal.ndjson"]);
+  assert.ok(!(await readdir(join(cloud.aws.config.dir, "logs"))).includes("lambda"));
 });
 
 test("A function that exits, and one that takes too long, end in AWS's own error documents", async () => {
