@@ -20,6 +20,7 @@ export interface Door {
   answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
+  verifyMfa: World["verifyMfa"];
 }
 
 /** What is known of a request that was found. */
@@ -37,7 +38,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call };
+  return { answer, call, verifyMfa };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -103,6 +104,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
+  }
+
+  async function verifyMfa(ctx: Context, of: Parameters<World["verifyMfa"]>[1]): Promise<boolean> {
+    for (const identity of identities) {
+      const verified = await identity.mfa?.(ctx, of);
+      if (verified !== undefined) return verified;
+    }
+    return false;
   }
 
   function resolve(request: HttpRequest, found: Found | undefined, form: URLSearchParams | undefined): Target {

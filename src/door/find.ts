@@ -36,6 +36,7 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
   iam: { signing: "iam", version: "2010-05-08" },
   lambda: { signing: "lambda", rest: "restJson" },
   logs: { signing: "logs", target: "Logs_20140328" },
+  organizations: { signing: "organizations", target: "AWSOrganizationsV20161128" },
   s3: { signing: "s3", rest: "restXml" },
   scheduler: { signing: "scheduler", rest: "restJson" },
   sns: { signing: "sns", version: "2010-03-31" },

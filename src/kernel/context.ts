@@ -105,6 +105,8 @@ export interface Context {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** Whether the caller's multi-factor device of this serial number shows `code` now. Each code is good once. */
+  verifyMfa(serialNumber: string, code: string): Promise<boolean>;
   /** Requests signed with this access key are, from now on, caused by `cause` (a running invocation); undefined ends it. */
   attribute(accessKeyId: string, cause: string | undefined): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
@@ -168,6 +170,7 @@ export interface World {
     ctx: Context,
     of: { service: ServiceName; operation: string; input: unknown; request?: HttpRequest | undefined },
   ): Promise<unknown>;
+  verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
 }
 
 export interface Caller extends Place {
@@ -288,6 +291,10 @@ class WorldContext implements Context {
       request,
     });
     return this.#world.call(ctx, { service, operation, input, request }) as Promise<Output<S, Op>>;
+  }
+
+  verifyMfa(serialNumber: string, code: string): Promise<boolean> {
+    return this.#world.verifyMfa(this, { serialNumber, code });
   }
 
   attribute(accessKeyId: string, cause: string | undefined): void {

@@ -4,7 +4,7 @@ export type { HttpAnswer, HttpRequest } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
-export type { Clock } from "./clock.ts";
+export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";

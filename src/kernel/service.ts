@@ -120,6 +120,8 @@ export interface Identity {
   policies?(ctx: Context, principal: Principal): Held | Promise<Held> | undefined;
   /** Service control policies over an account, a list for each level; undefined: none. The same object as long as nothing changed. */
   controls?(ctx: Context, account: string): Controls | Promise<Controls | undefined> | undefined;
+  /** Whether `code` is what the device shows now, and is the caller's: a code is good once. undefined: no caller of mine. */
+  mfa?(ctx: Context, of: { readonly serialNumber: string; readonly code: string }): Promise<boolean> | undefined;
   /** An authenticated request: for "last used". Awaited before the request is handled, so it writes seldom. */
   used?(ctx: Context, use: Use): void | Promise<void>;
 }

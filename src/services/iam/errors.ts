@@ -1,5 +1,6 @@
 // IAM's errors, in IAM's words.
 import { AwsError } from "../../kernel/mod.ts";
+import type { OwnerKind } from "./tables.ts";
 
 const noSuch = (message: string) => new AwsError("NoSuchEntity", 404, message);
 const conflict = (message: string) => new AwsError("DeleteConflict", 409, message);
@@ -9,7 +10,7 @@ const validation = (message: string) => new AwsError("ValidationError", 400, mes
 export const errors = {
   noSuchRole: (name: string) => noSuch(`The role with name ${name} cannot be found.`),
   noSuchUser: (name: string) => noSuch(`The user with name ${name} cannot be found.`),
-  noSuchInlinePolicy: (kind: "role" | "user", name: string) =>
+  noSuchInlinePolicy: (kind: OwnerKind, name: string) =>
     noSuch(`The ${kind} policy with name ${name} cannot be found.`),
   noSuchPolicy: (arn: string) => noSuch(`Policy ${arn} was not found.`),
   noSuchVersion: (arn: string, version: string) =>
@@ -41,7 +42,7 @@ export const errors = {
     limit(
       "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.",
     ),
-  inlineSize: (most: number, kind: "role" | "user", name: string) =>
+  inlineSize: (most: number, kind: OwnerKind, name: string) =>
     limit(`Maximum policy size of ${most} bytes exceeded for ${kind} ${name}`),
 
   malformed: (fault: string) => new AwsError("MalformedPolicyDocument", 400, fault),

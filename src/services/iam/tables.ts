@@ -30,6 +30,50 @@ export const migrations = [
     PRIMARY KEY (account, owner, arn));
   CREATE INDEX iam_attached_policy_arn ON iam_attached_policy (arn)
   `,
+  // Groups, and everything that a person signs in with. A user's and a key's rows carry the user's key: a new name is told to all of them.
+  `
+  CREATE TABLE iam_group (
+    account TEXT NOT NULL, group_key TEXT NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, id TEXT NOT NULL, created_ms BIGINT NOT NULL,
+    PRIMARY KEY (account, group_key));
+  CREATE TABLE iam_group_member (
+    account TEXT NOT NULL, group_key TEXT NOT NULL, user_key TEXT NOT NULL,
+    PRIMARY KEY (account, group_key, user_key));
+  CREATE INDEX iam_group_member_user ON iam_group_member (account, user_key);
+  ALTER TABLE iam_user ADD COLUMN boundary TEXT;
+  CREATE TABLE iam_last_used (
+    owner TEXT NOT NULL PRIMARY KEY, used_ms BIGINT NOT NULL, service TEXT NOT NULL, region TEXT NOT NULL);
+  CREATE TABLE iam_login_profile (
+    account TEXT NOT NULL, user_key TEXT NOT NULL, hash TEXT NOT NULL, reset_required BIGINT NOT NULL, created_ms BIGINT NOT NULL,
+    changed_ms BIGINT NOT NULL,
+    PRIMARY KEY (account, user_key));
+  CREATE TABLE iam_old_password (
+    account TEXT NOT NULL, user_key TEXT NOT NULL, number BIGINT NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (account, user_key, number));
+  CREATE TABLE iam_password_policy (account TEXT NOT NULL PRIMARY KEY, policy TEXT NOT NULL);
+  CREATE TABLE iam_mfa_device (
+    serial TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, seed TEXT NOT NULL, owner TEXT, enabled_ms BIGINT, last_step BIGINT NOT NULL,
+    tags TEXT NOT NULL);
+  CREATE INDEX iam_mfa_device_owner ON iam_mfa_device (account, owner);
+  CREATE TABLE iam_ssh_public_key (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, user_key TEXT NOT NULL, body TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    status TEXT NOT NULL, created_ms BIGINT NOT NULL);
+  CREATE INDEX iam_ssh_public_key_user ON iam_ssh_public_key (account, user_key);
+  CREATE TABLE iam_signing_certificate (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, user_key TEXT NOT NULL, body TEXT NOT NULL, status TEXT NOT NULL,
+    created_ms BIGINT NOT NULL);
+  CREATE INDEX iam_signing_certificate_user ON iam_signing_certificate (account, user_key);
+  CREATE TABLE iam_server_certificate (
+    account TEXT NOT NULL, certificate_key TEXT NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL,
+    chain TEXT, private_key TEXT NOT NULL, created_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, tags TEXT NOT NULL,
+    PRIMARY KEY (account, certificate_key));
+  CREATE TABLE iam_service_specific_credential (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, user_key TEXT NOT NULL, service TEXT NOT NULL, service_user_name TEXT NOT NULL,
+    secret TEXT NOT NULL, status TEXT NOT NULL, created_ms BIGINT NOT NULL, expires_ms BIGINT);
+  CREATE INDEX iam_service_specific_credential_user ON iam_service_specific_credential (account, user_key);
+  CREATE TABLE iam_account_alias (alias TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL);
+  CREATE UNIQUE INDEX iam_account_alias_account ON iam_account_alias (account);
+  CREATE TABLE iam_credential_report (account TEXT NOT NULL PRIMARY KEY, ready_ms BIGINT NOT NULL, content TEXT NOT NULL)
+  `,
 ];
 
 export const keyOf = (name: string): string => name.toLowerCase();

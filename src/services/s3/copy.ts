@@ -8,7 +8,7 @@ import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
-import { LOOKS, whileStaged, writeAccess } from "./objects.ts";
+import { LOOKS, writeAccess } from "./objects.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageExtent } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
@@ -138,26 +138,24 @@ export const copies = defineOperations("s3", {
       const algorithm = algorithmOf(input.ChecksumAlgorithm, first.row);
       const { source, staged } = await stageSource(ctx, input, { target: bucket, algorithms: [algorithm] });
       const checksum: Checksum = { algorithm, type: "FULL_OBJECT", value: staged.digests[algorithm]! };
-      const stored = await whileStaged(staged, () =>
-        putVersion(ctx, {
-          bucket,
-          key: input.Key!,
-          staged: staged.path,
-          version: {
-            ...properties(input, source.row),
-            size: staged.size,
-            // Of an upload in parts too: the copy is one piece (recorded on AWS).
-            etag: staged.md5,
-            fingerprint: staged.fingerprint,
-            checksum: JSON.stringify(checksum),
-            parts: null,
-            upload_id: null,
-          },
-          event: "ObjectCreated:Copy",
-          origin: originOf(input),
-          ...(check && { check }),
-        }),
-      );
+      const stored = await putVersion(ctx, {
+        bucket,
+        key: input.Key!,
+        staged: staged.path,
+        version: {
+          ...properties(input, source.row),
+          size: staged.size,
+          // Of an upload in parts too: the copy is one piece (recorded on AWS).
+          etag: staged.md5,
+          fingerprint: staged.fingerprint,
+          checksum: JSON.stringify(checksum),
+          parts: null,
+          upload_id: null,
+        },
+        event: "ObjectCreated:Copy",
+        origin: originOf(input),
+        ...(check && { check }),
+      });
       ctx.log.info(`ObjectCreated:Copy ${bucket.name}/${input.Key} (${staged.size} bytes)`, {
         subject: objectArn(bucket.name, input.Key!),
       });

@@ -47,26 +47,24 @@ export const objects = defineOperations("s3", {
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
       const { staged, checksum } = await receive(ctx, bucket, input);
-      const stored = await whileStaged(staged, () =>
-        putVersion(ctx, {
-          bucket,
-          key: input.Key!,
-          staged: staged.path,
-          version: {
-            ...properties,
-            tags,
-            size: staged.size,
-            etag: staged.md5,
-            fingerprint: staged.fingerprint,
-            checksum: JSON.stringify(checksum),
-            parts: null,
-            upload_id: null,
-          },
-          event: "ObjectCreated:Put",
-          origin: originOf(input),
-          ...(check && { check }),
-        }),
-      );
+      const stored = await putVersion(ctx, {
+        bucket,
+        key: input.Key!,
+        staged: staged.path,
+        version: {
+          ...properties,
+          tags,
+          size: staged.size,
+          etag: staged.md5,
+          fingerprint: staged.fingerprint,
+          checksum: JSON.stringify(checksum),
+          parts: null,
+          upload_id: null,
+        },
+        event: "ObjectCreated:Put",
+        origin: originOf(input),
+        ...(check && { check }),
+      });
       const type = contentHeaders(properties.headers).ContentType;
       ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
         subject: objectArn(bucket.name, input.Key!),
@@ -230,7 +228,7 @@ const isMd5 = (text: string): boolean => {
 };
 
 /** Staged bytes that did not become an object are discarded. */
-export async function whileStaged<T>(staged: Staged, work: () => Promise<T>): Promise<T> {
+async function whileStaged<T>(staged: Staged, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -20,7 +20,7 @@ import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
-import { receive, whileStaged, writeAccess } from "./objects.ts";
+import { receive, writeAccess } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -160,20 +160,18 @@ export const uploads = defineOperations("s3", {
         upload_id: upload.upload_id,
       };
       let obsolete: string[] = [];
-      const stored = await whileStaged({ ...joined, md5: "", digests: {} }, () =>
-        putVersion(ctx, {
-          bucket,
-          key: input.Key!,
-          staged: joined.path,
-          version: row,
-          event: "ObjectCreated:CompleteMultipartUpload",
-          origin: originOf(input),
-          ...(check && { check }),
-          async also(tx) {
-            obsolete = await forget(tx, upload);
-          },
-        }),
-      );
+      const stored = await putVersion(ctx, {
+        bucket,
+        key: input.Key!,
+        staged: joined.path,
+        version: row,
+        event: "ObjectCreated:CompleteMultipartUpload",
+        origin: originOf(input),
+        ...(check && { check }),
+        async also(tx) {
+          obsolete = await forget(tx, upload);
+        },
+      });
       for (const side of obsolete) await discard(pathOf(place, "", side));
       ctx.log.info(
         `ObjectCreated:CompleteMultipartUpload ${bucket.name}/${input.Key} (${size} bytes, ${parts.length} parts, ${algorithm})`,
