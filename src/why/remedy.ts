@@ -107,9 +107,9 @@ const allow = ({ action, resource }: Asked): Statement => ({
   Resource: literal(resource),
 });
 
-/** In a policy `*`, `?` and `$` of a name are written as variables. */
+/** In a policy `*`, `?` and `${` of an object's key are written as variables; no other ARN has them but to say "all". */
 export const literal = (resource: string): string =>
-  resource === "*" ? resource : resource.replace(/[*?]|\$(?=\{)/g, (one) => `\${${one}}`);
+  /^arn:aws:s3:::[^/]+\//.test(resource) ? resource.replace(/[*?]|\$(?=\{)/g, (one) => `\${${one}}`) : resource;
 
 const beyond = ({ principal }: Asked): string =>
   named(principal).kind === "other" ? "" : ", who is of another account";
