@@ -342,5 +342,6 @@ function logOf(world: World, ctx: Context, from: string): Log {
       text,
       ...(fields && { fields }),
     });
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const keep = (text: string) => world.journal.texts.keep(text);
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), keep };
 }
