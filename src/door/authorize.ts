@@ -12,6 +12,7 @@ import type { HttpRequest } from "../model/http.ts";
 import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
 import { deniedBy, saidAction } from "./denied.ts";
 import { authError, type Family } from "./signature.ts";
+import { tell } from "./tell.ts";
 
 export interface Asked {
   readonly family: Family;
@@ -63,7 +64,7 @@ function demandOne(
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
     after(guardOf(ctx, court, { access, principal }), (guard) =>
       after(decide(ctx, court, { access, asked, principal, limits, guard }), (decision) => {
-        tell(ctx, access, decision);
+        tell(ctx, { access, principal, decision });
         if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
       }),
     ),
@@ -73,7 +74,7 @@ function demandOne(
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
   "organizations.amazonaws.com": ["iam:CreateRole", "iam:AttachRolePolicy"],
-  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
+  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetOpenIDConnectProvider"],
 };
 const grantedToService = (principal: Subject, action: string): boolean =>
   principal.kind === "service" && BETWEEN_SERVICES[principal.name]?.includes(action) === true;
@@ -288,23 +289,14 @@ function callerOf(principal: Subject): Caller {
   }
 }
 
-/** What `why` prints. Root's own calls are every second line of a journal, and say nothing. */
-function tell(ctx: Context, access: Access, decision: Decision): void {
-  if (decision.allowed && decision.by === "root") return;
-  const { allowed, by, explicit, line, trace } = decision;
-  ctx.log.debug(`${access.action} ${allowed ? "allowed" : "denied"}`, {
-    subject: access.resource,
-    decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
-    ...(allowed ? {} : { explicit, trace }),
-  });
-}
-
 function refusal(
   ctx: Context,
   { access, asked, decision }: { access: Access; asked: Asked; decision: Decision },
 ): AwsError {
   const principal = access.of ?? ctx.principal;
   if (principal.kind === "anonymous") return authError(asked.family, "unsigned");
+  // Whoever has no name of AWS's is told no more than that.
+  if (principal.kind === "provider") return deniedBy(asked, `Not authorized to perform ${access.action}`);
   const who = "arn" in principal ? principal.arn : principal.name;
   const action = saidAction(asked.service, access.action);
   const quoted = asked.family === "s3";

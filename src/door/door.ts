@@ -201,6 +201,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const fields = {
       subject: target?.request.path,
       principal: caller && nameOf(caller.principal),
+      ...(caller ? { key: caller.accessKeyId } : target && claimed(target.request)),
       status,
       tookMs: since(startedAt),
       ...(failure && errorFields(failure)),
@@ -255,5 +256,21 @@ const since = (startedAt: number): number => Math.round((performance.now() - sta
 
 const nameOf = (principal: Caller["principal"]): string =>
   "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
+
+/** What a request that was not authenticated said of itself, whatever is wrong with it: for `why`. */
+function claimed({ headers, query }: HttpRequest) {
+  const text = `${headers.authorization ?? ""}&${query.replaceAll("%2F", "/")}`;
+  const [, key, day, region, service] = /Credential=([^/,&\s]*)(?:\/([^/]*)\/([^/]*)\/([^/,&\s]*))?/.exec(text) ?? [];
+  const dated = /X-Amz-Date=([^&]*)/.exec(query)?.[1] ?? headers["x-amz-date"] ?? headers.date;
+  return {
+    key,
+    scope: day && `${day}/${region}/${service}`,
+    dated,
+    token: hasToken(headers, query) || undefined,
+  };
+}
+
+const hasToken = (headers: HttpRequest["headers"], query: string): boolean =>
+  headers["x-amz-security-token"] !== undefined || query.includes("X-Amz-Security-Token=");
 
 const errorFields = ({ code, status, message }: AwsError) => ({ code, status, message });

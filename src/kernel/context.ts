@@ -11,7 +11,14 @@ import type { Seal } from "./seal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
-  | { readonly kind: "root"; readonly account: string; readonly arn: Arn; readonly id: string }
+  | {
+      readonly kind: "root";
+      readonly account: string;
+      readonly arn: Arn;
+      readonly id: string;
+      /** Where it acts with credentials of GetSessionToken. */
+      readonly session?: SessionFacts;
+    }
   | {
       readonly kind: "user";
       readonly account: string;
@@ -335,5 +342,6 @@ function logOf(world: World, ctx: Context, from: string): Log {
       text,
       ...(fields && { fields }),
     });
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  const keep = (text: string) => world.journal.texts.keep(text);
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), keep };
 }

@@ -23,6 +23,9 @@ export {
   parseArn,
 } from "./names.ts";
 export { withoutNulls } from "./nulls.ts";
+export { contextKeysOf } from "./policy/context-keys.ts";
+export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
+export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {

@@ -195,7 +195,7 @@ export function ownerOf(ctx: Context, account: string): { ID: string; DisplayNam
   const known = ctx.config.accounts.find(({ id }) => id === account);
   return {
     ID: known?.canonicalId ?? account.padStart(64, "0"),
-    ...(known?.displayName && { DisplayName: known.displayName }),
+    ...(known?.name && { DisplayName: known.name }),
   };
 }
 

@@ -3,7 +3,7 @@ import { type Access, type Context, defineOperations, type Input } from "../../k
 import { existingTags, onNewObject, onObject } from "./access.ts";
 import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion } from "./change.ts";
-import { type Algorithm, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
+import { type Algorithm, askedAlgorithm, type Checksum, checksumMembers } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
@@ -136,12 +136,11 @@ export const copies = defineOperations("s3", {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
-      if (input.ChecksumAlgorithm !== undefined && !isAlgorithm(input.ChecksumAlgorithm))
-        throw errors.notImplemented(`x-amz-checksum-algorithm: ${input.ChecksumAlgorithm}`);
+      const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
       if (first.row.size > MAX_COPY) throw errors.copyTooLarge();
       refuseNoChange(input, bucket, first);
-      const algorithm = algorithmOf(input.ChecksumAlgorithm, first.row);
+      const algorithm = asked ?? algorithmOf(first.row);
       const { source, staged } = await stageSource(ctx, input, { target: bucket, algorithms: [algorithm] });
       const checksum: Checksum = { algorithm, type: "FULL_OBJECT", value: staged.digests[algorithm]! };
       const stored = await putVersion(ctx, {
@@ -184,8 +183,7 @@ export const copies = defineOperations("s3", {
 type CopyInput = Input<"s3", "CopyObject">;
 
 /** The source's own algorithm unless another is asked for. */
-function algorithmOf(asked: string | undefined, row: ObjectRow): Algorithm {
-  if (isAlgorithm(asked)) return asked;
+function algorithmOf(row: ObjectRow): Algorithm {
   return row.checksum === null ? "CRC64NVME" : (JSON.parse(row.checksum) as Checksum).algorithm;
 }
 

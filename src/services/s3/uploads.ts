@@ -8,11 +8,11 @@ import { putVersion } from "./change.ts";
 import {
   type Algorithm,
   algorithms,
+  askedAlgorithm,
   type Checksum,
   type ChecksumType,
   checksumMembers,
   claimedChecksum,
-  isAlgorithm,
   joinChecksums,
 } from "./checksums.ts";
 import { lastModified, quoted, writeCheck } from "./conditions.ts";
@@ -23,7 +23,7 @@ import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { receive } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
-import { originOf } from "./request.ts";
+import { headerOf, originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
 import { nextSequence, placeOf } from "./state.ts";
 import type { BucketRow, ObjectPart, ObjectRow, PartRow, UploadRow } from "./tables.ts";
@@ -84,7 +84,7 @@ export const uploads = defineOperations("s3", {
       refuseWithoutEffect(input);
       checkPartNumber(input.PartNumber!);
       const { bucket, upload } = await uploadOf(ctx, input);
-      const claimed = claimedChecksum(input);
+      const claimed = claimedChecksum(input, headerOf(input, "x-amz-trailer"));
       if (upload.algorithm !== null && claimed && claimed.algorithm !== upload.algorithm)
         throw errors.algorithmMismatch(upload.algorithm, claimed.algorithm);
       const algorithm = (upload.algorithm ?? "CRC64NVME") as Algorithm;
@@ -206,12 +206,12 @@ function checksumAsked(input: { ChecksumAlgorithm?: string | undefined; Checksum
   algorithm?: Algorithm;
   type?: ChecksumType;
 } {
-  const { ChecksumAlgorithm: algorithm, ChecksumType: type } = input;
-  if (algorithm === undefined) {
+  const { ChecksumAlgorithm: asked, ChecksumType: type } = input;
+  if (asked === undefined) {
     if (type !== undefined) throw errors.typeWithoutAlgorithm();
     return {};
   }
-  if (!isAlgorithm(algorithm)) throw errors.unknownAlgorithm();
+  const algorithm = askedAlgorithm(asked);
   const { types } = algorithms[algorithm];
   if (type !== undefined && !types.includes(type as ChecksumType)) throw errors.typeUnusable(type, algorithm);
   return { algorithm, type: (type as ChecksumType | undefined) ?? types[0]! };
