@@ -25,7 +25,8 @@ export { withoutNulls } from "./nulls.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
 export { type PolicySet, policySet } from "./policy/policy-set.ts";
-export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
+export { identityPolicyFault } from "./policy/validate.ts";
+export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export {
   type Access,
   type Conditions,
