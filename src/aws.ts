@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { checkAccounts } from "./accounts.ts";
 import { type Cloud, openCloud } from "./cloud.ts";
 import { type Config, defaults, openTo } from "./config.ts";
 import { control } from "./control.ts";
@@ -70,6 +71,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     dir,
   };
 
+  checkAccounts(config.accounts, config);
   const isOpen = openTo(config);
   if (isOpen) throw new Error(isOpen);
   undo.use(await holdWorkspace(dir));
