@@ -3,11 +3,12 @@
 import type { Context, Credential, Held, Identity, Principal } from "../../kernel/mod.ts";
 import { secretOf } from "./access-keys.ts";
 import { used } from "./last-used.ts";
+import { mfa } from "./mfa-codes.ts";
 import { awsDocument } from "./policies.ts";
 import { keyOf, ownerOf } from "./tables.ts";
 import { nameOf, userArn } from "./users.ts";
 
-export const identity: Identity = { credential, policies, used };
+export const identity: Identity = { credential, policies, mfa, used };
 
 interface Keyed {
   readonly secret: string;

@@ -5,9 +5,16 @@ import { attachedPolicies } from "./attached-policies.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
+import { loginProfiles } from "./login-profiles.ts";
+import { mfaDevices } from "./mfa-devices.ts";
+import { passwordPolicies } from "./password-policy.ts";
 import { policies } from "./policies.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
+import { serverCertificates } from "./server-certificates.ts";
+import { serviceSpecificCredentials } from "./service-specific-credentials.ts";
+import { signingCertificates } from "./signing-certificates.ts";
+import { sshPublicKeys } from "./ssh-public-keys.ts";
 import { migrations } from "./tables.ts";
 import { users } from "./users.ts";
 
@@ -15,7 +22,22 @@ export const iam = defineService({
   name: "iam",
   model: loadModel(import.meta.url),
   migrations,
-  operations: { ...roles, ...users, ...groups, ...accessKeys, ...policies, ...inlinePolicies, ...attachedPolicies },
+  operations: {
+    ...roles,
+    ...users,
+    ...groups,
+    ...accessKeys,
+    ...loginProfiles,
+    ...passwordPolicies,
+    ...mfaDevices,
+    ...sshPublicKeys,
+    ...signingCertificates,
+    ...serverCertificates,
+    ...serviceSpecificCredentials,
+    ...policies,
+    ...inlinePolicies,
+    ...attachedPolicies,
+  },
   quirks,
   resourcePolicy: trustPolicy,
   identity,
