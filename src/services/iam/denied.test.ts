@@ -35,6 +35,7 @@ const INPUT = {
   VersionId: "v1",
   AccessKeyId: "AKIAAAAAAAAAAAAAAAAA",
   Status: "Active",
+  Description: "d",
   Tags: [],
   TagKeys: [],
 };

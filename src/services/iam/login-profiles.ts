@@ -151,7 +151,7 @@ async function checkPassword(
     return await passwordPolicy(tx, ctx.account);
   });
   const account = ctx.config.accounts.find(({ id }) => id === ctx.account);
-  const fault = passwordFault(password, { policy, names: [account?.displayName, account?.email] });
+  const fault = passwordFault(password, { policy, names: [account?.name, account?.email] });
   if (fault !== undefined) throw errors.passwordViolation(fault);
   if (await isReused(password, { policy, old })) throw errors.passwordReused();
 }

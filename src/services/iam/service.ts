@@ -9,6 +9,8 @@ import { loginProfiles } from "./login-profiles.ts";
 import { mfaDevices } from "./mfa-devices.ts";
 import { passwordPolicies } from "./password-policy.ts";
 import { policies } from "./policies.ts";
+import { policyUses } from "./policy-uses.ts";
+import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { serverCertificates } from "./server-certificates.ts";
@@ -35,6 +37,8 @@ export const iam = defineService({
     ...serverCertificates,
     ...serviceSpecificCredentials,
     ...policies,
+    ...policyVersions,
+    ...policyUses,
     ...inlinePolicies,
     ...attachedPolicies,
   },
