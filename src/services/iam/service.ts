@@ -5,11 +5,18 @@ import { attachedPolicies } from "./attached-policies.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
+import { loginProfiles } from "./login-profiles.ts";
+import { mfaDevices } from "./mfa-devices.ts";
+import { passwordPolicies } from "./password-policy.ts";
 import { policies } from "./policies.ts";
 import { policyUses } from "./policy-uses.ts";
 import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
+import { serverCertificates } from "./server-certificates.ts";
+import { serviceSpecificCredentials } from "./service-specific-credentials.ts";
+import { signingCertificates } from "./signing-certificates.ts";
+import { sshPublicKeys } from "./ssh-public-keys.ts";
 import { migrations } from "./tables.ts";
 import { users } from "./users.ts";
 
@@ -22,6 +29,13 @@ export const iam = defineService({
     ...users,
     ...groups,
     ...accessKeys,
+    ...loginProfiles,
+    ...passwordPolicies,
+    ...mfaDevices,
+    ...sshPublicKeys,
+    ...signingCertificates,
+    ...serverCertificates,
+    ...serviceSpecificCredentials,
     ...policies,
     ...policyVersions,
     ...policyUses,

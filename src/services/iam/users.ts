@@ -222,7 +222,7 @@ export function onUser(action: string) {
 }
 
 /** As the lists have it: without boundary and tags. */
-export const userListed = (user: UserRow) => ({
+export const userListed = (user: Pick<UserRow, "account" | "path" | "name" | "id" | "created_ms">) => ({
   Path: user.path,
   UserName: user.name,
   UserId: user.id,
