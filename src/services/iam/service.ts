@@ -5,11 +5,15 @@ import { attachedPolicies } from "./attached-policies.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
+import { instanceProfiles } from "./instance-profiles.ts";
+import { oidcProviders } from "./oidc-providers.ts";
 import { policies } from "./policies.ts";
 import { policyUses } from "./policy-uses.ts";
 import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
+import { samlProviders } from "./saml-providers.ts";
+import { serviceLinkedRoles } from "./service-linked-roles.ts";
 import { migrations } from "./tables.ts";
 import { users } from "./users.ts";
 
@@ -19,6 +23,10 @@ export const iam = defineService({
   migrations,
   operations: {
     ...roles,
+    ...instanceProfiles,
+    ...serviceLinkedRoles,
+    ...oidcProviders,
+    ...samlProviders,
     ...users,
     ...groups,
     ...accessKeys,
