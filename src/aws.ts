@@ -13,6 +13,8 @@ import type { Entry } from "./kernel/journal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
+import { type Suggestion, suggest } from "./why/suggest.ts";
+import { type Question, type Why, why } from "./why/why.ts";
 import { holdWorkspace } from "./workspace.ts";
 
 export interface Aws extends AsyncDisposable {
@@ -24,8 +26,10 @@ export interface Aws extends AsyncDisposable {
   /** Resolves when everything that is due now has happened, and every file that was seen is in its bucket. */
   settle(): Promise<void>;
   clock(change: ClockChange): Promise<void>;
-  /** What is recorded of a request id, a file or a key: see Journal.chain. */
-  why(query: string): Promise<Entry[]>;
+  /** What is recorded of a request id, a file or a key, or of the last denied call; with each decision explained. */
+  why(question: Question): Promise<Why>;
+  /** The least privilege policies for what a principal did. `sinceMs`: so long ago, on the clock. */
+  suggest(of: { principal: string; sinceMs: number; denied: boolean }): Promise<Suggestion>;
   /** An operation, as the root of the cloud's own account. */
   call<S extends ServiceName, Op extends OperationName<S>>(
     service: S,
@@ -114,11 +118,16 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       world.post.wake();
       await settle();
     },
-    async why(query) {
-      const { journal } = open().world;
-      const home = [dir, realpathSync(dir)].find((one) => query.startsWith(`${one}/`));
-      const id = await journal.idOf(home === undefined ? query : query.slice(home.length + 1));
-      return id === undefined ? [] : await journal.chain(id);
+    why(question) {
+      const within = (name: string) => {
+        const home = [dir, realpathSync(dir)].find((one) => name.startsWith(`${one}/`));
+        return home === undefined ? name : name.slice(home.length + 1);
+      };
+      return why(open().world.journal, "names" in question ? { names: question.names.map(within) } : question);
+    },
+    async suggest({ principal, sinceMs, denied }) {
+      const { clock, world } = open();
+      return suggest(await world.journal.entries(), { principal, denied, since: clock.now() - sinceMs });
     },
     call: (service, operation, input) => {
       const { account, region } = config;

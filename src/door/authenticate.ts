@@ -3,6 +3,7 @@ import { realNow } from "../kernel/clock.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { Credential, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
+import { explainMismatch } from "./mismatch.ts";
 import {
   badToken,
   type Claim,
@@ -46,9 +47,11 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   const credential = rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed));
   if (!credential) throw unknownKey(claimed, { family });
   if (credential === "badToken") throw badToken(claimed, { family });
-  const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body, path });
+  const secret = { family, secretAccessKey: credential.secretAccessKey, body, path };
+  const verified = told(ctx, { claimed, request, secret }, () => verify(claimed, request, secret));
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
+  if (service === "iam" && isStrangeToIam(principal)) throw unknownKey(claimed, { family });
   const use = { accessKeyId: claimed.accessKeyId, principal, service, region: claimed.region };
   for (const identity of identities) await identity.used?.(ctx, use);
   return {
@@ -61,6 +64,20 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   };
 }
 
+type Secret = Parameters<typeof explainMismatch>[2];
+
+/** `why` is told what the difference is between what was signed and what came. */
+function told<T>(ctx: Context, of: { claimed: Claim; request: HttpRequest; secret: Secret }, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const { claimed, request, secret } = of;
+    if (!claimed.version2)
+      ctx.log.debug("the signature does not match", { ...explainMismatch(claimed, request, secret) });
+    throw error;
+  }
+}
+
 /** Root keys are in the configuration: the cloud's own, any 12 digits (that account's), and those of --accounts. */
 function rootCredential({ config }: Context, accessKeyId: string): Credential | undefined {
   const secretAccessKey = config.rootSecretAccessKey;
@@ -69,6 +86,16 @@ function rootCredential({ config }: Context, accessKeyId: string): Credential | 
   if (named) return { secretAccessKey: named.secretAccessKey, principal: rootOf(named.id) };
   return /^\d{12}$/.test(accessKeyId) ? { secretAccessKey, principal: rootOf(accessKeyId) } : undefined;
 }
+
+/**
+ * IAM does not know the credentials of GetFederationToken, and those of GetSessionToken only where a multi-factor code was given.
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+ */
+const isStrangeToIam = (principal: Principal): boolean =>
+  principal.kind === "federated" ||
+  ((principal.kind === "user" || principal.kind === "root") &&
+    principal.session !== undefined &&
+    principal.session.mfaAt === undefined);
 
 async function knownCredential(
   ctx: Context,
