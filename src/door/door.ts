@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
-import type { AnyService, Handler } from "../kernel/service.ts";
+import type { AnyService, Controls, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
@@ -21,6 +21,7 @@ export interface Door {
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
   verifyMfa: World["verifyMfa"];
+  controls: World["controls"];
 }
 
 /** What is known of a request that was found. */
@@ -38,7 +39,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, verifyMfa };
+  return { answer, call, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -105,6 +106,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
+  }
+
+  async function controls(ctx: Context, account: string): Promise<Controls | undefined> {
+    for (const identity of identities) {
+      const found = await identity.controls?.(ctx, account);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   async function verifyMfa(ctx: Context, of: Parameters<World["verifyMfa"]>[1]): Promise<boolean> {

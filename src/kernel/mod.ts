@@ -25,6 +25,7 @@ export {
 export { withoutNulls } from "./nulls.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
+export { child, each, scan } from "./policy/json.ts";
 export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";

@@ -3,7 +3,7 @@ import { type Context, defineOperations, identityPolicyFault, type Tx } from "..
 import { errors } from "./errors.ts";
 import { groupRow, onGroup } from "./groups.ts";
 import { cut, pageOf } from "./paging.ts";
-import { onRole, roleRow } from "./roles.ts";
+import { changeableRole, onRole, roleRow } from "./roles.ts";
 import { type OwnerKind, ownerOf } from "./tables.ts";
 import { onUser, userRow } from "./users.ts";
 
@@ -89,12 +89,16 @@ const ROW = { role: roleRow, user: userRow, group: groupRow };
 export const ownerName = async (tx: Tx, account: string, { kind, name }: Owner): Promise<string> =>
   (await ROW[kind](tx, account, name)).name;
 
+/** The same of one whose policies shall change: those of a service-linked role are its service's. */
+export const changedOwner = async (tx: Tx, account: string, owner: Owner): Promise<string> =>
+  owner.kind === "role" ? (await changeableRole(tx, account, owner.name)).name : await ownerName(tx, account, owner);
+
 async function put(ctx: Context, owner: Owner, policy: { name: string; document: string }) {
   const fault = identityPolicyFault(policy.document);
   const { account } = ctx;
   const key = { account, owner: ownerOf(owner.kind, owner.name) };
   await ctx.write(async (tx) => {
-    const name = await ownerName(tx, account, owner);
+    const name = await changedOwner(tx, account, owner);
     if (fault) throw errors.malformed(fault);
     const others = await tx.all<{ document: string }>(
       "SELECT document FROM iam_inline_policy WHERE account = :account AND owner = :owner AND name <> :name",
@@ -139,7 +143,7 @@ async function list(ctx: Context, owner: Owner, input: { Marker?: string | undef
 
 async function remove(ctx: Context, owner: Owner, name: string) {
   await ctx.write(async (tx) => {
-    await ownerName(tx, ctx.account, owner);
+    await changedOwner(tx, ctx.account, owner);
     const gone = await tx.run(
       "DELETE FROM iam_inline_policy WHERE account = :account AND owner = :owner AND name = :name",
       { account: ctx.account, owner: ownerOf(owner.kind, owner.name), name },

@@ -5,15 +5,19 @@ import { attachedPolicies } from "./attached-policies.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
+import { instanceProfiles } from "./instance-profiles.ts";
 import { loginProfiles } from "./login-profiles.ts";
 import { mfaDevices } from "./mfa-devices.ts";
+import { oidcProviders } from "./oidc-providers.ts";
 import { passwordPolicies } from "./password-policy.ts";
 import { policies } from "./policies.ts";
 import { policyUses } from "./policy-uses.ts";
 import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
+import { samlProviders } from "./saml-providers.ts";
 import { serverCertificates } from "./server-certificates.ts";
+import { serviceLinkedRoles } from "./service-linked-roles.ts";
 import { serviceSpecificCredentials } from "./service-specific-credentials.ts";
 import { signingCertificates } from "./signing-certificates.ts";
 import { sshPublicKeys } from "./ssh-public-keys.ts";
@@ -26,6 +30,10 @@ export const iam = defineService({
   migrations,
   operations: {
     ...roles,
+    ...instanceProfiles,
+    ...serviceLinkedRoles,
+    ...oidcProviders,
+    ...samlProviders,
     ...users,
     ...groups,
     ...accessKeys,
