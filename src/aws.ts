@@ -59,7 +59,12 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
   await using undo = new AsyncDisposableStack();
   const dir = options.dir ?? (ephemeral ? await mkdtemp(join(tmpdir(), "aws-like-")) : process.cwd());
   if (ephemeral && !options.dir) undo.defer(() => rm(dir, { recursive: true, force: true }));
-  const config: Config = { ...defaults, ...(ephemeral && { port: 0, output: "quiet" }), ...options, dir };
+  const config: Config = {
+    ...defaults,
+    ...(ephemeral && { port: 0, output: "quiet", durability: "fast" }),
+    ...options,
+    dir,
+  };
 
   const isOpen = openTo(config);
   if (isOpen) throw new Error(isOpen);

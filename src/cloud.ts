@@ -38,7 +38,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
   await using undo = new AsyncDisposableStack();
   const logs = join(config.dir, "logs");
   await mkdir(logs, { recursive: true });
-  const store = await openStore(config.databaseUrl, config.dir);
+  const store = await openStore(config.databaseUrl, config.dir, { durable: config.durability === "full" });
   undo.defer(() => store.close());
   await store.migrate("kernel", [...postMigrations, ...settingMigrations]);
   for (const service of services) if (service.migrations) await store.migrate(service.name, service.migrations);

@@ -7,7 +7,8 @@ export interface Account {
   readonly secretAccessKey: string;
   /** 64 hexadecimal digits: the account's name in S3's ACLs. */
   readonly canonicalId?: string;
-  readonly displayName?: string;
+  /** What organizations calls it, and S3 shows as the owner of its buckets. */
+  readonly name?: string;
   readonly email?: string;
 }
 
@@ -34,6 +35,8 @@ export interface Config {
   readonly relaxed: boolean;
   /** How long a file that was found, not reported as finished, must stay unchanged. ms. */
   readonly settleMs: number;
+  /** `full`: what was answered survives power loss. `fast`: it survives the process, and the disk is not waited for. */
+  readonly durability: "full" | "fast";
   /** `auto` takes the strongest sandbox that this host allows. */
   readonly sandbox: "auto" | "bwrap" | "unshare" | "none";
   /** What the terminal shows: `quiet` nothing but warnings. */
@@ -51,6 +54,7 @@ export const defaults: Omit<Config, "dir"> = {
   accounts: [],
   relaxed: false,
   settleMs: 50,
+  durability: "full",
   sandbox: "auto",
   output: "terminal",
 };

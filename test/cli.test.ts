@@ -64,6 +64,7 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
     ["up", "--sandbox", "docker"],
     /--sandbox is one of auto, bwrap, unshare, none, not docker/,
   ],
+  ["a durability that is none", ["up", "--durability", "eventual"], /--durability is one of full, fast, not eventual/],
   ["a database that is none", ["up", "--database", "mysql://x"], /is postgres:\/\/\.\.\., not mysql:\/\/x/],
   ["a parameter without a value", ["up", "--parameter", "A"], /--parameter is NAME=VALUE, not A/],
   ["a host that is open to others without a secret", ["up", "--host", "0.0.0.0"], /set AWS_LIKE_ROOT_SECRET/],

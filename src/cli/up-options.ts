@@ -14,12 +14,15 @@ const options = {
   database: { type: "string" },
   region: { type: "string" },
   relaxed: { type: "boolean" },
+  durability: { type: "string" },
   sandbox: { type: "string" },
   "settle-ms": { type: "string" },
   quiet: { type: "boolean" },
 } as const;
 
 const SANDBOXES: readonly Config["sandbox"][] = ["auto", "bwrap", "unshare", "none"];
+
+const DURABILITIES: readonly Config["durability"][] = ["full", "fast"];
 
 /** Throws UserError, or what parseArgs says. */
 export function readOptions(
@@ -33,6 +36,9 @@ export function readOptions(
   if (open) throw new UserError(`--host ${open}`);
   const sandbox = (values.sandbox ?? defaults.sandbox) as Config["sandbox"];
   if (!SANDBOXES.includes(sandbox)) throw new UserError(`--sandbox is one of ${SANDBOXES.join(", ")}, not ${sandbox}`);
+  const durability = (values.durability ?? defaults.durability) as Config["durability"];
+  if (!DURABILITIES.includes(durability))
+    throw new UserError(`--durability is one of ${DURABILITIES.join(", ")}, not ${durability}`);
   const databaseUrl = values.database ?? environment.DATABASE_URL ?? "";
   if (databaseUrl !== "" && !/^postgres(ql)?:\/\//.test(databaseUrl))
     throw new UserError(`--database (or DATABASE_URL) is postgres://..., not ${databaseUrl}`);
@@ -49,6 +55,7 @@ export function readOptions(
     accounts: values.accounts === undefined ? [] : readAccounts(values.accounts),
     relaxed: values.relaxed ?? false,
     settleMs: numberOf("--settle-ms", values["settle-ms"] ?? String(defaults.settleMs), 60_000),
+    durability,
     sandbox,
     output: values.quiet ? "quiet" : "terminal",
   };

@@ -11,16 +11,17 @@ import { readOptions } from "./up-options.ts";
 export const command: Command = {
   summary: "starts the cloud in a workspace, and keeps running",
   usage:
-    "[--dir DIR] [--port 4566] [--host 127.0.0.1] [--accounts FILE] [--parameter NAME=VALUE]... [--database URL] [--region us-east-1] [--relaxed] [--sandbox auto|bwrap|unshare|none] [--settle-ms 50] [--quiet]",
+    "[--dir DIR] [--port 4566] [--host 127.0.0.1] [--accounts FILE] [--parameter NAME=VALUE]... [--database URL] [--region us-east-1] [--relaxed] [--durability full|fast] [--sandbox auto|bwrap|unshare|none] [--settle-ms 50] [--quiet]",
   details: [
     "--dir        the workspace: db.sqlite, logs/, buckets/ and template.yaml live here. Default: this directory",
     "--port       TCP port of the API; 0 takes any free one",
     "--host       address to listen on; beyond loopback AWS_LIKE_ROOT_SECRET is demanded",
-    "--accounts   a JSON file with further accounts: [{id, accessKeyId, secretAccessKey, canonicalId?, displayName?, email?}]",
+    "--accounts   a JSON file with further accounts: [{id, accessKeyId, secretAccessKey, name?, email?, canonicalId?}]",
     "--parameter  a value for a parameter of template.yaml",
     "--database   postgres://... instead of db.sqlite; or the environment's DATABASE_URL",
     "--region     of requests that name none, and of what the template makes",
     "--relaxed    no signatures, everyone root: for suites written against lax emulators",
+    "--durability full waits for the disk before it answers; fast does not: a power loss may then cost what was answered last",
     "--sandbox    how functions are shut in; auto takes the strongest that this host allows (aws-like doctor)",
     "--settle-ms  how long a file that was found, not reported as finished, must stay unchanged",
     "--quiet      shows warnings and errors only",

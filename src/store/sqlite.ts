@@ -20,8 +20,8 @@ const BUSY_RETRY_MS = 5;
  * `file` is created where it is missing. `:memory:` is a file in the system's temporary directory, never synced, removed at close: SQLite's
  * own shared memory database has no snapshots.
  */
-export async function openSqlite(file: string | ":memory:"): Promise<Store> {
-  if (file !== ":memory:") return new SqliteStore(connect(file, { durable: true }));
+export async function openSqlite(file: string | ":memory:", { durable = true } = {}): Promise<Store> {
+  if (file !== ":memory:") return new SqliteStore(connect(file, { durable }));
   const dir = await mkdtemp(join(tmpdir(), "aws-like-"));
   return new SqliteStore(connect(join(dir, "db.sqlite"), { durable: false }), () => rm(dir, { recursive: true }));
 }

@@ -1,27 +1,17 @@
 // AWS's decision, as a pure function with its reasons.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-// A Deny anywhere wins. Within one account an Allow by the identity's policies or by the resource's is enough; across accounts both are
-// needed. A boundary and session policies allow nothing: they limit. A role's trust policy must allow, whatever else does.
-import { holds } from "./condition.ts";
-import type { Element, PrincipalPattern, Statement } from "./document.ts";
-import { type Keys, matches } from "./pattern.ts";
-import type { PolicyKind, PolicySet } from "./policy-set.ts";
+// A Deny anywhere wins. Every level of service control policies must allow. Within one account an Allow by the identity's policies or by the
+// resource's is enough; across accounts both are needed. A boundary and session policies allow nothing: they limit - but not what a resource's
+// policy in the same account grants to the very user or session. A role's trust policy must allow, whatever else does.
+import { applies } from "./applies.ts";
+import type { Statement } from "./document.ts";
+import type { Keys } from "./pattern.ts";
+import { type PolicyKind, type PolicySet, selection } from "./policy-set.ts";
+import { type Caller, type Grant, STRENGTH } from "./principal.ts";
+import { Trace, type TraceLine } from "./trace.ts";
 
-/** The names under which a policy may know the caller. */
-export interface Caller {
-  readonly kind: "root" | "user" | "session" | "federated" | "provider" | "service" | "anonymous";
-  readonly account?: string;
-  /** A user's, or that of a role session or a federated user. */
-  readonly arn?: string;
-  readonly roleArn?: string;
-  /** AIDA..., AROA...:session */
-  readonly id?: string;
-  /** lambda.amazonaws.com */
-  readonly service?: string;
-  readonly canonicalId?: string;
-  /** An identity provider's ARN or name: whose token or assertion it is. */
-  readonly federated?: string;
-}
+export type { Caller } from "./principal.ts";
+export type { TraceLine } from "./trace.ts";
 
 export interface Question {
   readonly caller: Caller;
@@ -41,158 +31,158 @@ export interface Question {
   readonly sameAccount: boolean;
 }
 
-/** One statement that names the action: whether it applied, and if not, what kept it from it. */
-export interface TraceLine {
-  readonly kind: PolicyKind;
-  readonly policy: string;
-  readonly statement: string;
-  readonly effect: "Allow" | "Deny";
-  readonly applies: boolean;
-  /** `resource`, `principal`, or the condition as `StringEquals aws:SourceArn`. */
-  readonly missed?: string;
-  /** Where the statement begins in the policy's text, from 1 on. */
-  readonly at?: number;
-  /** The policy's text, for whoever shows it. */
-  readonly document: string;
+export function evaluate(question: Question): Decision {
+  return new Decision(question, decide(question));
 }
 
-export interface Decision {
+export class Decision {
   readonly allowed: boolean;
   /** What decided: for a denial the kind of policy that denies or does not allow. */
-  readonly by: PolicyKind | "root" | "none";
+  readonly by: PolicyKind | "root";
   /** A statement said Deny, or none said Allow. */
   readonly explicit: boolean;
-  /** The statement that decided. */
-  readonly line?: TraceLine;
-  readonly trace: readonly TraceLine[];
+  readonly #question: Question;
+  readonly #decided: Decided | undefined;
+  #trace: Trace | undefined;
+
+  constructor(question: Question, { allowed, by, decided }: Verdict) {
+    this.allowed = allowed;
+    this.by = by;
+    this.explicit = !allowed && decided !== undefined;
+    this.#question = question;
+    this.#decided = decided;
+  }
+
+  /** The statement that decided; it is one of the trace. */
+  get line(): TraceLine | undefined {
+    return this.#decided && this.#lines.decided(this.#decided);
+  }
+
+  /** Every statement that names the action. Worked out when it is looked at: a decision is made on every call, and seldom read. */
+  get trace(): readonly TraceLine[] {
+    return this.#lines.all();
+  }
+
+  /** Of the trace what applied: as cheap as the decision itself. */
+  get applying(): readonly TraceLine[] {
+    return this.#lines.applying();
+  }
+
+  get #lines(): Trace {
+    this.#trace ??= new Trace(this.#question);
+    return this.#trace;
+  }
 }
 
-export function evaluate(question: Question): Decision {
-  const { caller, sameAccount } = question;
-  const trace: TraceLine[] = [];
-  const look = (set: PolicySet) => verdict(question, set, trace);
-  const resourceKind = question.trust ? "role trust policy" : "resource-based policy";
-  const resource: Verdict = question.resourcePolicy ? look(question.resourcePolicy) : {};
-  const identity = look(question.identityPolicies);
-  const boundary = question.boundary && look(question.boundary);
-  const session = question.sessionPolicies && look(question.sessionPolicies);
-  const controls = question.controls?.map(look);
-
-  const controlled = controls?.find(({ deny }) => deny)?.deny;
-  const deny = controlled ?? identity.deny ?? resource.deny ?? boundary?.deny ?? session?.deny;
-  if (deny) return { allowed: false, by: deny.kind, explicit: true, line: deny, trace };
-  const allow = (by: Decision["by"], line?: TraceLine): Decision => ({
-    allowed: true,
-    by,
-    explicit: false,
-    line,
-    trace,
-  });
-  const refuse = (by: PolicyKind): Decision => ({ allowed: false, by, explicit: false, trace });
-
-  if (caller.kind === "anonymous" || caller.kind === "service")
-    return resource.allow ? allow(resourceKind, resource.allow) : refuse(resourceKind);
-  if (caller.kind === "provider") return resource.allow ? allow(resourceKind, resource.allow) : refuse(resourceKind);
-  if (controls?.some(({ allow }) => !allow)) return refuse("service control policy");
-  if (question.trust && !resource.allow) return refuse(resourceKind);
-  if (!sameAccount && !resource.allow && (caller.kind === "root" || identity.allow)) return refuse(resourceKind);
-  if (caller.kind === "root") return allow("root", resource.allow);
-  // What names the very user or session is allowed whatever the limits do not mention.
-  if (sameAccount && resource.grant === "self") return allow(resourceKind, resource.allow);
-  const granted = identity.allow ?? (sameAccount && resource.grant === "wide" ? resource.allow : undefined);
-  if (!granted) return refuse("identity-based policy");
-  if (boundary && !boundary.allow) return refuse("permissions boundary");
-  if (session && !session.allow) return refuse("session policy");
-  return allow(granted.kind, granted);
+/** The sets that bind this caller, in the order in which their Deny is blamed. */
+export function setsOf(question: Question): PolicySet[] {
+  const { identityPolicies, resourcePolicy, boundary, sessionPolicies } = question;
+  const sets = [...controlsOf(question), identityPolicies, resourcePolicy, boundary, sessionPolicies];
+  return sets.filter((set) => set !== undefined);
 }
 
-/**
- * How a resource policy names the caller: `self` the very user or session, `wide` its role, everyone or a service, `account` its account
- * only - which lets the account's own policies decide.
- */
-type Grant = "self" | "wide" | "account";
-const STRENGTH: Record<Grant, number> = { account: 1, wide: 2, self: 3 };
+export interface Decided {
+  readonly set: PolicySet;
+  readonly statement: Statement;
+}
 
 interface Verdict {
-  allow?: TraceLine;
-  deny?: TraceLine;
-  grant?: Grant;
+  readonly allowed: boolean;
+  readonly by: PolicyKind | "root";
+  readonly decided?: Decided | undefined;
 }
 
-function verdict(question: Question, { kind, policies }: PolicySet, trace: TraceLine[]): Verdict {
-  const found: Verdict = {};
-  for (const { name, document, policy } of policies) {
-    if (policy.unreadable !== undefined) {
-      const statement = `unreadable: ${policy.unreadable}`;
-      found.deny = { kind, policy: name, statement, effect: "Deny", applies: true, document };
-      trace.push(found.deny);
-    }
-    for (const statement of policy.statements) {
-      if (!selects(statement.action, (pattern) => matches(pattern, question.action, question.keys))) continue;
-      const grant = named(statement.principal, question.caller);
-      const missed = miss(statement, { question, grant, variables: policy.variables });
-      const { name: sid, effect } = statement;
-      const line: TraceLine = { kind, policy: name, statement: sid, effect, applies: !missed, missed, document };
-      trace.push(line);
-      if (missed) continue;
-      if (effect === "Deny") found.deny ??= line;
-      else if (!found.allow || STRENGTH[grant!] > STRENGTH[found.grant!]) {
-        found.allow = line;
-        found.grant = grant;
-      }
-    }
+interface Granted extends Decided {
+  readonly grant: Grant;
+}
+
+function decide(question: Question): Verdict {
+  const { caller, sameAccount, resourcePolicy, boundary, sessionPolicies, trust } = question;
+  const denied = denyOf(question);
+  if (denied) return { allowed: false, by: denied.set.kind, decided: denied };
+  const byResource = resourcePolicy && allowOf(question, resourcePolicy);
+  const resourceKind = resourcePolicy?.kind ?? (trust ? "role trust policy" : "resource-based policy");
+  // Who belongs to no account has nothing but what the resource's policy gives.
+  if (!hasAccount(caller)) return byResource ? allow(byResource) : refuse(resourceKind);
+  for (const level of controlsOf(question)) if (!allowOf(question, level)) return refuse(level.kind);
+  if (trust && !byResource) return refuse(resourceKind);
+  if (caller.kind === "root")
+    return sameAccount || byResource ? { allowed: true, by: "root", decided: byResource } : refuse(resourceKind);
+  if (sameAccount && byResource?.grant === "self") return allow(byResource);
+  const byIdentity = allowOf(question, question.identityPolicies);
+  const asRoot = caller.user?.arn === `arn:aws:iam::${caller.account}:root`;
+  if (!sameAccount && !byResource && (byIdentity || asRoot)) return refuse(resourceKind);
+  const granted = byIdentity ?? (sameAccount && byResource?.grant === "wide" ? byResource : undefined);
+  if (!granted && !asRoot) return refuse(question.identityPolicies.kind);
+  if (boundary && !allowOf(question, boundary)) return refuse(boundary.kind);
+  if (sessionPolicies && !allowOf(question, sessionPolicies)) return refuse(sessionPolicies.kind);
+  return granted ? allow(granted) : { allowed: true, by: "root" };
+}
+
+const allow = (decided: Decided): Verdict => ({ allowed: true, by: decided.set.kind, decided });
+const refuse = (by: PolicyKind): Verdict => ({ allowed: false, by });
+
+export const hasAccount = ({ kind }: Caller): boolean =>
+  kind !== "anonymous" && kind !== "service" && kind !== "provider";
+
+const NO_CONTROLS: readonly PolicySet[] = [];
+
+/** Service-linked roles are bound by none. https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html */
+export const controlsOf = ({ caller, controls }: Question): readonly PolicySet[] =>
+  controls && hasAccount(caller) && !caller.roleArn?.includes(":role/aws-service-role/") ? controls : NO_CONTROLS;
+
+function denyOf(question: Question): Decided | undefined {
+  for (const level of controlsOf(question)) {
+    const found = denyIn(question, level);
+    if (found) return found;
   }
-  return found;
+  return (
+    denyIn(question, question.identityPolicies) ??
+    denyIn(question, question.resourcePolicy) ??
+    denyIn(question, question.boundary) ??
+    denyIn(question, question.sessionPolicies)
+  );
 }
 
-const selects = <T>(element: Element<T>, matching: (one: T) => boolean): boolean =>
-  element.any.some(matching) !== element.not;
-
-/** What keeps a statement that names the action from applying; undefined where nothing does. */
-function miss(
-  statement: Statement,
-  { question, grant, variables }: { question: Question; grant: Grant | undefined; variables: boolean },
-): string | undefined {
-  const { resource, conditions } = statement;
-  if (!grant) return "principal";
-  if (resource && !selects(resource, (pattern) => matches(pattern, question.resource, question.keys)))
-    return "resource";
-  const failed = conditions.find((condition) => !holds(condition, { keys: question.keys, variables }));
-  return failed && `${failed.operator.text} ${failed.key}`;
+function denyIn(question: Question, set: PolicySet | undefined): Decided | undefined {
+  if (!set) return undefined;
+  for (const statement of selection(set, question.action).denies)
+    if (applies(statement, question)) return { set, statement };
+  return undefined;
 }
 
-function named(principal: Element<PrincipalPattern> | undefined, caller: Caller): Grant | undefined {
-  if (!principal) return "wide";
-  let best: Grant | undefined;
-  for (const pattern of principal.any) {
-    const grant = names(pattern, caller);
-    if (grant && (!best || STRENGTH[grant] > STRENGTH[best])) best = grant;
+/** The Allow that names the caller most closely. */
+export function allowOf(question: Question, set: PolicySet): Granted | undefined {
+  let best: Granted | undefined;
+  for (const statement of selection(set, question.action).allows) {
+    const grant = applies(statement, question);
+    if (!grant || (best && STRENGTH[grant] <= STRENGTH[best.grant])) continue;
+    best = { set, statement, grant };
+    // An identity's policy names nobody: one Allow is as good as another.
+    if (grant === "self" || !statement.principal) break;
   }
-  if (principal.not) return best ? undefined : "wide";
   return best;
 }
 
-function names({ type, value }: PrincipalPattern, caller: Caller): Grant | undefined {
-  if (type === "Service") return caller.service !== undefined && value === caller.service ? "wide" : undefined;
-  if (type === "Federated") return caller.federated !== undefined && value === caller.federated ? "wide" : undefined;
-  if (type === "CanonicalUser")
-    return caller.canonicalId !== undefined && value === caller.canonicalId ? "account" : undefined;
-  if (value === "*") return "wide";
-  if (caller.kind === "anonymous" || caller.kind === "service") return undefined;
-  if (value === caller.arn || value === caller.id) return caller.kind === "root" ? "account" : "self";
-  if (caller.roleArn !== undefined && (value === caller.roleArn || value === caller.id?.split(":")[0])) return "wide";
-  const account = caller.account;
-  return account !== undefined && (value === account || value === `arn:aws:iam::${account}:root`)
-    ? "account"
-    : undefined;
-}
+/** Only for kinds whose policies have ARNs of their own. */
+const NAMED_IN_DENIALS: readonly PolicyKind[] = [
+  "identity-based policy",
+  "permissions boundary",
+  "session policy",
+  "service control policy",
+];
 
-/** AWS's sentence for a denial; its resource stands in quotes where S3 says it. */
+/**
+ * AWS's sentence for a denial; its resource stands in quotes where S3 says it. An explicit Deny names its policy where that has an ARN (AWS does
+ * since January 2026). https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+ */
 export function denial(decision: Decision, about: { who: string; action: string; resource: string; quoted: boolean }) {
   const { who, action, resource, quoted } = about;
   const head = `User: ${who} is not authorized to perform: ${action} on resource: ${quoted ? `"${resource}"` : resource}`;
-  const kind = decision.by;
+  const kind = decision.by as PolicyKind;
   if (!decision.explicit) return `${head} because no ${kind} allows the ${action} action`;
   const article = kind === "role trust policy" ? "the" : kind === "identity-based policy" ? "an" : "a";
-  return `${head} with an explicit deny in ${article} ${kind}`;
+  const name = decision.line?.policy ?? "";
+  const named = name.startsWith("arn:") && NAMED_IN_DENIALS.includes(kind) ? `: ${name}` : "";
+  return `${head} with an explicit deny in ${article} ${kind}${named}`;
 }

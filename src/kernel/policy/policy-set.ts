@@ -1,5 +1,7 @@
-// All policies of one kind that a decision looks into, read once: whoever is decided about often keeps his set.
-import { type Policy, readPolicy } from "./document.ts";
+// Policies of one kind that decide together, made once of what does not change and asked many times: the statements that name an action
+// are looked for once for each action.
+import { type Policy, readPolicy, type Selection, type Statement } from "./document.ts";
+import { matches } from "./pattern.ts";
 
 export type PolicyKind =
   | "identity-based policy"
@@ -18,19 +20,40 @@ export interface PolicyText {
 export interface PolicySet {
   readonly kind: PolicyKind;
   readonly policies: readonly (PolicyText & { readonly policy: Policy })[];
-  /** Condition keys that conditions and variables ask for, in lower case: `aws:resourcetag/team`. What is not in it need not be worked out. */
+  readonly naming: Map<string, Selection>;
+  /** Of all its statements; those that name an action often want less: `selection(set, action).wants`. */
   readonly wants: ReadonlySet<string>;
 }
 
+/** Actions that a set remembers. AWS has more, but nobody here asks for so many. */
+const ACTIONS_LIMIT = 1000;
+
 export function policySet(kind: PolicyKind, texts: readonly PolicyText[]): PolicySet {
   const policies = texts.map(({ name, document }) => ({ name, document, policy: readPolicy(document) }));
-  return { kind, policies, wants: new Set(policies.flatMap(({ policy, document }) => wantsOf(policy, document))) };
+  const wants = new Set(policies.flatMap(({ policy }) => policy.statements.flatMap((statement) => statement.wants)));
+  // One policy alone needs no memory of its own: its text may be another set's too.
+  const naming = policies.length === 1 ? policies[0]!.policy.naming : new Map<string, Selection>();
+  return { kind, policies, naming, wants };
 }
 
-const VARIABLE = /\$\{([^},]+)/g;
-
-function wantsOf({ statements, variables }: Policy, document: string): string[] {
-  const conditions = statements.flatMap((statement) => statement.conditions.map(({ key }) => key.toLowerCase()));
-  const named = variables ? [...document.matchAll(VARIABLE)].map(([, name]) => name!.trim().toLowerCase()) : [];
-  return [...conditions, ...named];
+/** The statements that name the action, in their order. */
+export function selection({ policies, naming }: PolicySet, action: string): Selection {
+  const known = naming.get(action);
+  if (known) return known;
+  const name = action.toLowerCase();
+  const all = policies.flatMap(({ policy }) => policy.statements).filter((statement) => namesAction(statement, name));
+  const found: Selection = {
+    denies: all.filter(({ effect }) => effect === "Deny"),
+    allows: all.filter(({ effect }) => effect === "Allow"),
+    wants: new Set(all.flatMap(({ wants }) => wants)),
+  };
+  if (naming.size >= ACTIONS_LIMIT) naming.clear();
+  naming.set(action, found);
+  return found;
 }
+
+const NONE = { keys: new Map<string, readonly string[]>() };
+
+/** `name` in lower case. */
+const namesAction = ({ action }: Statement, name: string): boolean =>
+  action.any.some((pattern) => matches(pattern, name, NONE)) !== action.not;

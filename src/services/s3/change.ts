@@ -1,32 +1,43 @@
-// A key's content changes: bytes get their place, the row follows, and who asked for notifications is told, in one transaction.
-// The order is: the key's lock, preconditions, files, commit, clean-up. A crash between files and commit leaves a plain file that its row does not know:
-// reconcile takes that for a file which came from outside, with the one event that the commit would have put.
-import type { Context, Tx } from "../../kernel/mod.ts";
+// A key's content changes: the row, who asked for notifications, and the files. The store is the truth, and the plain file follows it.
+// The order is: the key's lock, conditions, bytes on the disk, commit, plain file, clean-up. A crash before the commit leaves the object as it was;
+// after it, the next start lets the plain file follow (recovery.ts). https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { AwsError, type Context, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
 import {
-  asideOf,
+  copyFile,
+  copyToSide,
   discard,
-  discardPlain,
+  findSeat,
+  fingerprintAt,
   is,
+  isDirectory,
   linkToSide,
-  moveToSide,
   type Place,
   pathOf,
   plainFingerprint,
-  settle,
+  stagePath,
 } from "./files.ts";
 import { fitsPath, storedKey } from "./keys.ts";
+import { follow } from "./recovery.ts";
+import { carryOut, foretell } from "./removals.ts";
+import { newStage } from "./staging.ts";
 import { nextSequence, placeOf, stateOf, withRoot } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import {
+  type Bytes,
+  type Content,
   deleteVersion,
   insertVersion,
+  isPlain,
   type NewVersion,
   noBytes,
   promote,
   rankAfter,
   type Standing,
+  sidesOf,
   standing,
   succession,
   versionOf,
@@ -35,9 +46,9 @@ import {
 export interface Put {
   readonly bucket: BucketRow;
   readonly key: string;
-  /** Path of the staged bytes: they are moved. */
+  /** Path of the staged bytes: they are moved, or discarded. */
   readonly staged: string;
-  readonly version: Omit<NewVersion, "side" | "modified_ms">;
+  readonly version: Content;
   readonly event: EventName;
   readonly origin: Origin;
   /** Throws what the request's conditions say of the object that stands: undefined where there is none. */
@@ -52,44 +63,86 @@ export interface Stored {
   readonly modifiedMs: number;
 }
 
-export async function putVersion(ctx: Context, put: Put): Promise<Stored> {
+export const putVersion = (ctx: Context, put: Put): Promise<Stored> =>
+  orDiscard([put.staged], (made) =>
+    changing(ctx, put.bucket, put.key, (before) => {
+      put.check?.(live(before.standing.newest));
+      return withRoot(ctx, put.bucket, (place) => putAt(ctx, place, { put, before, made }));
+    }),
+  );
+
+interface PutAt {
+  readonly put: Put;
+  readonly before: Before;
+  readonly made: string[];
+}
+
+async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): Promise<Stored> {
   const { bucket, key } = put;
   const stored = storedKey(key);
-  return await changing(ctx, bucket, key, async (before) => {
-    put.check?.(live(before.standing.newest));
-    const next = succession(before.bucket.versioning, before.standing);
-    return await withRoot(ctx, bucket, async (place) => {
-      const demotedSide = await setAside(place, key, next.demoted);
-      const side = await settle(place, key, put.staged);
-      const sequence = nextSequence(ctx);
-      const version: NewVersion = { ...put.version, side, modified_ms: ctx.clock.now() };
-      await ctx.write(async (tx) => {
-        const now = await sameBucket(tx, bucket);
-        const newest = await unchanged(tx, bucket.name, stored, before.standing);
-        const rank = rankAfter(newest, sequence);
-        await insertVersion(tx, {
-          bucket: bucket.name,
-          key: stored,
-          rank,
-          succession: next,
-          version,
-          deleteMarker: false,
-          demotedSide,
-        });
-        await put.also?.(tx);
-        await notify(ctx, tx, now, put.origin, {
-          event: put.event,
-          key,
-          size: version.size,
-          etag: version.etag,
-          versionId: now.versioning ? next.versionId : undefined,
-          sequence: -rank,
-        });
-      });
-      await discardReplaced(place, key, next.replaced, side);
-      return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
+  const { newest } = before.standing;
+  const next = succession(before.bucket.versioning, before.standing);
+  const aside = await setAside(place, key, { demoted: next.demoted, made });
+  const seat = await findSeat(place, key, put.staged);
+  if (seat.side !== null) made.push(pathOf(place, key, seat.side));
+  const guards = seat.side === null && before.bucket.versioning === "Enabled";
+  const guard = guards ? await copyToSide(put.staged, place) : null;
+  if (guard !== null) made.push(pathOf(place, key, guard));
+  const sequence = nextSequence(ctx);
+  const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: ctx.clock.now() };
+  const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
+  const rank = await commit(ctx, made, async (tx) => {
+    const now = await sameBucket(tx, bucket);
+    const rank = rankAfter(await unchanged(tx, bucket.name, stored, before.standing), sequence);
+    await insertVersion(tx, {
+      bucket: bucket.name,
+      key: stored,
+      rank,
+      succession: next,
+      version,
+      deleteMarker: false,
+      demotedSide: aside,
     });
+    if (dying) await foretell(tx, dying);
+    await put.also?.(tx);
+    await notify(ctx, tx, now, put.origin, {
+      event: put.event,
+      key,
+      size: version.size,
+      etag: version.etag,
+      versionId: now.versioning ? next.versionId : undefined,
+      sequence: -rank,
+    });
+    return rank;
   });
+  await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  if (dying) await carryOut(ctx, place, dying);
+  for (const side of sidesOf(next.replaced)) await discard(pathOf(place, key, side));
+  return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
+}
+
+const removalOf = ({ bucket, key, fingerprint }: ObjectRow) => ({ bucket, key, fingerprint });
+
+/** Files that were made for a row go again where the row does not come to be. */
+async function orDiscard<T>(made: string[], work: (made: string[]) => Promise<T>): Promise<T> {
+  try {
+    return await work(made);
+  } catch (error) {
+    for (const path of made) await discard(path);
+    throw error;
+  }
+}
+
+/** Where the store fails, the row may have come to be all the same: its files stay, and the next start knows. */
+async function commit<T>(ctx: Context, made: string[], work: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    const done = await ctx.write(work);
+    made.length = 0;
+    return done;
+  } catch (error) {
+    if (!(error instanceof AwsError)) made.length = 0;
+    throw error;
+  }
 }
 
 export interface Removal {
@@ -161,34 +214,38 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
   if (!before.bucket.versioning && !newest) return { nothing: true };
   const marks = before.bucket.versioning !== null;
   const next = succession(before.bucket.versioning, before.standing);
-  return await withRoot(ctx, bucket, async (place) => {
-    const demotedSide = await setAside(place, key, next.demoted);
-    if (newest && !newest.delete_marker && newest.side === null) await discardPlain(place, key, newest.fingerprint);
-    const sequence = nextSequence(ctx);
-    await ctx.write(async (tx) => {
-      const now = await sameBucket(tx, bucket);
-      const rank = rankAfter(await unchanged(tx, bucket.name, stored, before.standing), sequence);
-      if (marks)
-        await insertVersion(tx, {
-          bucket: bucket.name,
-          key: stored,
-          rank,
-          succession: next,
-          version: { ...noBytes, modified_ms: ctx.clock.now() },
-          deleteMarker: true,
-          demotedSide,
+  const dying = newest && isPlain(newest) ? removalOf(newest) : undefined;
+  return await withExistingRoot(ctx, bucket, (place) =>
+    orDiscard([], async (made) => {
+      const aside = await setAside(place, key, { demoted: next.demoted, made });
+      const sequence = nextSequence(ctx);
+      await commit(ctx, made, async (tx) => {
+        const now = await sameBucket(tx, bucket);
+        const rank = rankAfter(await unchanged(tx, bucket.name, stored, before.standing), sequence);
+        if (marks)
+          await insertVersion(tx, {
+            bucket: bucket.name,
+            key: stored,
+            rank,
+            succession: next,
+            version: { ...noBytes, modified_ms: ctx.clock.now() },
+            deleteMarker: true,
+            demotedSide: aside,
+          });
+        else await deleteVersion(tx, newest!);
+        if (dying) await foretell(tx, dying);
+        await notify(ctx, tx, now, origin, {
+          event: marks ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete",
+          key,
+          versionId: marks ? next.versionId : undefined,
+          sequence: -rank,
         });
-      else await deleteVersion(tx, newest!);
-      await notify(ctx, tx, now, origin, {
-        event: marks ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete",
-        key,
-        versionId: marks ? next.versionId : undefined,
-        sequence: -rank,
       });
-    });
-    if (next.replaced?.side) await discard(pathOf(place, key, next.replaced.side));
-    return marks ? { deleteMarker: true, versionId: next.versionId } : {};
-  });
+      if (dying) await carryOut(ctx, place, dying);
+      for (const side of sidesOf(marks ? next.replaced : newest)) await discard(pathOf(place, key, side));
+      return marks ? { deleteMarker: true, versionId: next.versionId } : {};
+    }),
+  );
 }
 
 /** A version goes for good. Where it was the newest, the one before it stands again, as the plain file. */
@@ -209,60 +266,98 @@ async function removeVersion(
   check?.(row && !row.delete_marker ? row : undefined);
   if (!row) return { versionId, nothing: true };
   const promoted = newest?.rank === row.rank ? before.second : undefined;
-  return await withRoot(ctx, bucket, async (place) => {
-    // A plain file without its row would be found again as a new object; in the side folder it is only garbage.
-    if (row.side === null && !row.delete_marker) await discardPlain(place, key, row.fingerprint);
-    let side = promoted?.side ?? null;
-    if (promoted && side !== null && fitsPath(place.root, key))
-      side = await settle(place, key, pathOf(place, key, side));
-    const sequence = nextSequence(ctx);
-    await ctx.write(async (tx) => {
-      const now = await sameBucket(tx, bucket);
-      if ((await deleteVersion(tx, row)) === 0) throw errors.operationAborted();
-      if (promoted) await promote(tx, promoted, side);
-      await notify(ctx, tx, now, origin, {
-        event: "ObjectRemoved:Delete",
-        key,
-        versionId: now.versioning ? versionId : undefined,
-        sequence: -rankAfter(newest, sequence),
+  return await withExistingRoot(ctx, bucket, (place) =>
+    orDiscard([], async (made) => {
+      const bytes = promoted && (await standAgain(ctx, place, { row: promoted, key, made }));
+      const dying = isPlain(row) && !bytes?.staged ? removalOf(row) : undefined;
+      const sequence = nextSequence(ctx);
+      await commit(ctx, made, async (tx) => {
+        const now = await sameBucket(tx, bucket);
+        if ((await deleteVersion(tx, row)) === 0) throw errors.operationAborted();
+        if (promoted) await promote(tx, promoted, bytes!);
+        if (dying) await foretell(tx, dying);
+        await notify(ctx, tx, now, origin, {
+          event: "ObjectRemoved:Delete",
+          key,
+          versionId: now.versioning ? versionId : undefined,
+          sequence: -rankAfter(newest, sequence),
+        });
       });
-    });
-    if (row.side !== null) await discard(pathOf(place, key, row.side));
-    return { versionId, ...(row.delete_marker && { deleteMarker: true }) };
-  });
+      if (promoted) await follow(ctx, place, { bucket: bucket.name, key: stored, rank: promoted.rank, ...bytes! });
+      if (dying) await carryOut(ctx, place, dying);
+      for (const side of sidesOf(row)) await discard(pathOf(place, key, side));
+      return { versionId, ...(row.delete_marker && { deleteMarker: true }) };
+    }),
+  );
+}
+
+interface StandAgain {
+  readonly row: ObjectRow;
+  readonly key: string;
+  readonly made: string[];
+}
+
+/**
+ * An older version is to be the plain file again: a copy of its bytes is staged, and they stay where they are, as the guard of the file. On a full
+ * disk the version is the object without a plain file.
+ */
+async function standAgain(
+  ctx: Context,
+  place: Place,
+  { row, key, made }: StandAgain,
+): Promise<Bytes & { fingerprint: string }> {
+  const { side, guard, staged, supersedes, fingerprint } = row;
+  if (row.delete_marker || side === null) return { side, guard, staged, supersedes, fingerprint };
+  const asItIs = { side, guard: null, staged: null, supersedes: null, fingerprint };
+  if (!fitsPath(place.root, key)) return asItIs;
+  const name = newStage();
+  const path = stagePath(place, name);
+  try {
+    await copyFile(pathOf(place, key, side), path);
+  } catch (error) {
+    await discard(path);
+    if (!is(error, "ENOSPC", "EDQUOT", "EFBIG")) throw error;
+    ctx.log.error(`${row.bucket}/${key} has no plain file: ${error instanceof Error ? error.message : error}`);
+    return asItIs;
+  }
+  made.push(path);
+  await Promise.all([place.disk.file(path), place.disk.names(dirname(path))]);
+  const again = fingerprintAt(path)!;
+  const seat = await findSeat(place, key, path);
+  // What cannot be plain was moved aside a second time: the first name is as good.
+  if (seat.side !== null) {
+    await discard(pathOf(place, key, seat.side));
+    return asItIs;
+  }
+  return { ...seat, guard: side, fingerprint: again };
 }
 
 export const live = (row: ObjectRow | undefined): ObjectRow | undefined => (row?.delete_marker ? undefined : row);
 
-/** The demoted version's bytes get a name in the side folder. Undefined: they are not there any more. */
-async function setAside(place: Place, key: string, demoted: ObjectRow | undefined): Promise<string | null | undefined> {
-  if (!demoted) return undefined;
-  if (demoted.delete_marker || demoted.side !== null) return demoted.side;
-  const path = pathOf(place, key, null);
-  if (plainFingerprint(place, key) !== demoted.fingerprint) return undefined;
-  const side = asideOf(key, demoted.rank);
-  try {
-    await linkToSide(path, place, side);
-  } catch (error) {
-    // A file system without hard links: for a moment the key has no file, and readers wait for the lock.
-    if (!is(error, "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP")) throw error;
-    await moveToSide(path, place, side);
-  }
-  return side;
-}
-
-async function discardReplaced(
+/**
+ * The name that the demoted version's bytes have in the side folder: their guard, or a link to the plain file before it is replaced. Undefined: they
+ * are not there any more.
+ */
+async function setAside(
   place: Place,
   key: string,
-  replaced: ObjectRow | undefined,
-  side: string | null,
-): Promise<void> {
-  if (!replaced || replaced.delete_marker) return;
-  if (replaced.side !== null) return await discard(pathOf(place, key, replaced.side));
-  // It was the plain file, and what came could not be: then it is not the object any more.
-  if (side === null) return;
-  await discardPlain(place, key, replaced.fingerprint);
+  { demoted, made }: { demoted: ObjectRow | undefined; made: string[] },
+): Promise<string | null | undefined> {
+  if (!demoted) return undefined;
+  if (!isPlain(demoted)) return demoted.side;
+  if (demoted.guard !== null) return demoted.guard;
+  if (plainFingerprint(place, key) !== demoted.fingerprint) return undefined;
+  const aside = await linkToSide(pathOf(place, key, null), place);
+  if (aside !== undefined) made.push(pathOf(place, key, aside));
+  return aside;
 }
+
+/** What is not mounted is not deleted. */
+const withExistingRoot = <T>(ctx: Context, bucket: BucketRow, work: (place: Place) => Promise<T>): Promise<T> =>
+  withRoot(ctx, bucket, async (place) => {
+    if (!isDirectory(place.root)) await stat(place.root);
+    return await work(place);
+  });
 
 /** The bucket as it is now: it may have been deleted, or its versioning changed, since the request was read. */
 async function sameBucket(tx: Tx, { name, created_ms }: BucketRow): Promise<BucketRow> {

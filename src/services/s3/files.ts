@@ -1,16 +1,17 @@
 // Files: where bytes lie, and how they come there. No row is known here.
 // A bucket has a root (its directory, where an object is the plain file of its key) and a home on the same file system (what is being written, and
 // the bytes of what no path can hold: odd keys, older versions, parts). Nothing is ever written through a symbolic link below the root.
-import { createHash } from "node:crypto";
-import { type BigIntStats, lstatSync, type Stats } from "node:fs";
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, type Stats } from "node:fs";
 import * as fs from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { newHex } from "../../kernel/mod.ts";
+import { type Disk, syncMade } from "./durable.ts";
 import { fitsPath, STAGE_NAME } from "./keys.ts";
 
 export interface Place {
   readonly root: string;
   readonly home: string;
+  readonly disk: Disk;
 }
 
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
@@ -27,15 +28,27 @@ export const holdsBytesOf = (row: { side: string | null; fingerprint: string }, 
 export const sizeAndTimeOf = (fingerprint: string): string => fingerprint.slice(fingerprint.indexOf(":") + 1);
 
 /** `directory` must exist. `system` is where homes are, unless the root is on another file system. */
-export async function openPlace(directory: string, system: string, bucket: string): Promise<Place> {
+export async function openPlace(
+  directory: string,
+  { system, bucket, disk }: { system: string; bucket: string; disk: Disk },
+): Promise<Place> {
   const root = await fs.realpath(directory);
   const home = join(system, bucket);
-  await fs.mkdir(home, { recursive: true });
+  await makeDirectory(disk, home);
   const [there, here] = await Promise.all([fs.stat(root), fs.stat(home)]);
-  const place = { root, home: there.dev === here.dev ? home : join(root, STAGE_NAME) };
-  await fs.mkdir(join(place.home, "stage"), { recursive: true });
+  const place = { root, home: there.dev === here.dev ? home : join(root, STAGE_NAME), disk };
+  await makeDirectory(disk, join(place.home, "stage"));
   return place;
 }
+
+/** With its parents; their names are on the disk when it resolves. */
+export async function makeDirectory(disk: Disk, path: string): Promise<void> {
+  const first = await fs.mkdir(path, { recursive: true });
+  if (first !== undefined) await syncMade(disk, { first, last: path });
+}
+
+/** Bytes on their way in. */
+export const stagePath = (place: Place, name: string): string => join(place.home, "stage", name);
 
 /** A file of a row: the plain one of its key, or one in the side folder. */
 export const pathOf = (place: Place, key: string, side: string | null): string =>
@@ -46,62 +59,129 @@ const sidePath = (place: Place, side: string): string => join(place.home, "side"
 
 export const newSide = (): string => newHex(32);
 
-/** The name that a version gets when it is succeeded. It follows from the row, so that it is found again after a crash before the commit. */
-export const asideOf = (key: string, rank: number): string =>
-  createHash("sha256").update(`${rank}/${key}`).digest("hex").slice(0, 32);
+/** Where a row's bytes will be, decided before the row is written. Members are the row's columns. */
+export interface Seat {
+  /** Null: the plain file. It follows the row: `takeSeat`. */
+  readonly side: string | null;
+  /** The plain file's bytes until then, in the stage. */
+  readonly staged: string | null;
+  /** The fingerprint of the file that stands there until then. */
+  readonly supersedes: string | null;
+}
 
 /**
- * Gives staged bytes their place, at once whole: as the plain file of `key` where a path can hold it, else in the side folder. Returns the name there.
- * Replaces the plain file; the caller holds the key's lock.
+ * A seat for staged bytes: the plain file of `key` where a path can hold it, else a name in the side folder, where they are at once. Makes the
+ * directories. The caller holds the key's lock.
  */
-export async function settle(place: Place, key: string, staged: string): Promise<string | null> {
-  if (fitsPath(place.root, key) && (await becomesPlain(place, key, staged))) return null;
+export async function findSeat(place: Place, key: string, staged: string): Promise<Seat> {
+  if (fitsPath(place.root, key) && (await canBePlain(place, key))) {
+    return { side: null, staged: basename(staged), supersedes: plainFingerprint(place, key) ?? null };
+  }
   const side = newSide();
   await moveToSide(staged, place, side);
-  return side;
+  return { side, staged: null, supersedes: null };
 }
 
-export async function moveToSide(from: string, place: Place, side: string): Promise<void> {
-  const path = sidePath(place, side);
-  await retryWithParent(path, () => fs.rename(from, path));
-}
-
-/** The plain file's bytes get a second name in the side folder: what comes next replaces the first. */
-export async function linkToSide(from: string, place: Place, side: string): Promise<void> {
-  const path = sidePath(place, side);
-  try {
-    await retryWithParent(path, () => fs.link(from, path));
-  } catch (error) {
-    // Left by a crash before the commit.
-    if (!is(error, "EEXIST")) throw error;
-    await fs.rm(path);
-    await fs.link(from, path);
-  }
-}
-
-async function becomesPlain(place: Place, key: string, staged: string): Promise<boolean> {
+/** The row is there, its plain file follows. False where something has come in its way since. */
+export async function takeSeat(place: Place, key: string, staged: string): Promise<boolean> {
   const path = `${place.root}/${key}`;
-  if (key.includes("/") && !(await hasOwnParent(place.root, dirname(path)))) return false;
+  const from = stagePath(place, staged);
+  if (key.includes("/") && !(await hasOwnParent(place, dirname(path)))) return false;
   try {
-    await fs.rename(staged, path);
+    await fs.rename(from, path);
     return true;
   } catch (error) {
     if (is(error, "ENAMETOOLONG", "ENOTDIR")) return false;
     if (!is(error, "EISDIR", "ENOTEMPTY", "EEXIST")) throw error;
   }
-  // A directory stands there. An empty one holds no object: it gives way.
+  if (!(await givesWay(path))) return false;
+  await fs.rename(from, path);
+  return true;
+}
+
+/** Whether the row's bytes are still in the stage: the process died, or failed, before they took their seat. */
+export const isSeatOpen = (
+  place: Place,
+  row: { staged: string | null; supersedes: string | null },
+  found: string | undefined,
+): boolean => row.staged !== null && (row.supersedes ?? undefined) === found && isFile(stagePath(place, row.staged));
+
+/** From the stage: a name in the side folder, on the disk when it resolves. */
+export async function moveToSide(from: string, place: Place, side: string): Promise<void> {
+  const path = sidePath(place, side);
+  await withShard(place, path, () => fs.rename(from, path));
+  await place.disk.names(dirname(path));
+}
+
+/**
+ * The plain file's bytes get a second name in the side folder, before something replaces the first. Undefined: the plain file has gone. Where the
+ * file system has no hard links they are copied.
+ */
+export async function linkToSide(from: string, place: Place): Promise<string | undefined> {
+  const side = newSide();
+  const path = sidePath(place, side);
+  try {
+    await withShard(place, path, () => fs.link(from, path));
+  } catch (error) {
+    if (is(error, "ENOENT")) return undefined;
+    if (!is(error, ...NO_LINKS)) throw error;
+    return await copyToSide(from, place);
+  }
+  await place.disk.names(dirname(path));
+  return side;
+}
+
+/** What a file system without hard links, or a file with too many, says. */
+export const NO_LINKS = ["EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"] as const;
+
+/** Bytes of their own, which share the disk's blocks where the file system can (btrfs, XFS): writing to the one leaves the other. */
+export async function copyToSide(from: string, place: Place): Promise<string> {
+  const side = newSide();
+  const path = sidePath(place, side);
+  try {
+    await withShard(place, path, () => copyFile(from, path));
+    await Promise.all([place.disk.file(path), place.disk.names(dirname(path))]);
+  } catch (error) {
+    await discard(path);
+    throw error;
+  }
+  return side;
+}
+
+/** Through no symbolic link. `to` must not be there. */
+export async function copyFile(from: string, to: string): Promise<void> {
+  const fd = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    await fs.copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function canBePlain(place: Place, key: string): Promise<boolean> {
+  const path = `${place.root}/${key}`;
+  if (key.includes("/")) {
+    if (!(await hasOwnParent(place, dirname(path)))) return false;
+    // A root that is missing is not made: see placeOf.
+  } else if (!isDirectory(place.root)) await fs.stat(place.root);
+  const there = entryAt(path);
+  return !there?.isDirectory() || (await givesWay(path));
+}
+
+/** A directory stands where a file is to be. An empty one holds no object. */
+async function givesWay(path: string): Promise<boolean> {
   try {
     await fs.rmdir(path);
-    await fs.rename(staged, path);
     return true;
   } catch (error) {
+    if (is(error, "ENOENT")) return true;
     if (is(error, "ENOTEMPTY", "EEXIST", "EISDIR", "ENOTDIR", "EBUSY", "EPERM")) return false;
     throw error;
   }
 }
 
 /** Makes the directory where it is missing. False where a file or a symbolic link stands in the way. */
-async function hasOwnParent(root: string, parent: string): Promise<boolean> {
+async function hasOwnParent({ root, disk }: Place, parent: string): Promise<boolean> {
   if (isOwnDirectory(root, parent)) return true;
   // The deepest directory that exists must be ours before anything is made below it.
   let existing = dirname(parent);
@@ -110,7 +190,7 @@ async function hasOwnParent(root: string, parent: string): Promise<boolean> {
   if (existing.length <= root.length) await fs.stat(root);
   else if (!isOwnDirectory(root, existing)) return false;
   try {
-    await fs.mkdir(parent, { recursive: true });
+    await makeDirectory(disk, parent);
   } catch (error) {
     if (is(error, "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG")) return false;
     throw error;
@@ -118,12 +198,13 @@ async function hasOwnParent(root: string, parent: string): Promise<boolean> {
   return isOwnDirectory(root, parent);
 }
 
-async function retryWithParent(path: string, work: () => Promise<void>): Promise<void> {
+/** Works below a folder of the side folder, which is made at first use. */
+async function withShard({ disk }: Place, path: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (!is(error, "ENOENT")) throw error;
-    await fs.mkdir(dirname(path), { recursive: true });
+    await makeDirectory(disk, dirname(path));
     await work();
   }
 }
@@ -153,6 +234,8 @@ function isOwnDirectory(root: string, path: string): boolean {
 export async function discardPlain(place: Place, key: string, fingerprint: string): Promise<void> {
   if (plainFingerprint(place, key) === fingerprint) await discard(`${place.root}/${key}`);
 }
+
+const isFile = (path: string): boolean => statAt(path) !== undefined;
 
 /** Of a plain file. Takes microseconds: not worth a thread. */
 export function statAt(path: string): BigIntStats | undefined {

@@ -6,8 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError, type Context, type Running } from "../../kernel/mod.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
+import { recover } from "./recovery.ts";
+import { Removals } from "./removals.ts";
 import { forgetState, placeOf, type Reconciler, rootOf, stateOf } from "./state.ts";
-import { clearSide, clearStage } from "./sweep.ts";
+import { clearSide } from "./sweep.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 import { takeIn } from "./taking-in.ts";
 import { type Hint, openWatcher, type Watcher } from "./watch.ts";
@@ -25,7 +27,8 @@ const TROUBLE_WAIT_MS = 1_000;
 export async function startReconciler(ctx: Context): Promise<Running> {
   forgetState(ctx);
   const buckets = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket ORDER BY name"));
-  for (const bucket of buckets) await clearStage(ctx, bucket);
+  for (const bucket of buckets) await recover(ctx, bucket);
+  stateOf(ctx).removals = new Removals(ctx);
   const reconciler = new FileReconciler(ctx);
   stateOf(ctx).reconciler = reconciler;
   reconciler.begin(buckets);
@@ -115,10 +118,12 @@ class FileReconciler implements Reconciler, Running {
     stateOf(this.#ctx).reconciler = undefined;
     await (await this.#watcher)[Symbol.asyncDispose]();
     await this.#quiet();
+    stateOf(this.#ctx).removals = undefined;
   }
 
   async #quiet(): Promise<void> {
     while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    await stateOf(this.#ctx).removals?.idle();
   }
 
   async #watch(bucket: BucketRow): Promise<void> {

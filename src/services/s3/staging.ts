@@ -2,12 +2,12 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, mkdirSync, openSync, read, readSync, writeSync, writev } from "node:fs";
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { newHex } from "../../kernel/mod.ts";
 import { type Algorithm, type Digest, openDigest } from "./checksums.ts";
 import { errors } from "./errors.ts";
-import { fingerprintOf, is, type Place } from "./files.ts";
+import { copyFile, fingerprintOf, is, NO_LINKS, type Place, stagePath } from "./files.ts";
 
 /** Written completely, hashed, not yet anybody's. */
 export interface Staged {
@@ -27,15 +27,17 @@ export interface StageOptions {
   readonly maxLength: number;
 }
 
+export const newStage = (): string => newHex(24);
+
 /** Streams with backpressure: holds one chunk, and what is gathered for one write. */
 export async function stage(
   place: Place,
   body: Readable | Uint8Array | undefined,
   options: StageOptions,
 ): Promise<Staged> {
-  const path = join(place.home, "stage", newHex(24));
+  const path = stagePath(place, newStage());
   const hashes = openHashes(options.algorithms);
-  const fd = openStage(place, path);
+  const fd = openStage(path);
   try {
     let size = 0;
     const gather = new Gather(fd);
@@ -49,8 +51,10 @@ export async function stage(
     else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
     if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
     await gather.flush();
-    const stat = fstatSync(fd, { bigint: true });
-    return { path, size, fingerprint: fingerprintOf(stat), ...hashes.digest() };
+    const synced = Promise.all([place.disk.bytes(fd), place.disk.names(dirname(path))]);
+    const digests = hashes.digest();
+    await synced;
+    return { path, size, fingerprint: fingerprintOf(fstatSync(fd, { bigint: true })), ...digests };
   } catch (error) {
     await fs.rm(path, { force: true });
     // Whoever sent it went away in the middle.
@@ -75,11 +79,11 @@ export async function stageJoined(
   place: Place,
   paths: readonly string[],
 ): Promise<{ path: string; size: number; fingerprint: string }> {
-  const path = join(place.home, "stage", newHex(24));
+  const path = stagePath(place, newStage());
   try {
-    if (paths.length === 1) await fs.link(paths[0]!, path);
+    if (paths.length === 1) await linkOrCopy(paths[0]!, path);
     else {
-      await fs.copyFile(paths[0]!, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await copyFile(paths[0]!, path);
       const file = await fs.open(path, "a");
       try {
         for (const part of paths.slice(1))
@@ -88,11 +92,21 @@ export async function stageJoined(
         await file.close();
       }
     }
+    await Promise.all([place.disk.file(path), place.disk.names(dirname(path))]);
     const stat = await fs.stat(path, { bigint: true });
     return { path, size: Number(stat.size), fingerprint: fingerprintOf(stat) };
   } catch (error) {
     await fs.rm(path, { force: true });
     throw error;
+  }
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await fs.link(from, to);
+  } catch (error) {
+    if (!is(error, ...NO_LINKS)) throw error;
+    await copyFile(from, to);
   }
 }
 
@@ -174,14 +188,14 @@ function openHashes(algorithms: readonly Algorithm[]): Hashes {
   };
 }
 
-function openStage(place: Place, path: string): number {
+function openStage(path: string): number {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   try {
     return openSync(path, flags, 0o644);
   } catch (error) {
     // Somebody cleared the home: it is ours to make again.
     if (!is(error, "ENOENT")) throw error;
-    mkdirSync(join(place.home, "stage"), { recursive: true });
+    mkdirSync(dirname(path), { recursive: true });
     return openSync(path, flags, 0o644);
   }
 }

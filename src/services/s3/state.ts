@@ -1,18 +1,21 @@
 // What S3 keeps in memory for one cloud: locks, the places of its buckets, the reconciler. Nothing here must survive a crash.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config, Context } from "../../kernel/mod.ts";
+import { type Disk, openDisk } from "./durable.ts";
 import { errors } from "./errors.ts";
-import { is, openPlace, type Place } from "./files.ts";
+import { is, makeDirectory, openPlace, type Place } from "./files.ts";
 import { KeyLocks } from "./locks.ts";
+import type { Removals } from "./removals.ts";
 import type { BucketRow } from "./tables.ts";
 
 export interface State {
   readonly locks: KeyLocks;
+  readonly disk: Disk;
   /** By bucket and directory. */
   readonly places: Map<string, Promise<Place>>;
   /** Undefined until S3 has started, and after it stopped. */
   reconciler: Reconciler | undefined;
+  removals: Removals | undefined;
   lastSequence: number;
 }
 
@@ -39,7 +42,14 @@ const states = new WeakMap<Config, State>();
 export function stateOf(ctx: Context): State {
   let state = states.get(ctx.config);
   if (!state) {
-    state = { locks: new KeyLocks(), places: new Map(), reconciler: undefined, lastSequence: 0 };
+    state = {
+      locks: new KeyLocks(),
+      disk: openDisk(ctx.config.durability),
+      places: new Map(),
+      reconciler: undefined,
+      removals: undefined,
+      lastSequence: 0,
+    };
     states.set(ctx.config, state);
   }
   return state;
@@ -63,7 +73,8 @@ export async function placeOf(ctx: Context, bucket: BucketRow): Promise<Place> {
   const name = `${bucket.name}/${bucket.directory}`;
   let place = places.get(name);
   if (!place) {
-    place = openPlace(rootOf(ctx, bucket), systemOf(ctx), bucket.name);
+    const { disk } = stateOf(ctx);
+    place = openPlace(rootOf(ctx, bucket), { system: systemOf(ctx), bucket: bucket.name, disk });
     places.set(name, place);
     place.catch(() => places.delete(name));
   }
@@ -96,5 +107,5 @@ export async function withRoot<T>(ctx: Context, bucket: BucketRow, work: (place:
 }
 
 /** The directory of a new bucket. */
-export const makeRoot = (ctx: Context, directory: string): Promise<unknown> =>
-  mkdir(join(ctx.config.dir, directory), { recursive: true });
+export const makeRoot = (ctx: Context, directory: string): Promise<void> =>
+  makeDirectory(stateOf(ctx).disk, join(ctx.config.dir, directory));

@@ -1,18 +1,11 @@
-// What a crash left: staged files that became nothing, and bytes in the side folder that no row names.
+// What a crash left: bytes in the side folder that no row names.
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "../../kernel/mod.ts";
-import { discard, is, isDirectory } from "./files.ts";
+import { discard, is } from "./files.ts";
 import { afterPrefix } from "./keys.ts";
-import { placeOf, rootOf } from "./state.ts";
+import { placeOf } from "./state.ts";
 import type { BucketRow } from "./tables.ts";
-
-/** Before anything is staged. */
-export async function clearStage(ctx: Context, bucket: BucketRow): Promise<void> {
-  if (!isDirectory(rootOf(ctx, bucket))) return;
-  const stage = join((await placeOf(ctx, bucket)).home, "stage");
-  for (const name of await readdir(stage)) await discard(join(stage, name));
-}
 
 /** While requests are answered: what is younger than `startedAt` (real time, ms) may have its row yet to come. */
 export async function clearSide(ctx: Context, bucket: BucketRow, startedAt: number): Promise<void> {
@@ -42,9 +35,13 @@ const namedSides = (ctx: Context, bucket: BucketRow, shard: string): Promise<Set
       "SELECT side FROM s3_object WHERE bucket = :bucket AND side IS NOT NULL AND side >= :from AND side < :until",
       { bucket: bucket.name, ...range },
     );
+    const guards = await tx.all<{ side: string }>(
+      "SELECT guard AS side FROM s3_object WHERE bucket = :bucket AND guard IS NOT NULL AND guard >= :from AND guard < :until",
+      { bucket: bucket.name, ...range },
+    );
     const parts = await tx.all<{ side: string }>(
       "SELECT side FROM s3_part WHERE side >= :from AND side < :until",
       range,
     );
-    return new Set([...objects, ...parts].map((row) => row.side));
+    return new Set([...objects, ...guards, ...parts].map((row) => row.side));
   });

@@ -67,6 +67,17 @@ export const migrations = [
   `
   CREATE INDEX s3_object_side ON s3_object (bucket, side) WHERE side IS NOT NULL;
   CREATE INDEX s3_part_side ON s3_part (side)`,
+  `
+  ALTER TABLE s3_object ADD COLUMN guard TEXT;       -- a copy of the plain file, in the side folder: what overwrites the file from outside leaves it
+  ALTER TABLE s3_object ADD COLUMN staged TEXT;      -- where the plain file's bytes were when the row was written, in the stage
+  ALTER TABLE s3_object ADD COLUMN supersedes TEXT;  -- the fingerprint of the file that was there then
+  CREATE INDEX s3_object_guard ON s3_object (bucket, guard) WHERE guard IS NOT NULL;
+  CREATE TABLE s3_removal (     -- plain files that no row names any more, until they are gone
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    PRIMARY KEY (bucket, key, fingerprint)
+  )`,
 ];
 
 export interface BucketRow {
@@ -102,6 +113,9 @@ export interface ObjectRow {
   readonly checksum: string | null;
   readonly parts: string | null;
   readonly upload_id: string | null;
+  readonly guard: string | null;
+  readonly staged: string | null;
+  readonly supersedes: string | null;
 }
 
 export interface UploadRow {

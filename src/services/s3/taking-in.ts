@@ -5,31 +5,50 @@ import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
 import {
-  asideOf,
+  copyToSide,
   discard,
-  fingerprintAt,
   is,
   isDirectory,
+  isSeatOpen,
   type Place,
   pathOf,
   plainFingerprint,
   sizeAndTimeOf,
 } from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
+import { follow } from "./recovery.ts";
+import { isForetold } from "./removals.ts";
 import { hashFile } from "./staging.ts";
 import { nextSequence, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
-import { deleteVersion, insertVersion, type NewVersion, noBytes, rankAfter, standing, succession } from "./versions.ts";
+import {
+  deleteVersion,
+  insertVersion,
+  isPlain,
+  type NewVersion,
+  noBytes,
+  rankAfter,
+  sidesOf,
+  standing,
+  succession,
+} from "./versions.ts";
 
 /** Files that are hashed at once. */
 const HASHES_AT_ONCE = 4;
 
+interface FileContent {
+  readonly size: number;
+  readonly md5: string;
+  readonly fingerprint: string;
+  readonly crc64nvme: string;
+  /** The name of a copy in the side folder, where the bucket keeps versions: the next `cp` over the file leaves it. */
+  readonly guard: string | null;
+}
+
 /** What a plain file is now; `content` undefined: it is gone. */
 interface News {
   readonly key: string;
-  readonly content:
-    | { readonly size: number; readonly md5: string; readonly fingerprint: string; readonly crc64nvme: string }
-    | undefined;
+  readonly content: FileContent | undefined;
   /** A context of its own: every file's event is the beginning of a chain. */
   readonly ctx: Context;
 }
@@ -42,11 +61,11 @@ export interface Taken {
 }
 
 export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, keys: readonly string[]): Promise<Taken> {
-  const known = await knownFingerprints(ctx, bucket.name, keys);
+  const { known, guarded } = await knownFingerprints(ctx, bucket.name, keys);
   const changed = keys.filter((key) => plainFingerprint(place, key) !== known.get(key));
   const restless: string[] = [];
   const hashed = await inParallel(changed, async (key): Promise<News[]> => {
-    const content = await contentOf(place, key).catch((error: unknown) =>
+    const content = await contentOf(ctx, place, { key, guarded }).catch((error: unknown) =>
       unreadable(ctx, `${place.root}/${key}`, error),
     );
     if (content === "unreadable") return [];
@@ -69,8 +88,14 @@ const forkFor = (ctx: Context, { account, region }: BucketRow): Context =>
     region,
   });
 
-/** The fingerprint of the plain file that each key's object has, where it has one. */
-async function knownFingerprints(ctx: Context, bucket: string, keys: readonly string[]): Promise<Map<string, string>> {
+interface Known {
+  /** The fingerprint of the plain file that each key's object has, where it has one. */
+  readonly known: ReadonlyMap<string, string>;
+  /** The bucket keeps what is overwritten. */
+  readonly guarded: boolean;
+}
+
+async function knownFingerprints(ctx: Context, bucket: string, keys: readonly string[]): Promise<Known> {
   return await ctx.read(async (tx) => {
     const known = new Map<string, string>();
     for (const key of keys) {
@@ -80,18 +105,38 @@ async function knownFingerprints(ctx: Context, bucket: string, keys: readonly st
       );
       if (row && isPlain(row)) known.set(key, row.fingerprint);
     }
-    return known;
+    return { known, guarded: (await readBucket(tx, bucket))?.versioning === "Enabled" };
   });
 }
 
-export const isPlain = (row: Pick<ObjectRow, "side" | "delete_marker">): boolean =>
-  row.side === null && !row.delete_marker;
+async function contentOf(
+  ctx: Context,
+  place: Place,
+  { key, guarded }: { key: string; guarded: boolean },
+): Promise<FileContent | undefined | "restless"> {
+  const fingerprint = plainFingerprint(place, key);
+  if (fingerprint === undefined) return undefined;
+  const path = pathOf(place, key, null);
+  // What is hashed is the copy: so the guard has the bytes that the row says.
+  const guard = guarded ? await guardOf(ctx, place, path) : null;
+  const hashed = await hashFile(guard === null ? path : pathOf(place, key, guard), ["CRC64NVME"]);
+  const now = plainFingerprint(place, key);
+  if (hashed && now === fingerprint && (guard !== null || hashed.fingerprint === fingerprint))
+    return { ...hashed, fingerprint, guard, crc64nvme: hashed.digests.CRC64NVME! };
+  if (guard !== null) await discard(pathOf(place, key, guard));
+  return now === undefined ? undefined : "restless";
+}
 
-async function contentOf(place: Place, key: string): Promise<News["content"] | "restless"> {
-  if (plainFingerprint(place, key) === undefined) return undefined;
-  const hashed = await hashFile(pathOf(place, key, null), ["CRC64NVME"]);
-  if (hashed) return { ...hashed, crc64nvme: hashed.digests.CRC64NVME! };
-  return plainFingerprint(place, key) === undefined ? undefined : "restless";
+/** Null: there is no room for it, or the file has just gone. */
+async function guardOf(ctx: Context, place: Place, path: string): Promise<string | null> {
+  try {
+    return await copyToSide(path, place);
+  } catch (error) {
+    if (is(error, "ENOSPC", "EDQUOT", "EFBIG"))
+      ctx.log.error(`${path} is not kept when it is overwritten: ${(error as Error).message}`);
+    else if (!is(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
+    return null;
+  }
 }
 
 /** A file that cannot be read holds up no other, and is not looked at until it changes. Too many open files will be fewer. */
@@ -108,34 +153,47 @@ async function commit(ctx: Context, bucket: BucketRow, place: Place, news: reado
     for (const { key } of news.toSorted((a, b) => compareStored(a.key, b.key)))
       releases.push(await stateOf(ctx).locks.take(bucket.name, key));
     const still = news.filter(({ key, content }) => plainFingerprint(place, key) === content?.fingerprint);
-    if (still.length === 0) return 0;
-    const firstSequence = nextSequence(ctx);
-    const done = await ctx.write(async (tx) => {
-      const now = await readBucket(tx, bucket.name);
-      if (!now) return [];
-      const effects: Effect[] = [];
-      for (const [at, one] of still.entries()) {
-        const effect = await apply(tx, { bucket: now, place, news: one, sequence: firstSequence + at, writer: ctx });
-        if (effect) effects.push(effect);
-      }
-      return effects;
-    });
-    for (let at = 1; at < still.length; at++) nextSequence(ctx);
-    for (const { event, one, obsolete } of done) {
-      if (obsolete) await discard(pathOf(place, one.key, obsolete));
-      say(bucket, event, one);
+    const done = still.length > 0 ? await record(ctx, bucket, { place, news: still }) : [];
+    for (const { one, event, obsolete, unfinished } of done) {
+      if (unfinished) await follow(ctx, place, unfinished);
+      for (const side of obsolete) await discard(pathOf(place, one.key, side));
+      if (event) say(bucket, event, one);
     }
-    return done.length;
+    const guarded = new Set(done.filter(({ event }) => event).map(({ one }) => one));
+    for (const one of news)
+      if (one.content?.guard && !guarded.has(one)) await discard(pathOf(place, one.key, one.content.guard));
+    return guarded.size;
   } finally {
     for (const release of releases) release();
   }
 }
 
+async function record(
+  ctx: Context,
+  bucket: BucketRow,
+  { place, news }: { place: Place; news: readonly News[] },
+): Promise<Effect[]> {
+  const firstSequence = nextSequence(ctx);
+  for (let at = 1; at < news.length; at++) nextSequence(ctx);
+  return await ctx.write(async (tx) => {
+    const now = await readBucket(tx, bucket.name);
+    if (!now) return [];
+    const effects: Effect[] = [];
+    for (const [at, one] of news.entries()) {
+      const effect = await apply(tx, { bucket: now, place, news: one, sequence: firstSequence + at, writer: ctx });
+      if (effect) effects.push(effect);
+    }
+    return effects;
+  });
+}
+
 interface Effect {
-  readonly event: EventName;
   readonly one: News;
+  readonly event?: EventName;
   /** Bytes in the side folder that no row names any more. */
-  readonly obsolete: string | null | undefined;
+  readonly obsolete: readonly string[];
+  /** The file is no news: it has yet to be replaced by the one of this row. */
+  readonly unfinished?: ObjectRow;
 }
 
 interface Application {
@@ -154,6 +212,10 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
   const { newest } = before;
   const known = newest && isPlain(newest) ? newest.fingerprint : undefined;
   if (known === content?.fingerprint) return undefined;
+  if (newest && isPlain(newest) && isSeatOpen(place, newest, content?.fingerprint))
+    return { one: news, obsolete: [], unfinished: newest };
+  if (content && (await isForetold(tx, { bucket: bucket.name, key: stored, fingerprint: content.fingerprint })))
+    return undefined;
   if (newest && content && isMoved(newest, content)) {
     await setFingerprint(tx, newest, content.fingerprint);
     return undefined;
@@ -175,7 +237,7 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
       succession: next,
       version: content ? versionOf(key, content, writer.clock.now()) : { ...noBytes, modified_ms: writer.clock.now() },
       deleteMarker: !content,
-      demotedSide: sideOf(place, key, next.demoted),
+      demotedSide: sideOf(next.demoted),
     });
   else await deleteVersion(tx, newest!);
   await notify(writer, tx, bucket, origin, {
@@ -185,7 +247,7 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
     versionId: marks ? next.versionId : undefined,
     sequence: -rank,
   });
-  return { event, one: news, obsolete: next.replaced?.side };
+  return { event, one: news, obsolete: sidesOf(content || marks ? next.replaced : newest) };
 }
 
 /** The workspace was copied or restored with its times: the same bytes in another inode are no news. */
@@ -205,13 +267,9 @@ const setFingerprint = (tx: Tx, { bucket, key, rank }: ObjectRow, fingerprint: s
     fingerprint,
   });
 
-/** The bytes of what was the plain file are overwritten, unless the API had set them aside and died before its commit. */
-function sideOf(place: Place, key: string, demoted: ObjectRow | undefined): string | null | undefined {
-  if (!demoted) return undefined;
-  if (!isPlain(demoted)) return demoted.side;
-  const aside = asideOf(key, demoted.rank);
-  return fingerprintAt(pathOf(place, key, aside)) === demoted.fingerprint ? aside : undefined;
-}
+/** What was the plain file is overwritten: its guard is left. */
+const sideOf = (demoted: ObjectRow | undefined): string | null | undefined =>
+  demoted && isPlain(demoted) ? (demoted.guard ?? undefined) : demoted?.side;
 
 const versionOf = (key: string, content: NonNullable<News["content"]>, now: number): NewVersion => ({
   ...noBytes,
@@ -219,6 +277,7 @@ const versionOf = (key: string, content: NonNullable<News["content"]>, now: numb
   etag: content.md5,
   modified_ms: now,
   fingerprint: content.fingerprint,
+  guard: content.guard,
   headers: JSON.stringify({ ContentType: contentTypeOf(key) }),
   checksum: JSON.stringify({
     algorithm: "CRC64NVME",

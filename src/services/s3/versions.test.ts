@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   CopyObjectCommand,
@@ -15,7 +15,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
 
-const { cloud, newBucket, s3 } = await startCloudWithBuckets();
+const { newBucket, s3 } = await startCloudWithBuckets();
 
 const put = (Bucket: string, Body: string, Key = "k") => s3.send(new PutObjectCommand({ Bucket, Key, Body }));
 const text = async (Bucket: string, VersionId?: string, Key = "k") =>
@@ -171,20 +171,4 @@ test("versions are listed in pages, newest first within a key", async () => {
     more = page.IsTruncated!;
   }
   assert.deepEqual(seen, expected);
-});
-
-test("a file changed past the API is a new version, its deletion a marker; what it overwrote is lost", async () => {
-  const { Bucket, directory } = await newBucket({ versioned: true });
-  const first = (await put(Bucket, "first")).VersionId!;
-  const second = (await put(Bucket, "second")).VersionId!;
-  writeFileSync(`${directory}/k`, "from outside");
-  await cloud.settle();
-  const head = await s3.send(new HeadObjectCommand({ Bucket, Key: "k" }));
-  assert.notEqual(head.VersionId, second);
-  assert.deepEqual((await versions(Bucket)).versions, [head.VersionId, first]);
-  rmSync(`${directory}/k`);
-  await cloud.settle();
-  const after = await versions(Bucket);
-  assert.deepEqual([after.versions, after.markers.length], [[first], 1]);
-  assert.equal(await text(Bucket, first), "first");
 });

@@ -70,7 +70,16 @@ export type NewVersion = Pick<
   | "checksum"
   | "parts"
   | "upload_id"
+  | "guard"
+  | "staged"
+  | "supersedes"
 >;
+
+/** What a version is apart from where its bytes lie. */
+export type Content = Omit<NewVersion, "side" | "guard" | "staged" | "supersedes" | "modified_ms">;
+
+/** Where a version's bytes lie. */
+export type Bytes = Pick<NewVersion, "side" | "guard" | "staged" | "supersedes">;
 
 export const noBytes: Omit<NewVersion, "modified_ms"> = {
   size: 0,
@@ -84,6 +93,9 @@ export const noBytes: Omit<NewVersion, "modified_ms"> = {
   checksum: null,
   parts: null,
   upload_id: null,
+  guard: null,
+  staged: null,
+  supersedes: null,
 };
 
 export interface Insertion {
@@ -104,14 +116,14 @@ export async function insertVersion(tx: Tx, insertion: Insertion): Promise<void>
   if (demoted && demotedSide === undefined) await deleteVersion(tx, demoted);
   else if (demoted)
     await tx.run(
-      "UPDATE s3_object SET current = 0, side = :side WHERE bucket = :bucket AND key = :key AND rank = :rank",
+      "UPDATE s3_object SET current = 0, side = :side, guard = NULL WHERE bucket = :bucket AND key = :key AND rank = :rank",
       { bucket, key, rank: demoted.rank, side: demotedSide ?? null },
     );
   await tx.run(
     `INSERT INTO s3_object (bucket, key, rank, version_id, current, delete_marker, size, etag, modified_ms, side, fingerprint, storage_class,
-       headers, metadata, tags, checksum, parts, upload_id)
+       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes)
      VALUES (:bucket, :key, :rank, :versionId, 1, :deleteMarker, :size, :etag, :modified_ms, :side, :fingerprint, :storage_class,
-       :headers, :metadata, :tags, :checksum, :parts, :upload_id)`,
+       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes)`,
     { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...version },
   );
 }
@@ -120,10 +132,21 @@ export const deleteVersion = (tx: Tx, { bucket, key, rank }: ObjectRow): Promise
   tx.run("DELETE FROM s3_object WHERE bucket = :bucket AND key = :key AND rank = :rank", { bucket, key, rank });
 
 /** The version that was next to the newest is the newest now. */
-export const promote = (tx: Tx, { bucket, key, rank }: ObjectRow, side: string | null): Promise<number> =>
-  tx.run("UPDATE s3_object SET current = 1, side = :side WHERE bucket = :bucket AND key = :key AND rank = :rank", {
-    bucket,
-    key,
-    rank,
-    side,
-  });
+export const promote = (
+  tx: Tx,
+  { bucket, key, rank }: ObjectRow,
+  bytes: Bytes & Pick<NewVersion, "fingerprint">,
+): Promise<number> =>
+  tx.run(
+    `UPDATE s3_object SET current = 1, side = :side, guard = :guard, staged = :staged, supersedes = :supersedes, fingerprint = :fingerprint
+     WHERE bucket = :bucket AND key = :key AND rank = :rank`,
+    { bucket, key, rank, ...bytes },
+  );
+
+/** Its bytes are the plain file of its key. */
+export const isPlain = (row: Pick<ObjectRow, "side" | "delete_marker">): boolean =>
+  row.side === null && !row.delete_marker;
+
+/** Names in the side folder that go with the row. */
+export const sidesOf = (row: ObjectRow | undefined): string[] =>
+  [row?.side, row?.guard].filter((side) => typeof side === "string");

@@ -1,0 +1,82 @@
+// The plain file follows its row: at once, or where the process died in between, at the next start. What the stage holds besides is nobody's.
+import { readdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Context } from "../../kernel/mod.ts";
+import {
+  discard,
+  isDirectory,
+  moveToSide,
+  newSide,
+  type Place,
+  plainFingerprint,
+  stagePath,
+  takeSeat,
+} from "./files.ts";
+import { keyOf } from "./keys.ts";
+import { carryOut, carryOutAll, foretell } from "./removals.ts";
+import { placeOf, rootOf } from "./state.ts";
+import type { BucketRow, ObjectRow } from "./tables.ts";
+
+export type Followed = Pick<ObjectRow, "bucket" | "key" | "rank" | "staged" | "supersedes">;
+
+/**
+ * After the commit, under the key's lock. Where the plain file cannot be (a directory came in its way, a disk is read-only), the object has its bytes in
+ * the side folder, and that is said.
+ */
+export async function follow(ctx: Context, place: Place, row: Followed): Promise<void> {
+  if (row.staged === null) return;
+  const key = keyOf(row.key);
+  let why = "something stands in its way";
+  let seated = false;
+  try {
+    seated = await takeSeat(place, key, row.staged);
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+  }
+  if (seated) return await place.disk.names(dirname(`${place.root}/${key}`));
+  ctx.log.error(`${row.bucket}/${key} has no plain file: ${why}`, { subject: `arn:aws:s3:::${row.bucket}/${key}` });
+  await stepAside(ctx, place, row);
+}
+
+async function stepAside(
+  ctx: Context,
+  place: Place,
+  { bucket, key, rank, staged, supersedes }: Followed,
+): Promise<void> {
+  const side = newSide();
+  await moveToSide(stagePath(place, staged!), place, side);
+  // The file that stands there is not the object any more.
+  const dying = supersedes === null ? undefined : { bucket, key, fingerprint: supersedes };
+  await ctx.write(async (tx) => {
+    await tx.run(
+      "UPDATE s3_object SET side = :side, staged = NULL WHERE bucket = :bucket AND key = :key AND rank = :rank",
+      { bucket, key, rank, side },
+    );
+    if (dying) await foretell(tx, dying);
+  });
+  if (dying) await carryOut(ctx, place, dying);
+}
+
+/** At start, before anything is asked or staged. */
+export async function recover(ctx: Context, bucket: BucketRow): Promise<void> {
+  if (!isDirectory(rootOf(ctx, bucket))) return;
+  await carryOutAll(ctx, bucket);
+  const place = await placeOf(ctx, bucket);
+  const names = await readdir(stagePath(place, ""));
+  for (let at = 0; at < names.length; at += AT_ONCE)
+    // Who changed the file since, meant the file as it is now.
+    for (const row of await stagedRows(ctx, bucket.name, names.slice(at, at + AT_ONCE)))
+      if (plainFingerprint(place, keyOf(row.key)) === (row.supersedes ?? undefined)) await follow(ctx, place, row);
+  for (const name of names) await discard(stagePath(place, name));
+}
+
+const AT_ONCE = 50;
+
+const stagedRows = (ctx: Context, bucket: string, names: readonly string[]): Promise<Followed[]> =>
+  ctx.read((tx) =>
+    tx.all<Followed>(
+      `SELECT bucket, key, rank, staged, supersedes FROM s3_object
+       WHERE bucket = :bucket AND current = 1 AND side IS NULL AND staged IN (${names.map((_, at) => `:name${at}`).join(", ")})`,
+      { bucket, ...Object.fromEntries(names.map((name, at) => [`name${at}`, name])) },
+    ),
+  );
