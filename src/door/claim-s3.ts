@@ -18,7 +18,7 @@ import {
 import { claimVersion2, isVersion2 } from "./signature-v2.ts";
 
 const WEEK_S = 604_800;
-const ALGORITHM_4A = "AWS4-ECDSA-P256-SHA256";
+export const ALGORITHM_4A = "AWS4-ECDSA-P256-SHA256";
 const PAYLOADS = [
   "UNSIGNED-PAYLOAD",
   "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -42,9 +42,10 @@ const errors = {
       400,
       "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     ),
-  version4a: () =>
-    new AwsError("NotImplemented", 501, `Signature Version 4A (${ALGORITHM_4A}) is not supported; use ${ALGORITHM}.`),
 };
+
+export const version4a = () =>
+  new AwsError("NotImplemented", 501, `Signature Version 4A (${ALGORITHM_4A}) is not supported; use ${ALGORITHM}.`);
 
 /** undefined: the request carries no signature. */
 export function claimS3(request: HttpRequest, terms: Terms): Claim | undefined {
@@ -65,7 +66,7 @@ export function claimS3(request: HttpRequest, terms: Terms): Claim | undefined {
 }
 
 function fromHeader(request: HttpRequest, header: string, terms: Terms): Claim {
-  if (header.startsWith(ALGORITHM_4A)) throw errors.version4a();
+  if (header.startsWith(ALGORITHM_4A)) throw version4a();
   if (!header.startsWith(`${ALGORITHM} `))
     throw errors.argument("Authorization", header, "Unsupported Authorization Type");
   const given = parameters(header.slice(ALGORITHM.length));
@@ -111,7 +112,7 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
     throw errors.query(
       "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
     );
-  if (algorithm === ALGORITHM_4A) throw errors.version4a();
+  if (algorithm === ALGORITHM_4A) throw version4a();
   if (algorithm !== ALGORITHM)
     throw errors.query('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"');
   const parsing = (text: string) => errors.query(`Error parsing the X-Amz-Credential parameter; ${text}`);
@@ -153,7 +154,7 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
   };
 }
 
-function readCredential(credential: string, terms: Terms, malformed: (text: string) => AwsError) {
+export function readCredential(credential: string, terms: Terms, malformed: (text: string) => AwsError) {
   const parts = credentialParts(credential);
   if (!parts)
     throw malformed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".');
@@ -168,14 +169,14 @@ function readCredential(credential: string, terms: Terms, malformed: (text: stri
   return { accessKeyId, date, region, service };
 }
 
-function checkDay(date: string, timestamp: string, malformed: (text: string) => AwsError): void {
+export function checkDay(date: string, timestamp: string, malformed: (text: string) => AwsError): void {
   const day = timestamp.slice(0, 8);
   if (date !== day)
     throw malformed(`Invalid credential date "${date}". This date is not the same as X-Amz-Date: "${day}".`);
 }
 
 function checkPayload(payloadHash: string): void {
-  if (PAYLOADS_4A.includes(payloadHash)) throw errors.version4a();
+  if (PAYLOADS_4A.includes(payloadHash)) throw version4a();
   if (PAYLOADS.includes(payloadHash) || /^[0-9a-fA-F]{64}$/.test(payloadHash)) return;
   throw errors.argument(
     "x-amz-content-sha256",
