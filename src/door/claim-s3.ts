@@ -31,8 +31,6 @@ const errors = {
   header: (text: string) =>
     authError("s3", "incomplete", { message: `The authorization header is malformed; ${text}` }),
   query: (text: string) => new AwsError("AuthorizationQueryParametersError", 400, text),
-  // S3's error page says 400 of this code; for a lifetime out of range clients were seen to be answered 403.
-  expires: (text: string) => new AwsError("AuthorizationQueryParametersError", 403, text),
   denied: (text: string, fields?: Record<string, unknown>) => authError("s3", "denied", { message: text, fields }),
   argument: (name: string, value: string, text: string) =>
     new AwsError("InvalidArgument", 400, text, { ArgumentName: name, ArgumentValue: value }),
@@ -120,11 +118,11 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
   const at = basicTime(date);
   if (at === undefined) throw errors.query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
   checkDay(scope.date, date, errors.query);
-  if (!/^-?\d{1,15}$/.test(expiresText)) throw errors.expires("X-Amz-Expires should be a number");
+  if (!/^-?\d{1,15}$/.test(expiresText)) throw errors.query("X-Amz-Expires should be a number");
   const expires = Number(expiresText);
-  if (expires < 0) throw errors.expires("X-Amz-Expires must be non-negative");
+  if (expires < 0) throw errors.query("X-Amz-Expires must be non-negative");
   if (expires > WEEK_S)
-    throw errors.expires(
+    throw errors.query(
       "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
     );
   const signed = readSignedHeaders(request, signedHeaders);
