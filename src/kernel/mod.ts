@@ -1,6 +1,6 @@
 // The only thing that a service may import besides its own folder.
 export type { Account, Config } from "../config.ts";
-export type { HttpAnswer, HttpRequest } from "../model/http.ts";
+export type { HttpAnswer, HttpRequest, PostedForm } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
