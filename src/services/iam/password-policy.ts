@@ -1,6 +1,7 @@
 // What an account demands of its users' passwords. Without a policy of its own, AWS's.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_account-policy.html
-import { type Access, type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
+import { defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
+import { onAccount } from "./account.ts";
 import { errors } from "./errors.ts";
 
 type Given = Input<"iam", "UpdateAccountPasswordPolicy">;
@@ -107,9 +108,4 @@ function whole(given: Given): PasswordPolicy {
     ...(PasswordReusePrevention !== undefined && { PasswordReusePrevention }),
     HardExpiry: given.HardExpiry ?? false,
   };
-}
-
-/** `access` of an operation on the account as a whole: AWS names no resource. */
-export function onAccount(action: string) {
-  return (_ctx: Context): Access => ({ action: `iam:${action}`, resource: "*" });
 }

@@ -1,7 +1,10 @@
 // IAM: roles, users, groups, their keys and policies. What is decided with them is in the kernel's policy engine and the door.
 import { defineService, loadModel } from "../../kernel/mod.ts";
 import { accessKeys, sealSecrets } from "./access-keys.ts";
+import { account } from "./account.ts";
+import { accountDetails } from "./account-details.ts";
 import { attachedPolicies } from "./attached-policies.ts";
+import { credentialReport } from "./credential-report.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
@@ -14,6 +17,7 @@ import { policies } from "./policies.ts";
 import { policyUses } from "./policy-uses.ts";
 import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
+import { resourceTags } from "./resource-tags.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { samlProviders } from "./saml-providers.ts";
 import { serverCertificates } from "./server-certificates.ts";
@@ -47,11 +51,15 @@ export const iam = defineService({
     ...policies,
     ...policyVersions,
     ...policyUses,
+    ...account,
+    ...accountDetails,
+    ...credentialReport,
     ...inlinePolicies,
     ...attachedPolicies,
   },
   quirks,
   resourcePolicy: trustPolicy,
+  resourceTags,
   identity,
   async start(ctx) {
     await sealSecrets(ctx);
