@@ -3,6 +3,8 @@ import { realNow } from "../kernel/clock.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { Credential, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
+import { explainMismatch } from "./mismatch.ts";
+import { claimForm, verifyForm } from "./post-form-claim.ts";
 import {
   badToken,
   type Claim,
@@ -41,14 +43,20 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   const { request, family, service, body, path } = question;
   const { config } = ctx;
   if (config.relaxed) return relaxed(ctx, request);
-  const claimed = claim(request, { family, service, realNow: realNow() });
+  const terms = { family, service, realNow: realNow() };
+  const claimed = request.form ? claimForm(request, request.form, terms) : claim(request, terms);
   if (!claimed) return { principal: { kind: "anonymous" }, account: config.account, region: config.region };
   const credential = rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed));
   if (!credential) throw unknownKey(claimed, { family });
   if (credential === "badToken") throw badToken(claimed, { family });
-  const verified = verify(claimed, request, { family, secretAccessKey: credential.secretAccessKey, body, path });
+  const { secretAccessKey } = credential;
+  const secret = { family, secretAccessKey, body, path };
+  const verified = request.form
+    ? verifyForm(claimed, request.form, secretAccessKey)
+    : told(ctx, { claimed, request, secret }, () => verify(claimed, request, secret));
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
+  if (service === "iam" && isStrangeToIam(principal)) throw unknownKey(claimed, { family });
   const use = { accessKeyId: claimed.accessKeyId, principal, service, region: claimed.region };
   for (const identity of identities) await identity.used?.(ctx, use);
   return {
@@ -56,9 +64,23 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
     account: "account" in principal ? principal.account : config.account,
     region: claimed.region,
     accessKeyId: claimed.accessKeyId,
-    verified,
+    ...(verified && { verified }),
     claim: claimed,
   };
+}
+
+type Secret = Parameters<typeof explainMismatch>[2];
+
+/** `why` is told what the difference is between what was signed and what came. */
+function told<T>(ctx: Context, of: { claimed: Claim; request: HttpRequest; secret: Secret }, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const { claimed, request, secret } = of;
+    if (!claimed.version2)
+      ctx.log.debug("the signature does not match", { ...explainMismatch(claimed, request, secret) });
+    throw error;
+  }
 }
 
 /** Root keys are in the configuration: the cloud's own, any 12 digits (that account's), and those of --accounts. */
@@ -69,6 +91,16 @@ function rootCredential({ config }: Context, accessKeyId: string): Credential | 
   if (named) return { secretAccessKey: named.secretAccessKey, principal: rootOf(named.id) };
   return /^\d{12}$/.test(accessKeyId) ? { secretAccessKey, principal: rootOf(accessKeyId) } : undefined;
 }
+
+/**
+ * IAM does not know the credentials of GetFederationToken, and those of GetSessionToken only where a multi-factor code was given.
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+ */
+const isStrangeToIam = (principal: Principal): boolean =>
+  principal.kind === "federated" ||
+  ((principal.kind === "user" || principal.kind === "root") &&
+    principal.session !== undefined &&
+    principal.session.mfaAt === undefined);
 
 async function knownCredential(
   ctx: Context,
@@ -91,7 +123,8 @@ export const rootOf = (account: string): Principal => ({
 
 /** --relaxed: nothing is verified; a 12-digit key still names its account, and a scope its region. */
 function relaxed({ config }: Context, request: HttpRequest): Caller {
-  const text = `${request.headers.authorization ?? ""}&${request.query.replaceAll("%2F", "/")}`;
+  const posted = request.form?.fields.get("x-amz-credential") ?? "";
+  const text = `${request.headers.authorization ?? ""}&${request.query.replaceAll("%2F", "/")}&Credential=${posted}`;
   const scope = /Credential=([^/,&\s]+)\/\d{8}\/([^/,&\s]+)\//.exec(text);
   const account = config.accounts.find((known) => known.accessKeyId === scope?.[1])?.id;
   const id = account ?? (/^\d{12}$/.test(scope?.[1] ?? "") ? scope![1]! : config.account);

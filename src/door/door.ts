@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
-import type { AnyService, Handler } from "../kernel/service.ts";
+import type { AnyService, Controls, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
@@ -12,6 +12,7 @@ import { authenticate, type Caller } from "./authenticate.ts";
 import { authorizer } from "./authorize.ts";
 import { entity, readBody } from "./body.ts";
 import { type Found, find, isForm, noService, spoken } from "./find.ts";
+import { isPostedForm, openForm } from "./post-form.ts";
 import { incompleteBody, internalError, invalid, notImplemented, unknownOperation } from "./refusals.ts";
 import { type Family, familyOf } from "./signature.ts";
 
@@ -21,6 +22,7 @@ export interface Door {
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
   verifyMfa: World["verifyMfa"];
+  controls: World["controls"];
 }
 
 /** What is known of a request that was found. */
@@ -38,7 +40,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, verifyMfa };
+  return { answer, call, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -55,11 +57,19 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1
+      if (found) requestId = byName.get(found.service)!.quirks?.requestId?.() ?? requestId;
+      if (found && isPostedForm(found)) found = { ...found, request: await openForm(found.request) };
       target = resolve(request, found, form);
-      requestId = target.service.quirks?.requestId?.() ?? requestId;
       if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
-      const question = { request, family, service: target.model.signingName, body: whole, path: target.request.path };
+      const signed = found?.request.form ? found.request : request;
+      const question = {
+        request: signed,
+        family,
+        service: target.model.signingName,
+        body: whole,
+        path: target.request.path,
+      };
       caller = await authenticate(contextOf(requestId, { from: "door", signal }), identities, question); // 2
       const ctx = contextOf(requestId, { from: service.name, signal, caller, request: target.request });
       const handler = handlerOf(service, target.route.operation);
@@ -83,7 +93,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
 
   async function call(
     ctx: Context,
-    { service: name, operation, input, request }: Parameters<World["call"]>[1],
+    { service: name, operation, input, request, via }: Parameters<World["call"]>[1],
   ): Promise<unknown> {
     const service = byName.get(name);
     if (!service) throw new AwsError("NotImplemented", 501, `aws-like has no service ${name}`);
@@ -92,7 +102,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const family = familyOf(model.protocols[0]!);
     let failure: AwsError | undefined;
     try {
-      return await perform(ctx, { service, model, family, operation, request }, handlerOf(service, operation), input);
+      const performed = { service, model, family, operation, request, via };
+      return await perform(ctx, performed, handlerOf(service, operation), input);
     } catch (error) {
       if (error instanceof AwsError) failure = error;
       throw error;
@@ -104,6 +115,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
+  }
+
+  async function controls(ctx: Context, account: string): Promise<Controls | undefined> {
+    for (const identity of identities) {
+      const found = await identity.controls?.(ctx, account);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   async function verifyMfa(ctx: Context, of: Parameters<World["verifyMfa"]>[1]): Promise<boolean> {
@@ -119,10 +138,11 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const service = byName.get(found.service)!;
     const model = service.model();
     const family = familyOf(found.protocol);
-    const modelled = () => wire.route(model, found.protocol, found.request, form);
-    const route = service.quirks?.route ? service.quirks.route(found.request, modelled) : modelled();
+    const meant = found.request.form && service.quirks?.form ? service.quirks.form(found.request) : found.request;
+    const modelled = () => wire.route(model, found.protocol, meant, form);
+    const route = service.quirks?.route ? service.quirks.route(meant, modelled) : modelled();
     if (!route) throw unknownOperation(family, request, form);
-    return { service, model, family, route, request: found.request };
+    return { service, model, family, route, request: meant };
   }
 
   async function read(
@@ -143,7 +163,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
 
   async function perform(
     ctx: Context,
-    { service, model, family, operation, request }: Performed,
+    { service, model, family, operation, request, via }: Performed,
     handler: Handler<never, never>,
     input: unknown,
   ): Promise<unknown> {
@@ -152,8 +172,10 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       const fault = service.quirks?.invalid?.(operation, violations);
       if (fault !== null) throw fault ?? invalid(family, violations);
     }
-    const demand = await handler.access(ctx, input as never);
-    await authorize(ctx, { family, service: service.name, demand, request });
+    const rule = handler.access(ctx, input as never);
+    const demand = rule instanceof Promise ? await rule : rule;
+    const deciding = authorize(ctx, { family, service: service.name, demand, request, via });
+    if (deciding) await deciding;
     return await handler.handle(ctx, input as never);
   }
 
@@ -198,6 +220,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const fields = {
       subject: target?.request.path,
       principal: caller && nameOf(caller.principal),
+      ...(caller ? { key: caller.accessKeyId } : target && claimed(target.request)),
       status,
       tookMs: since(startedAt),
       ...(failure && errorFields(failure)),
@@ -213,7 +236,9 @@ interface Performed {
   readonly model: Model;
   readonly family: Family;
   readonly operation: string;
-  readonly request?: HttpRequest;
+  readonly request?: HttpRequest | undefined;
+  /** The service that asks on behalf of its own caller. */
+  readonly via?: string | undefined;
 }
 
 /** How far a request that failed had come. */
@@ -250,5 +275,21 @@ const since = (startedAt: number): number => Math.round((performance.now() - sta
 
 const nameOf = (principal: Caller["principal"]): string =>
   "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
+
+/** What a request that was not authenticated said of itself, whatever is wrong with it: for `why`. */
+function claimed({ headers, query }: HttpRequest) {
+  const text = `${headers.authorization ?? ""}&${query.replaceAll("%2F", "/")}`;
+  const [, key, day, region, service] = /Credential=([^/,&\s]*)(?:\/([^/]*)\/([^/]*)\/([^/,&\s]*))?/.exec(text) ?? [];
+  const dated = /X-Amz-Date=([^&]*)/.exec(query)?.[1] ?? headers["x-amz-date"] ?? headers.date;
+  return {
+    key,
+    scope: day && `${day}/${region}/${service}`,
+    dated,
+    token: hasToken(headers, query) || undefined,
+  };
+}
+
+const hasToken = (headers: HttpRequest["headers"], query: string): boolean =>
+  headers["x-amz-security-token"] !== undefined || query.includes("X-Amz-Security-Token=");
 
 const errorFields = ({ code, status, message }: AwsError) => ({ code, status, message });

@@ -1,9 +1,10 @@
 // The only thing that a service may import besides its own folder.
 export type { Account, Config } from "../config.ts";
-export type { HttpAnswer, HttpRequest } from "../model/http.ts";
+export type { HttpAnswer, HttpRequest, PostedForm } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
+export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
@@ -24,9 +25,11 @@ export {
 export { withoutNulls } from "./nulls.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
+export { child, each, scan } from "./policy/json.ts";
 export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
+export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
   type Conditions,
@@ -35,13 +38,17 @@ export {
   type Demand,
   defineOperations,
   defineService,
+  type Handler,
   type Held,
   type Identity,
   type NamedPolicy,
+  type Operations,
+  type Organization,
   type Quirks,
   type Route,
   type Running,
   type Site,
+  type Tags,
   type Use,
 } from "./service.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

@@ -1,14 +1,16 @@
-// Managed policies attached to roles and users.
+// Managed policies attached to roles, users and groups.
 import { type Access, type Arn, type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { type Owner, ownerName, role, user } from "./inline-policies.ts";
+import { onGroup } from "./groups.ts";
+import { changedOwner, group, type Owner, ownerName, role, user } from "./inline-policies.ts";
 import { cut, pageOf } from "./paging.ts";
 import { policyRow } from "./policies.ts";
 import { onRole } from "./roles.ts";
 import { ownerOf } from "./tables.ts";
 import { onUser } from "./users.ts";
 
-const ATTACHED_LIMIT = 10;
+export const ATTACHED_LIMIT = 10;
+const KIND = { role: "Role", user: "User", group: "Group" };
 
 export const attachedPolicies = defineOperations("iam", {
   AttachRolePolicy: {
@@ -35,31 +37,43 @@ export const attachedPolicies = defineOperations("iam", {
     access: onUser("ListAttachedUserPolicies"),
     handle: (ctx, input) => list(ctx, user(input.UserName!), input),
   },
+  AttachGroupPolicy: {
+    access: (ctx, input) => withPolicy(onGroup("AttachGroupPolicy")(ctx, input), input.PolicyArn!),
+    handle: (ctx, { GroupName, PolicyArn }) => attach(ctx, group(GroupName!), PolicyArn!),
+  },
+  DetachGroupPolicy: {
+    access: (ctx, input) => withPolicy(onGroup("DetachGroupPolicy")(ctx, input), input.PolicyArn!),
+    handle: (ctx, { GroupName, PolicyArn }) => detach(ctx, group(GroupName!), PolicyArn!),
+  },
+  ListAttachedGroupPolicies: {
+    access: onGroup("ListAttachedGroupPolicies"),
+    handle: (ctx, input) => list(ctx, group(input.GroupName!), input),
+  },
 });
 
-const withPolicy = async (access: Promise<Access>, arn: Arn): Promise<Access> => ({
-  ...(await access),
-  conditions: { "iam:PolicyARN": arn },
-});
+async function withPolicy(access: Promise<Access>, arn: Arn): Promise<Access> {
+  const found = await access;
+  return { ...found, conditions: { ...found.conditions, "iam:PolicyARN": arn } };
+}
 
 async function attach(ctx: Context, owner: Owner, arn: Arn) {
   const key = { account: ctx.account, owner: ownerOf(owner.kind, owner.name) };
   await ctx.write(async (tx) => {
-    await ownerName(tx, ctx.account, owner);
+    await changedOwner(tx, ctx.account, owner);
     await attachable(tx, ctx.account, arn);
     const made = await tx.run(
       "INSERT INTO iam_attached_policy (account, owner, arn) VALUES (:account, :owner, :arn) ON CONFLICT DO NOTHING",
       { ...key, arn },
     );
     const all = await tx.all("SELECT arn FROM iam_attached_policy WHERE account = :account AND owner = :owner", key);
-    if (made > 0 && all.length > ATTACHED_LIMIT)
-      throw errors.quota(`PoliciesPer${owner.kind === "role" ? "Role" : "User"}`, ATTACHED_LIMIT);
+    if (made > 0 && all.length > ATTACHED_LIMIT) throw errors.quota(`PoliciesPer${KIND[owner.kind]}`, ATTACHED_LIMIT);
   });
   return {};
 }
 
 /** A policy that is not there is said in other words here. */
 async function attachable(tx: Tx, account: string, arn: Arn): Promise<void> {
+  if (arn.startsWith("arn:aws:iam::aws:policy/aws-service-role/")) throw errors.serviceRolePolicy();
   try {
     await policyRow(tx, account, arn);
   } catch (error) {
@@ -69,7 +83,7 @@ async function attachable(tx: Tx, account: string, arn: Arn): Promise<void> {
 
 async function detach(ctx: Context, owner: Owner, arn: Arn) {
   await ctx.write(async (tx) => {
-    await ownerName(tx, ctx.account, owner);
+    await changedOwner(tx, ctx.account, owner);
     const gone = await tx.run(
       "DELETE FROM iam_attached_policy WHERE account = :account AND owner = :owner AND arn = :arn",
       { account: ctx.account, owner: ownerOf(owner.kind, owner.name), arn },

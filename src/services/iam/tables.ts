@@ -1,3 +1,5 @@
+import { errors } from "./errors.ts";
+
 // IAM is global: its keys begin with the account and know no region. Names are kept as written and compared without case (`*_key`).
 export const migrations = [
   `
@@ -68,19 +70,47 @@ export const migrations = [
     PRIMARY KEY (account, certificate_key));
   CREATE TABLE iam_service_specific_credential (
     id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, user_key TEXT NOT NULL, service TEXT NOT NULL, service_user_name TEXT NOT NULL,
-    secret TEXT NOT NULL, status TEXT NOT NULL, created_ms BIGINT NOT NULL, expires_ms BIGINT);
+    secret TEXT NOT NULL, status TEXT NOT NULL, created_ms BIGINT NOT NULL);
   CREATE INDEX iam_service_specific_credential_user ON iam_service_specific_credential (account, user_key);
   CREATE TABLE iam_account_alias (alias TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL);
   CREATE UNIQUE INDEX iam_account_alias_account ON iam_account_alias (account);
   CREATE TABLE iam_credential_report (account TEXT NOT NULL PRIMARY KEY, ready_ms BIGINT NOT NULL, content TEXT NOT NULL)
   `,
+  // `trust_bound` is the trust policy with users and roles by their unique ids; absent where it names none.
+  `
+  ALTER TABLE iam_role ADD COLUMN boundary TEXT;
+  ALTER TABLE iam_role ADD COLUMN trust_bound TEXT;
+  CREATE TABLE iam_instance_profile (
+    account TEXT NOT NULL, profile_key TEXT NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, id TEXT NOT NULL, role_key TEXT,
+    created_ms BIGINT NOT NULL, tags TEXT NOT NULL,
+    PRIMARY KEY (account, profile_key));
+  CREATE INDEX iam_instance_profile_role ON iam_instance_profile (account, role_key);
+  CREATE TABLE iam_oidc_provider (
+    arn TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, url TEXT NOT NULL, client_ids TEXT NOT NULL, thumbprints TEXT NOT NULL,
+    created_ms BIGINT NOT NULL, tags TEXT NOT NULL);
+  CREATE TABLE iam_saml_provider (
+    arn TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL, metadata TEXT NOT NULL, created_ms BIGINT NOT NULL,
+    valid_until_ms BIGINT NOT NULL, tags TEXT NOT NULL);
+  CREATE TABLE iam_deletion_task (id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, ended_ms BIGINT NOT NULL);
+  CREATE TABLE iam_service_use (
+    account TEXT NOT NULL, owner TEXT NOT NULL, namespace TEXT NOT NULL, used_ms BIGINT NOT NULL, region TEXT NOT NULL, arn TEXT NOT NULL,
+    PRIMARY KEY (account, owner, namespace));
+  CREATE TABLE iam_access_report (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, arn TEXT NOT NULL, created_ms BIGINT NOT NULL, services TEXT NOT NULL)
+  `,
 ];
 
 export const keyOf = (name: string): string => name.toLowerCase();
 
-/** Who has inline and attached policies: `role:name`, `user:name`. */
-export type OwnerKind = "role" | "user";
+/** Who has inline and attached policies: `role:name`, `user:name`, `group:name`. */
+export type OwnerKind = "role" | "user" | "group";
 export const ownerOf = (kind: OwnerKind, name: string): string => `${kind}:${keyOf(name)}`;
 
 /** AWS tells IAM's times in whole seconds. */
 export const secondOf = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+/** A status as it may be set: what is Expired becomes so by itself. Throws ValidationError, in the words of the model. */
+export function settable(status: string): string {
+  if (status !== "Active" && status !== "Inactive") throw errors.badStatus();
+  return status;
+}

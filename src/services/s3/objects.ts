@@ -1,5 +1,6 @@
 // Objects: put, get, head, delete. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its neighbours
-import { type Access, AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { headerKeys, onNewObject, onObject } from "./access.ts";
 import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
@@ -11,7 +12,7 @@ import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./look
 import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
-import { bodyLengthOf, headerOf, originOf, trailerOf } from "./request.ts";
+import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
 import { type Staged, stage } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -25,27 +26,18 @@ const DELETES_AT_ONCE = 32;
 
 type GetInput = Input<"s3", "GetObject">;
 
-const readAccess = (_: Context, input: ObjectInput) => ({
-  action: input.VersionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion",
-  resource: objectArn(input.Bucket!, input.Key!),
-});
-
-/** Tags that come with an object want their own permission, however it comes. */
-export const writeAccess = ({ Bucket, Key, Tagging }: ObjectInput & { Tagging?: string | undefined }): Access[] =>
-  ["s3:PutObject", ...(Tagging ? ["s3:PutObjectTagging"] : [])].map((action) => ({
-    action,
-    resource: objectArn(Bucket!, Key!),
-  }));
+const readAccess = (ctx: Context, input: ObjectInput) => onObject(ctx, ["Get"], input);
 
 export const objects = defineOperations("s3", {
   PutObject: {
-    access: (_, input) => writeAccess(input),
+    access: (_, input) => onNewObject(input, { created: true }),
     async handle(ctx, input) {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const tags = taggingHeader(input.Tagging);
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
+      const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
       const { staged, checksum } = await receive(ctx, bucket, input);
       const stored = await putVersion(ctx, {
         bucket,
@@ -61,12 +53,12 @@ export const objects = defineOperations("s3", {
           parts: null,
           upload_id: null,
         },
-        event: "ObjectCreated:Put",
+        event,
         origin: originOf(input),
         ...(check && { check }),
       });
       const type = contentHeaders(properties.headers).ContentType;
-      ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
+      ctx.log.info(`${event} ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
         subject: objectArn(bucket.name, input.Key!),
       });
       return {
@@ -100,6 +92,7 @@ export const objects = defineOperations("s3", {
     access: (_, input) => ({
       action: input.VersionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion",
       resource: objectArn(input.Bucket!, input.Key!),
+      conditions: () => headerKeys(input),
     }),
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
