@@ -2,10 +2,13 @@
 // decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
 import type { Context, Principal, Provider } from "../kernel/context.ts";
 import type { Decision, TraceLine } from "../kernel/policy/evaluate.ts";
+import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
 import type { Access } from "../kernel/service.ts";
 
 /** A principal with hundreds of policies does not fill the journal with one denial. */
 const MAX_STATEMENTS = 100;
+/** Of what a statement wants and a request has: a list of a thousand ARNs says no more. */
+const MAX_VALUES = 10;
 
 export interface Told {
   readonly access: Access;
@@ -15,41 +18,50 @@ export interface Told {
 
 export function tell(ctx: Context, { access, principal, decision }: Told): void {
   const { action, resource } = access;
-  const { allowed, by, explicit, line, trace } = decision;
+  const { allowed, by, explicit } = decision;
   const asked = { subject: resource, action, allowed, by, principal: nameOf(principal), ...facts(principal) };
   if (allowed && by === "root") {
     ctx.log.debug(`${action} allowed`, asked); // what root did can be turned into a policy, too
     return;
   }
-  const shown = (allowed ? trace.filter(({ applies }) => applies) : trace).slice(0, MAX_STATEMENTS);
+  const { line } = decision;
+  const lines = allowed ? decision.applying : decision.trace;
   ctx.log.debug(`${action} ${allowed ? "allowed" : "denied"}`, {
     ...asked,
     decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
     explicit: explicit || undefined,
-    statements: shown.map((one) => statement(ctx, one, one === line)),
+    statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
+    ...(!allowed && { missing: smallestPolicy(decision.question, decision).map(withoutDocument) }),
   });
 }
 
 const nameOf = (principal: Principal | Provider): string =>
   "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
 
-/** Whose policies they are, where not the principal's own; and for whom a service acts. */
-function facts(principal: Principal | Provider): { holder?: string; source?: string } {
+/** Whose policies they are, where not the principal's own. */
+function facts(principal: Principal | Provider): { holder?: string } {
   if (principal.kind === "session") return { holder: principal.roleArn };
-  if (principal.kind === "federated") return { holder: principal.user.arn };
-  return principal.kind === "service" && principal.sourceArn !== undefined ? { source: principal.sourceArn } : {};
+  return principal.kind === "federated" ? { holder: principal.user.arn } : {};
 }
 
 function statement(ctx: Context, line: TraceLine, decides: boolean) {
-  const { kind, policy, statement, effect, applies, missed, document } = line;
+  const { kind, policy, statement, effect, applies, missed, wanted, actual, document } = line;
+  const miss = applies ? {} : { missed, wanted: wanted?.slice(0, MAX_VALUES), actual: actual?.slice(0, MAX_VALUES) };
   return {
     kind,
     policy,
     statement,
     effect,
     applies,
-    missed,
+    ...miss,
     decides: decides || undefined,
     text: ctx.log.keep(document),
   };
+}
+
+/** The statement that denies is among those shown: its text is not told twice. */
+function withoutDocument(remedy: Remedy) {
+  if (remedy.change === "add") return remedy;
+  const { policy, statement } = remedy.line;
+  return { change: remedy.change, where: remedy.where, policy, statement };
 }
