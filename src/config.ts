@@ -7,7 +7,8 @@ export interface Account {
   readonly secretAccessKey: string;
   /** 64 hexadecimal digits: the account's name in S3's ACLs. */
   readonly canonicalId?: string;
-  readonly displayName?: string;
+  /** What organizations calls it, and S3 shows as the owner of its buckets. */
+  readonly name?: string;
   readonly email?: string;
 }
 

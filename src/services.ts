@@ -6,6 +6,7 @@ import { dynamodb } from "./services/dynamodb/service.ts";
 import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
+import { organizations } from "./services/organizations/service.ts";
 import { s3 } from "./services/s3/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
@@ -24,7 +25,7 @@ export const services: readonly AnyService[] = [
   modelOnly("scheduler"),
   iam,
   sts,
-  modelOnly("organizations"),
+  organizations,
   modelOnly("apigateway"),
   modelOnly("apigatewayv2"),
   modelOnly("logs"),

@@ -16,7 +16,7 @@ export const command: Command = {
     "--dir        the workspace: db.sqlite, logs/, buckets/ and template.yaml live here. Default: this directory",
     "--port       TCP port of the API; 0 takes any free one",
     "--host       address to listen on; beyond loopback AWS_LIKE_ROOT_SECRET is demanded",
-    "--accounts   a JSON file with further accounts: [{id, accessKeyId, secretAccessKey, canonicalId?, displayName?, email?}]",
+    "--accounts   a JSON file with further accounts: [{id, accessKeyId, secretAccessKey, name?, email?, canonicalId?}]",
     "--parameter  a value for a parameter of template.yaml",
     "--database   postgres://... instead of db.sqlite; or the environment's DATABASE_URL",
     "--region     of requests that name none, and of what the template makes",

@@ -51,6 +51,7 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   const verified = told(ctx, { claimed, request, secret }, () => verify(claimed, request, secret));
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
+  if (service === "iam" && isStrangeToIam(principal)) throw unknownKey(claimed, { family });
   const use = { accessKeyId: claimed.accessKeyId, principal, service, region: claimed.region };
   for (const identity of identities) await identity.used?.(ctx, use);
   return {
@@ -85,6 +86,16 @@ function rootCredential({ config }: Context, accessKeyId: string): Credential | 
   if (named) return { secretAccessKey: named.secretAccessKey, principal: rootOf(named.id) };
   return /^\d{12}$/.test(accessKeyId) ? { secretAccessKey, principal: rootOf(accessKeyId) } : undefined;
 }
+
+/**
+ * IAM does not know the credentials of GetFederationToken, and those of GetSessionToken only where a multi-factor code was given.
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+ */
+const isStrangeToIam = (principal: Principal): boolean =>
+  principal.kind === "federated" ||
+  ((principal.kind === "user" || principal.kind === "root") &&
+    principal.session !== undefined &&
+    principal.session.mfaAt === undefined);
 
 async function knownCredential(
   ctx: Context,

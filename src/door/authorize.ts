@@ -1,13 +1,16 @@
 // Step 5: may the caller? Gathers what the decision needs and lets the policy engine decide; a denial explains itself.
-import type { Context, Principal, Provider } from "../kernel/context.ts";
+
+import { after, firstOf } from "../kernel/after.ts";
+import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";
 import { type Arn, parseArn } from "../kernel/names.ts";
 import { type Caller, type Decision, denial, evaluate } from "../kernel/policy/evaluate.ts";
 import type { Keys } from "../kernel/policy/pattern.ts";
 import { type PolicySet, policySet } from "../kernel/policy/policy-set.ts";
-import type { Access, AnyService, Conditions, Controls, Demand, Held, Identity } from "../kernel/service.ts";
+import type { Access, AnyService, Controls, Demand, Held, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
-import { deniedBy } from "./denied.ts";
+import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
+import { deniedBy, saidAction } from "./denied.ts";
 import { authError, type Family } from "./signature.ts";
 import { tell } from "./tell.ts";
 
@@ -17,36 +20,61 @@ export interface Asked {
   readonly service: string;
   readonly demand: Demand;
   /** Undefined for a call from within. */
-  readonly request?: HttpRequest;
+  readonly request?: HttpRequest | undefined;
+  /** The service that asks on behalf of the principal. */
+  readonly via?: string | undefined;
 }
 
-/** Of whom something is demanded. */
-type Subject = Principal | Provider;
+/** Waits only for what is not remembered. */
+export type Authorize = (ctx: Context, asked: Asked) => void | Promise<void>;
 
-export type Authorize = (ctx: Context, asked: Asked) => Promise<void>;
+/** What a cloud decides with. */
+interface Court {
+  readonly services: ReadonlyMap<string, AnyService>;
+  readonly identities: readonly Identity[];
+}
 
 /** The answer throws AccessDenied, in the code and the words of the service, unless every demand is allowed. */
 export function authorizer(services: ReadonlyMap<string, AnyService>, identities: readonly Identity[]): Authorize {
-  return async (ctx, asked) => {
+  const court = { services, identities };
+  return (ctx, asked) => {
     const { demand, family } = asked;
-    if (demand === "public" || ctx.config.relaxed) return;
+    if (demand === "public" || ctx.config.relaxed) return undefined;
     const demands = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
     // Whoever is authenticated may; nobody else.
     if (demands.length === 0 && ctx.principal.kind === "anonymous") throw authError(family, "unsigned");
-    for (const access of demands) {
-      const principal = access.of ?? ctx.principal;
-      if (grantedToService(principal, access.action)) continue;
-      const limits = await limitsOf(ctx, principal, identities);
-      const decision = await decide(ctx, { access, asked, services, principal, limits });
-      tell(ctx, { access, principal, decision });
-      if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
-    }
+    const from = (at: number): void | Promise<void> => {
+      for (let i = at; i < demands.length; i++) {
+        const asking = demandOne(ctx, court, { access: demands[i]!, asked });
+        if (asking) return asking.then(() => from(i + 1));
+      }
+      return undefined;
+    };
+    return from(0);
   };
+}
+
+function demandOne(
+  ctx: Context,
+  court: Court,
+  { access, asked }: { access: Access; asked: Asked },
+): void | Promise<void> {
+  const principal = access.of ?? ctx.principal;
+  if (grantedToService(principal, access.action)) return undefined;
+  return after(limitsOf(ctx, principal, court.identities), (limits) =>
+    after(guardOf(ctx, court, { access, principal }), (guard) =>
+      after(decide(ctx, court, { access, asked, principal, limits, guard }), (decision) => {
+        tell(ctx, { access, principal, decision });
+        if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
+      }),
+    ),
+  );
 }
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
-  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion"],
+  "organizations.amazonaws.com": ["iam:CreateRole", "iam:AttachRolePolicy"],
+  "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetOpenIDConnectProvider"],
 };
 const grantedToService = (principal: Subject, action: string): boolean =>
   principal.kind === "service" && BETWEEN_SERVICES[principal.name]?.includes(action) === true;
@@ -60,72 +88,123 @@ const NEVER_LOCKED = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBuck
 /** What is about to be made is the caller's, even where the name turns out to be another's: that is BucketAlreadyExists, no denial. */
 const MAKES_ITS_RESOURCE = ["s3:CreateBucket"];
 
-interface Case {
-  readonly access: Access;
-  readonly asked: Asked;
-  readonly services: ReadonlyMap<string, AnyService>;
-  readonly principal: Subject;
-  readonly limits: Limits;
+/** What stands around a resource. */
+interface Guard {
+  /** Whose service it is. */
+  readonly holder: AnyService | undefined;
+  /** The account that owns it; where nobody can tell, the caller's. */
+  readonly owner: string | undefined;
+  readonly policy: PolicySet | undefined;
+  /** Its policy is a role's trust policy. */
+  readonly trust: boolean;
 }
 
-async function decide(ctx: Context, { access, asked, services, principal, limits }: Case): Promise<Decision> {
-  const { action, resource } = access;
+function guardOf(
+  ctx: Context,
+  { services }: Court,
+  { access: { action, resource }, principal }: { access: Access; principal: Subject },
+): Guard | Promise<Guard> {
   const arn = parseArn(resource);
   const holder =
     arn && !MAKES_ITS_RESOURCE.includes(action) ? services.get(OWNERS[arn.service] ?? arn.service) : undefined;
   // A role's trust policy is asked about sts's actions only.
   const trust = arn?.service === "iam" && action.startsWith("sts:");
   const account = "account" in principal ? principal.account : undefined;
-  const owner = (arn && (await ownerOf(ctx, { account: arn.account, resource, holder }))) ?? account;
-  const sameAccount = owner === account;
-  const locked = !(principal.kind === "root" && sameAccount && NEVER_LOCKED.includes(action));
-  const consulted = holder?.resourcePolicy && locked && (arn?.service !== "iam" || trust);
-  const document = consulted ? await holder.resourcePolicy!(ctx, resource) : undefined;
-  const resourcePolicy =
-    document === undefined
-      ? undefined
-      : policySet(trust ? "role trust policy" : "resource-based policy", [{ name: resource, document }]);
-  const wanted = [limits.identityPolicies, resourcePolicy, limits.sessionPolicies, limits.boundary, limits.controls]
-    .flat()
-    .flatMap((set) => [...(set?.wants ?? [])]);
-  const conditions = wanted.length > 0 ? await conditionsOf(ctx, { access, holder, wanted }) : {};
-  let keys: Keys | undefined;
-  return evaluate({
-    caller: callerOf(principal),
-    action,
-    resource,
-    // Worked out where a statement wants them: none is asked about root.
-    get keys() {
-      keys ??= keysOf(ctx, { principal, held: limits.held, conditions, request: asked.request, owner });
-      return keys;
-    },
-    ...limits,
-    resourcePolicy,
-    trust,
-    sameAccount,
+  return after(arn && ownerOf(ctx, { account: arn.account, resource, holder }), (known) => {
+    const owner = known ?? account;
+    const locked = !(principal.kind === "root" && owner === account && NEVER_LOCKED.includes(action));
+    const consulted = locked && (arn?.service !== "iam" || trust);
+    return after(consulted ? holder?.resourcePolicy?.(ctx, resource) : undefined, (document) => ({
+      holder,
+      owner,
+      policy: document === undefined ? undefined : resourcePolicySet(resource, { document, trust }),
+      trust,
+    }));
   });
 }
 
-/** The service's own keys, and the tags of the resource where a policy asks for one. */
-async function conditionsOf(
+/** S3's ARNs name no account: the service knows whose bucket it is. Resources of AWS itself (`arn:aws:iam::aws:policy/...`) are everyone's. */
+const ownerOf = (
   ctx: Context,
-  of: { access: Access; holder: AnyService | undefined; wanted: readonly string[] },
-): Promise<Conditions> {
-  const { access, holder, wanted } = of;
-  const own = typeof access.conditions === "function" ? await access.conditions() : (access.conditions ?? {});
-  if (!wanted.some((key) => key.startsWith("aws:resourcetag/"))) return own;
-  const tags = Object.entries((await holder?.resourceTags?.(ctx, access.resource)) ?? {});
-  return { ...own, ...Object.fromEntries(tags.map(([key, value]) => [`aws:ResourceTag/${key}`, value])) };
+  { account, resource, holder }: { account: string; resource: Arn; holder: AnyService | undefined },
+): string | undefined | Promise<string | undefined> =>
+  /^\d{12}$/.test(account) ? account : holder?.resourceOwner?.(ctx, resource);
+
+// A bucket's policy is asked for each of its objects, a queue's for each of its messages: the sets of those that were asked last are kept.
+const MOST_SETS = 1000;
+const sets = new Map<string, PolicySet>();
+
+function resourcePolicySet(resource: Arn, { document, trust }: { document: string; trust: boolean }): PolicySet {
+  // All objects of a bucket have its policy.
+  const name = resource.startsWith("arn:aws:s3:::") ? resource.split("/", 1)[0]! : resource;
+  const known = sets.get(name);
+  if (known && known.policies[0]!.document === document) return known;
+  const set = policySet(trust ? "role trust policy" : "resource-based policy", [{ name, document }]);
+  sets.delete(name);
+  sets.set(name, set);
+  if (sets.size > MOST_SETS) sets.delete(sets.keys().next().value!);
+  return set;
 }
 
-/** S3's ARNs name no account: the service knows whose bucket it is. Resources of AWS itself (`arn:aws:iam::aws:policy/...`) are everyone's. */
-async function ownerOf(
-  ctx: Context,
-  of: { account: string; resource: Arn; holder: AnyService | undefined },
-): Promise<string | undefined> {
-  if (/^\d{12}$/.test(of.account)) return of.account;
-  return await of.holder?.resourceOwner?.(ctx, of.resource);
+interface Case {
+  readonly access: Access;
+  readonly asked: Asked;
+  readonly principal: Subject;
+  readonly limits: Limits;
+  readonly guard: Guard;
 }
+
+function decide(ctx: Context, court: Court, of: Case): Decision | Promise<Decision> {
+  const { access, principal, limits, guard } = of;
+  const { identityPolicies, sessionPolicies, boundary, controls } = limits;
+  const { owner, policy: resourcePolicy, trust } = guard;
+  const asks = wantKeys(limits) || wantsKeys(resourcePolicy);
+  return after(asks ? keysOf(factsOf(ctx, court, of), setsOf(limits, guard)) : NO_KEYS, (keys) =>
+    evaluate({
+      caller: callerOf(principal),
+      action: access.action,
+      resource: access.resource,
+      keys,
+      identityPolicies,
+      resourcePolicy,
+      sessionPolicies,
+      boundary,
+      controls,
+      trust,
+      sameAccount: owner === ("account" in principal ? principal.account : undefined),
+    }),
+  );
+}
+
+const NO_KEYS: Keys = new Map();
+
+// Nothing is worked out, and nothing allocated, where no policy has conditions or variables.
+const wantsKeys = (set: PolicySet | undefined): boolean => set !== undefined && set.wants.size > 0;
+const wantKeys = ({ identityPolicies, sessionPolicies, boundary, controls }: Limits): boolean =>
+  wantsKeys(identityPolicies) ||
+  wantsKeys(sessionPolicies) ||
+  wantsKeys(boundary) ||
+  controls?.some(wantsKeys) === true;
+
+const setsOf = ({ identityPolicies, sessionPolicies, boundary, controls = [] }: Limits, { policy }: Guard) =>
+  [identityPolicies, sessionPolicies, boundary, policy, ...controls].filter((set) => set !== undefined);
+
+const factsOf = (
+  ctx: Context,
+  { services, identities }: Court,
+  { access, asked, principal, limits, guard }: Case,
+): Facts => ({
+  ctx,
+  principal,
+  held: limits.held,
+  access,
+  request: asked.request,
+  via: asked.via,
+  owner: guard.owner,
+  resourceTags: () => guard.holder?.resourceTags?.(ctx, access.resource),
+  organization: (account) => firstOf(identities, (one) => one.organization?.(ctx, account)),
+  isService: (name) => services.has(name),
+});
 
 /** What a principal may do at most, wherever it asks. */
 interface Limits {
@@ -138,22 +217,25 @@ interface Limits {
 
 const NOTHING: Held = { policies: [] };
 
-async function limitsOf(ctx: Context, principal: Subject, identities: readonly Identity[]): Promise<Limits> {
-  let held = NOTHING;
-  let controls: Controls | undefined;
-  for (const identity of identities) {
-    if (held === NOTHING && principal.kind !== "provider")
-      held = (await identity.policies?.(ctx, principal)) ?? NOTHING;
-    if ("account" in principal && principal.kind !== "service")
-      controls ??= await identity.controls?.(ctx, principal.account);
-  }
-  return {
-    held,
-    ...setsOfHeld(held),
-    sessionPolicies: sessionPolicies(principal),
-    controls: controls && setsOfControls(controls),
-  };
+function limitsOf(ctx: Context, principal: Subject, identities: readonly Identity[]): Limits | Promise<Limits> {
+  if (principal.kind === "provider" || principal.kind === "service" || principal.kind === "anonymous") return NO_LIMITS;
+  const held = firstOf(identities, (one) => one.policies?.(ctx, principal));
+  const controls = isServiceLinked(principal)
+    ? undefined
+    : firstOf(identities, (one) => one.controls?.(ctx, principal.account));
+  return after(held, (holds = NOTHING) =>
+    after(controls, (levels) => ({
+      held: holds,
+      ...setsOfHeld(holds),
+      sessionPolicies: sessionPolicies(principal),
+      controls: levels && setsOfControls(levels),
+    })),
+  );
 }
+
+/** Its service acts through it whatever the organization says: SCPs do not bind service-linked roles. */
+const isServiceLinked = (principal: Principal): boolean =>
+  principal.kind === "session" && principal.roleArn.includes(":role/aws-service-role/");
 
 /** Made once of what does not change: a principal's policies, its session's, an account's controls. */
 const once = <K extends object, V>(make: (of: K) => V): ((of: K) => V) => {
@@ -181,6 +263,8 @@ const setOfSession = once((policies: readonly string[]) =>
   ),
 );
 
+const NO_LIMITS: Limits = { held: NOTHING, ...setsOfHeld(NOTHING) };
+
 function sessionPolicies(principal: Subject): PolicySet | undefined {
   if (principal.kind === "federated") return setOfSession(principal.policies);
   return principal.kind === "session" && principal.policies?.length ? setOfSession(principal.policies) : undefined;
@@ -205,92 +289,16 @@ function callerOf(principal: Subject): Caller {
   }
 }
 
-/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, and the service's own. */
-function keysOf(
-  ctx: Context,
-  of: {
-    principal: Subject;
-    held: Held;
-    conditions: Conditions;
-    request: HttpRequest | undefined;
-    owner: string | undefined;
-  },
-): Keys {
-  const { principal, held, conditions, request, owner } = of;
-  const { now } = ctx;
-  const keys = new Map<string, readonly string[]>();
-  const set = (name: string, value: string | readonly string[] | undefined) => {
-    if (value !== undefined) keys.set(name.toLowerCase(), typeof value === "string" ? [value] : value);
-  };
-  set("aws:currenttime", new Date(now).toISOString());
-  set("aws:epochtime", String(Math.floor(now / 1000)));
-  set("aws:requestedregion", ctx.region);
-  set("aws:resourceaccount", owner);
-  set("aws:viaawsservice", String(!request));
-  if (request) {
-    set("aws:sourceip", request.from);
-    set("aws:useragent", request.headers["user-agent"]);
-    set("aws:referer", request.headers.referer);
-  }
-  // What never leaves this machine is as private as with TLS: a policy that demands SecureTransport is no reason to need a certificate here.
-  set("aws:securetransport", String(!request || isLoopback(request.from)));
-  for (const [name, value] of principalKeys(principal)) set(name, value);
-  for (const [key, value] of Object.entries(held.tags ?? {})) set(`aws:PrincipalTag/${key}`, value);
-  for (const [name, value] of Object.entries(conditions)) set(name, value);
-  return keys;
-}
-
-const isLoopback = (address: string): boolean => address === "::1" || /^(::ffff:)?127\./.test(address);
-
-function principalKeys(principal: Subject): [string, string | undefined][] {
-  if (principal.kind === "anonymous" || principal.kind === "provider") return [["aws:principaltype", "Anonymous"]];
-  if (principal.kind === "service")
-    return [
-      ["aws:principalisawsservice", "true"],
-      ["aws:principalservicename", principal.name],
-      ["aws:sourcearn", principal.sourceArn],
-      // S3's ARNs have no account: the caller's context says whose bucket it is.
-      ["aws:sourceaccount", parseArn(principal.sourceArn ?? "")?.account || principal.account],
-    ];
-  const common: [string, string | undefined][] = [
-    ["aws:principalisawsservice", "false"],
-    ["aws:principalaccount", principal.account],
-    ["aws:userid", principal.id],
-  ];
-  switch (principal.kind) {
-    case "federated":
-      return [...common, ["aws:principalarn", principal.arn], ["aws:principaltype", "FederatedUser"]];
-    case "root":
-      return [...common, ["aws:principalarn", principal.arn], ["aws:principaltype", "Account"]];
-    case "user":
-      return [
-        ...common,
-        ["aws:principalarn", principal.arn],
-        ["aws:principaltype", "User"],
-        ["aws:username", principal.arn.slice(principal.arn.lastIndexOf("/") + 1)],
-      ];
-    case "session":
-      return [
-        ...common,
-        // The role, not the session: that is what conditions are written for.
-        ["aws:principalarn", principal.roleArn],
-        ["aws:principaltype", "AssumedRole"],
-        ["aws:multifactorauthpresent", "false"],
-        ...Object.entries(principal.tags ?? {}).map(([key, value]): [string, string] => [
-          `aws:principaltag/${key}`,
-          value,
-        ]),
-      ];
-  }
-}
-
 function refusal(
   ctx: Context,
   { access, asked, decision }: { access: Access; asked: Asked; decision: Decision },
 ): AwsError {
   const principal = access.of ?? ctx.principal;
   if (principal.kind === "anonymous") return authError(asked.family, "unsigned");
+  // Whoever has no name of AWS's is told no more than that.
+  if (principal.kind === "provider") return deniedBy(asked, `Not authorized to perform ${access.action}`);
   const who = "arn" in principal ? principal.arn : principal.name;
+  const action = saidAction(asked.service, access.action);
   const quoted = asked.family === "s3";
-  return deniedBy(asked, denial(decision, { who, action: access.action, resource: access.resource, quoted }));
+  return deniedBy(asked, denial(decision, { who, action, resource: access.resource, quoted }));
 }

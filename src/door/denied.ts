@@ -7,6 +7,10 @@ const OWN: Readonly<Record<string, readonly [code: string, status: number]>> = {
   sqs: ["AccessDenied", 403],
 };
 
+/** SQS names the action in lower case: `sqs:createqueue`. Policies do not mind. */
+export const saidAction = (service: string, action: string): string =>
+  service === "sqs" ? action.toLowerCase() : action;
+
 export function deniedBy({ family, service }: { family: Family; service: string }, message: string): AwsError {
   const own = OWN[service];
   return own ? new AwsError(own[0], own[1], message) : authError(family, "denied", { message });

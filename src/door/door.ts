@@ -83,7 +83,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
 
   async function call(
     ctx: Context,
-    { service: name, operation, input, request }: Parameters<World["call"]>[1],
+    { service: name, operation, input, request, via }: Parameters<World["call"]>[1],
   ): Promise<unknown> {
     const service = byName.get(name);
     if (!service) throw new AwsError("NotImplemented", 501, `aws-like has no service ${name}`);
@@ -92,7 +92,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const family = familyOf(model.protocols[0]!);
     let failure: AwsError | undefined;
     try {
-      return await perform(ctx, { service, model, family, operation, request }, handlerOf(service, operation), input);
+      const performed = { service, model, family, operation, request, via };
+      return await perform(ctx, performed, handlerOf(service, operation), input);
     } catch (error) {
       if (error instanceof AwsError) failure = error;
       throw error;
@@ -143,7 +144,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
 
   async function perform(
     ctx: Context,
-    { service, model, family, operation, request }: Performed,
+    { service, model, family, operation, request, via }: Performed,
     handler: Handler<never, never>,
     input: unknown,
   ): Promise<unknown> {
@@ -152,8 +153,10 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       const fault = service.quirks?.invalid?.(operation, violations);
       if (fault !== null) throw fault ?? invalid(family, violations);
     }
-    const demand = await handler.access(ctx, input as never);
-    await authorize(ctx, { family, service: service.name, demand, request });
+    const rule = handler.access(ctx, input as never);
+    const demand = rule instanceof Promise ? await rule : rule;
+    const deciding = authorize(ctx, { family, service: service.name, demand, request, via });
+    if (deciding) await deciding;
     return await handler.handle(ctx, input as never);
   }
 
@@ -214,7 +217,9 @@ interface Performed {
   readonly model: Model;
   readonly family: Family;
   readonly operation: string;
-  readonly request?: HttpRequest;
+  readonly request?: HttpRequest | undefined;
+  /** The service that asks on behalf of its own caller. */
+  readonly via?: string | undefined;
 }
 
 /** How far a request that failed had come. */

@@ -1,6 +1,7 @@
 // What the journal keeps of a decision, for `aws-like why` and `aws-like policy suggest`: who asked for what, and the statements that
 // decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
 import type { Context, Principal, Provider } from "../kernel/context.ts";
+import { parseArn } from "../kernel/names.ts";
 import type { Decision, TraceLine } from "../kernel/policy/evaluate.ts";
 import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
 import type { Access } from "../kernel/service.ts";
@@ -31,7 +32,7 @@ export function tell(ctx: Context, { access, principal, decision }: Told): void 
     decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
     explicit: explicit || undefined,
     statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
-    ...(!allowed && { missing: smallestPolicy(decision.question, decision).map(withoutDocument) }),
+    ...(!allowed && { missing: missing(principal, decision) }),
   });
 }
 
@@ -57,6 +58,17 @@ function statement(ctx: Context, line: TraceLine, decides: boolean) {
     decides: decides || undefined,
     text: ctx.log.keep(document),
   };
+}
+
+/** For which resource a service asks is said also where no policy wants to know: the permission it lacks should be for that one only. */
+function missing(principal: Principal | Provider, decision: Decision) {
+  const { question } = decision;
+  const keys = new Map(question.keys);
+  if (principal.kind === "service" && principal.sourceArn !== undefined) {
+    keys.set("aws:sourcearn", [principal.sourceArn]);
+    keys.set("aws:sourceaccount", [parseArn(principal.sourceArn)?.account || principal.account]);
+  }
+  return smallestPolicy({ ...question, keys }, decision).map(withoutDocument);
 }
 
 /** The statement that denies is among those shown: its text is not told twice. */

@@ -11,7 +11,14 @@ import type { Seal } from "./seal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
-  | { readonly kind: "root"; readonly account: string; readonly arn: Arn; readonly id: string }
+  | {
+      readonly kind: "root";
+      readonly account: string;
+      readonly arn: Arn;
+      readonly id: string;
+      /** Where it acts with credentials of GetSessionToken. */
+      readonly session?: SessionFacts;
+    }
   | {
       readonly kind: "user";
       readonly account: string;
@@ -90,8 +97,13 @@ export interface Context {
   readonly clock: Clock;
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** What `load` reads of `owner`'s tables, remembered under `key` until that service writes; where others write to the same store, read each time. */
-  recall<T>(owner: ServiceName, key: string, load: () => Promise<T>): T | Promise<T>;
+  /**
+   * What `load` reads, remembered under `key` of a shelf; where others write to the same store, read each time. A shelf with a service's name is
+   * forgotten whenever that service writes; any other (`dynamodb table`: what changes seldom beside what changes always) by `forget`.
+   */
+  recall<T>(shelf: string, key: string, load: () => Promise<T>): T | Promise<T>;
+  /** After the commit that changed what lies on the shelf, before it is answered. */
+  forget(shelf: string): void;
   /** Secrets as they lie in the store: encrypted and authenticated with the workspace's key. `about` says whose: it must be the same at `unseal`. */
   seal(text: string, about: string): string;
   /** undefined: not sealed here, not about that, or changed. */
@@ -168,7 +180,14 @@ export interface World {
   /** The door's way in for calls that come from within: validate, authorize, handle, log. */
   call(
     ctx: Context,
-    of: { service: ServiceName; operation: string; input: unknown; request?: HttpRequest | undefined },
+    of: {
+      service: ServiceName;
+      operation: string;
+      input: unknown;
+      request?: HttpRequest | undefined;
+      /** The service that asks on behalf of its own caller: aws:ViaAWSService. */
+      via?: string | undefined;
+    },
   ): Promise<unknown>;
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
 }
@@ -253,8 +272,12 @@ class WorldContext implements Context {
     return result;
   }
 
-  recall<T>(owner: ServiceName, key: string, load: () => Promise<T>): T | Promise<T> {
-    return this.#world.memory.recall(owner, key, load);
+  recall<T>(shelf: string, key: string, load: () => Promise<T>): T | Promise<T> {
+    return this.#world.memory.recall(shelf, key, load);
+  }
+
+  forget(shelf: string): void {
+    this.#world.memory.forget(shelf);
   }
 
   seal(text: string, about: string): string {
@@ -290,7 +313,8 @@ class WorldContext implements Context {
       from: service,
       request,
     });
-    return this.#world.call(ctx, { service, operation, input, request }) as Promise<Output<S, Op>>;
+    const via = service !== this.#from && as === this.principal && as.kind !== "service" ? this.#from : undefined;
+    return this.#world.call(ctx, { service, operation, input, request, via }) as Promise<Output<S, Op>>;
   }
 
   verifyMfa(serialNumber: string, code: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 // What a service has read of its own tables and need not read again before it writes: who a key is, what a principal may do. On one store
 // of one process that is exact: a write forgets, before it is answered. Where other processes write too, nothing is remembered.
 
-/** Entries of one service; beyond that the oldest go. */
+/** Entries of one shelf; beyond that the oldest go. */
 const LIMIT = 10_000;
 
 export class Memory {
@@ -12,25 +12,25 @@ export class Memory {
     this.#on = !shared;
   }
 
-  recall<T>(owner: string, key: string, load: () => Promise<T>): T | Promise<T> {
+  recall<T>(name: string, key: string, load: () => Promise<T>): T | Promise<T> {
     if (!this.#on) return load();
-    const shelf = this.#shelves.get(owner) ?? new Map<string, unknown>();
-    this.#shelves.set(owner, shelf);
+    const shelf = this.#shelves.get(name) ?? new Map<string, unknown>();
+    this.#shelves.set(name, shelf);
     if (shelf.has(key)) return shelf.get(key) as T;
-    return this.#load(owner, { shelf, key, load });
+    return this.#load(name, { shelf, key, load });
   }
 
-  forget(owner: string): void {
-    this.#shelves.delete(owner);
+  forget(name: string): void {
+    this.#shelves.delete(name);
   }
 
   async #load<T>(
-    owner: string,
+    name: string,
     { shelf, key, load }: { shelf: Map<string, unknown>; key: string; load: () => Promise<T> },
   ): Promise<T> {
     const found = await load();
     // Read before a write that has forgotten meanwhile: it may be old, and is nobody's but the asker's.
-    if (this.#shelves.get(owner) === shelf) {
+    if (this.#shelves.get(name) === shelf) {
       shelf.set(key, found);
       if (shelf.size > LIMIT) shelf.delete(shelf.keys().next().value!);
     }

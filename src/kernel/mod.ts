@@ -4,6 +4,7 @@ export type { HttpAnswer, HttpRequest } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
+export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
@@ -26,6 +27,7 @@ export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
 export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
+export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
   type Conditions,
@@ -34,13 +36,17 @@ export {
   type Demand,
   defineOperations,
   defineService,
+  type Handler,
   type Held,
   type Identity,
   type NamedPolicy,
+  type Operations,
+  type Organization,
   type Quirks,
   type Route,
   type Running,
   type Site,
+  type Tags,
   type Use,
 } from "./service.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

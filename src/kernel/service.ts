@@ -12,15 +12,18 @@ export interface Access {
   readonly action: string;
   readonly resource: Arn;
   /**
-   * The service's own condition keys, `aws:RequestTag/...` and `aws:TagKeys` among them. A function is called only where a policy that is asked has
-   * conditions or variables: for what costs something to know.
+   * The service's own condition keys, `aws:RequestTag/...` and `aws:TagKeys` among them. A function is called only where a policy that is asked
+   * wants one of them, and is given all that are wanted, in lower case: for what costs something to know.
    */
-  readonly conditions?: Conditions | (() => Conditions | Promise<Conditions>);
+  readonly conditions?: Conditions | ((wanted: ReadonlySet<string>) => Conditions | Promise<Conditions>);
   /** Of whom it is demanded, where that is not who signed: the holder of an identity provider's token. */
   readonly of?: Provider;
 }
 
 export type Conditions = Readonly<Record<string, string | readonly string[]>>;
+
+/** Of a resource, or of a request. */
+export type Tags = Readonly<Record<string, string>>;
 
 /** `[]`: whoever is authenticated may. `"public"`: no signature is needed either. */
 export type Demand = Access | readonly Access[] | "public";
@@ -46,11 +49,11 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly quirks?: Quirks;
   readonly sites?: readonly Site[];
   /** The policy attached to one of this service's resources, as JSON text. */
-  resourcePolicy?(ctx: Context, resource: Arn): Promise<string | undefined>;
+  resourcePolicy?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
   /** The account that owns a resource whose ARN does not say it: S3's buckets and objects. Undefined: there is no such resource. */
-  resourceOwner?(ctx: Context, resource: Arn): Promise<string | undefined>;
+  resourceOwner?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
   /** Tags of a resource: aws:ResourceTag/KEY. Asked only where a policy wants one. Undefined: there is no such resource. */
-  resourceTags?(ctx: Context, resource: Arn): Promise<Readonly<Record<string, string>> | undefined>;
+  resourceTags?(ctx: Context, resource: Arn): Tags | undefined | Promise<Tags | undefined>;
   /** iam, sts, organizations: who an access key is, what a principal may do, what an account may do at most. */
   readonly identity?: Identity;
   /** Brings something to one of my ARNs. A throw means: again, as the work's `retry` says. */
@@ -120,6 +123,8 @@ export interface Identity {
   policies?(ctx: Context, principal: Principal): Held | Promise<Held> | undefined;
   /** Service control policies over an account, a list for each level; undefined: none. The same object as long as nothing changed. */
   controls?(ctx: Context, account: string): Controls | Promise<Controls | undefined> | undefined;
+  /** The organization that an account belongs to: aws:PrincipalOrgID, aws:ResourceOrgPaths and their like. Asked only where a policy wants one. */
+  organization?(ctx: Context, account: string): Organization | Promise<Organization | undefined> | undefined;
   /** Whether `code` is what the device shows now, and is the caller's: a code is good once. undefined: no caller of mine. */
   mfa?(ctx: Context, of: { readonly serialNumber: string; readonly code: string }): Promise<boolean> | undefined;
   /** An authenticated request: for "last used". Awaited before the request is handled, so it writes seldom. */
@@ -136,6 +141,13 @@ export interface Held {
 }
 
 export type Controls = readonly (readonly NamedPolicy[])[];
+
+export interface Organization {
+  /** o-... */
+  readonly id: string;
+  /** `o-.../r-.../ou-.../`: of an account there is one. */
+  readonly paths: readonly string[];
+}
 
 export interface Use {
   readonly accessKeyId: string;

@@ -1,11 +1,16 @@
 // PutRule, DescribeRule, ListRules, DeleteRule, EnableRule, DisableRule, and the tags of rules.
 import {
   type Access,
+  type Arn,
+  type Conditions,
   type Context,
   defineOperations,
   type Input,
   type Output,
   parseArn,
+  requestTagKeys,
+  requestTags,
+  type Tags,
   type Tx,
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
@@ -25,17 +30,28 @@ import {
 } from "./rows.ts";
 import { parseSchedule } from "./schedule.ts";
 
-export const onRule = (ctx: Context, action: string, name: string | undefined): Access => ({
+export const onRule = (ctx: Context, action: string, name: string | undefined, conditions?: Conditions): Access => ({
   action: `events:${action}`,
   resource: ruleArn(refOf(ctx, name)),
+  ...(conditions && { conditions }),
+});
+
+/** For what is done to a rule that is there: events:creatorAccount says whose it is. No rule here is of a service's making (events:ManagedBy). */
+export const onOwnRule = (ctx: Context, action: string, name: string | undefined, conditions?: Conditions): Access =>
+  onRule(ctx, action, name, { "events:creatorAccount": ctx.account, ...conditions });
+
+const onTags = (action: string, arn: string | undefined, conditions?: Conditions): Access => ({
+  action: `events:${action}`,
+  resource: arn ?? "",
+  conditions: { "events:creatorAccount": parseArn(arn ?? "")?.account ?? "", ...conditions },
 });
 
 export const rules = defineOperations("events", {
   PutRule: {
-    access: (ctx, input) => [
-      onRule(ctx, "PutRule", input.Name),
-      ...(input.Tags?.length ? [onRule(ctx, "TagResource", input.Name)] : []),
-    ],
+    access: (ctx, input) =>
+      ["PutRule", ...(input.Tags?.length ? ["TagResource"] : [])].map((action) =>
+        onOwnRule(ctx, action, input.Name, requestTags(input.Tags)),
+      ),
     async handle(ctx, input) {
       const ref = refOf(ctx, input.Name);
       onDefaultBus(ctx, input.EventBusName);
@@ -60,7 +76,7 @@ export const rules = defineOperations("events", {
   },
 
   DescribeRule: {
-    access: (ctx, input) => onRule(ctx, "DescribeRule", input.Name),
+    access: (ctx, input) => onOwnRule(ctx, "DescribeRule", input.Name),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       const rule = await ctx.read((tx) => openRule(tx, refOf(ctx, input.Name)));
@@ -81,7 +97,7 @@ export const rules = defineOperations("events", {
   },
 
   DeleteRule: {
-    access: (ctx, input) => onRule(ctx, "DeleteRule", input.Name),
+    access: (ctx, input) => onOwnRule(ctx, "DeleteRule", input.Name),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       const ref = refOf(ctx, input.Name);
@@ -95,7 +111,7 @@ export const rules = defineOperations("events", {
   },
 
   EnableRule: {
-    access: (ctx, input) => onRule(ctx, "EnableRule", input.Name),
+    access: (ctx, input) => onOwnRule(ctx, "EnableRule", input.Name),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       await turn(ctx, refOf(ctx, input.Name), "ENABLED");
@@ -104,7 +120,7 @@ export const rules = defineOperations("events", {
   },
 
   DisableRule: {
-    access: (ctx, input) => onRule(ctx, "DisableRule", input.Name),
+    access: (ctx, input) => onOwnRule(ctx, "DisableRule", input.Name),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       await turn(ctx, refOf(ctx, input.Name), "DISABLED");
@@ -113,7 +129,7 @@ export const rules = defineOperations("events", {
   },
 
   TagResource: {
-    access: (_ctx, input) => ({ action: "events:TagResource", resource: input.ResourceARN ?? "" }),
+    access: (_ctx, input) => onTags("TagResource", input.ResourceARN, requestTags(input.Tags)),
     async handle(ctx, input) {
       const given = input.Tags ?? [];
       await retag(ctx, input.ResourceARN, (before) => tagged(before, given));
@@ -122,7 +138,7 @@ export const rules = defineOperations("events", {
   },
 
   UntagResource: {
-    access: (_ctx, input) => ({ action: "events:UntagResource", resource: input.ResourceARN ?? "" }),
+    access: (_ctx, input) => onTags("UntagResource", input.ResourceARN, requestTagKeys(input.TagKeys)),
     async handle(ctx, input) {
       const gone = new Set(input.TagKeys);
       await retag(ctx, input.ResourceARN, (before) =>
@@ -133,7 +149,7 @@ export const rules = defineOperations("events", {
   },
 
   ListTagsForResource: {
-    access: (_ctx, input) => ({ action: "events:ListTagsForResource", resource: input.ResourceARN ?? "" }),
+    access: (_ctx, input) => onTags("ListTagsForResource", input.ResourceARN),
     async handle(ctx, input) {
       const rule = await ctx.read((tx) => taggedRule(tx, input.ResourceARN));
       const tags = JSON.parse(rule.tags) as Tags;
@@ -177,8 +193,6 @@ function toOutput(rule: Rule): NonNullable<Output<"events", "ListRules">["Rules"
   };
 }
 
-type Tags = Readonly<Record<string, string>>;
-
 // https://docs.aws.amazon.com/general/latest/gr/aws_tagging.html
 const MOST_TAGS = 50;
 
@@ -196,9 +210,21 @@ async function retag(ctx: Context, arn: string | undefined, to: (before: Tags) =
 }
 
 async function taggedRule(tx: Tx, arn: string | undefined): Promise<Rule> {
-  const parts = parseArn(arn ?? "");
-  const name = /^rule\/(?:default\/)?([^/]+)$/.exec(parts?.resource ?? "")?.[1];
-  if (parts?.service !== "events" || !name)
+  const ref = refOfArn(arn ?? "");
+  if (!ref)
     throw errors.validation("Parameter ResourceARN is not valid. Reason: Provided Arn is not in correct format.");
-  return openRule(tx, { account: parts.account, region: parts.region, name });
+  return openRule(tx, ref);
+}
+
+function refOfArn(arn: Arn): RuleRef | undefined {
+  const parts = parseArn(arn);
+  const name = /^rule\/(?:default\/)?([^/]+)$/.exec(parts?.resource ?? "")?.[1];
+  return parts?.service === "events" && name ? { account: parts.account, region: parts.region, name } : undefined;
+}
+
+/** For the door. */
+export async function resourceTags(ctx: Context, resource: Arn): Promise<Tags | undefined> {
+  const ref = refOfArn(resource);
+  const rule = ref && (await ctx.read((tx) => findRule(tx, ref)));
+  return rule && (JSON.parse(rule.tags) as Tags);
 }

@@ -2,7 +2,7 @@
 import { defineService, loadModel, withoutNulls } from "../../kernel/mod.ts";
 import { deliver, giveUp } from "./firing.ts";
 import { tables } from "./rows.ts";
-import { rules } from "./rules.ts";
+import { resourceTags, rules } from "./rules.ts";
 import { targets } from "./targets.ts";
 
 export const events = defineService({
@@ -11,6 +11,7 @@ export const events = defineService({
   migrations: [tables],
   operations: { ...rules, ...targets },
   quirks: { input: (_operation, input) => withoutNulls(input) },
+  resourceTags,
   deliver,
   giveUp,
 });

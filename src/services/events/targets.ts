@@ -3,7 +3,7 @@ import { defineOperations, type Input, parseArn } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cursorOf, paged } from "./pages.ts";
 import { listTargets, openRule, refOf } from "./rows.ts";
-import { onDefaultBus, onRule } from "./rules.ts";
+import { onDefaultBus, onOwnRule, onRule } from "./rules.ts";
 
 export type Target = NonNullable<Input<"events", "PutTargets">["Targets"]>[number];
 
@@ -12,10 +12,10 @@ const MOST_TARGETS = 5;
 
 export const targets = defineOperations("events", {
   PutTargets: {
-    access: (ctx, input) => ({
-      ...onRule(ctx, "PutTargets", input.Rule),
-      conditions: { "events:TargetArn": (input.Targets ?? []).map(({ Arn = "" }) => Arn) },
-    }),
+    access: (ctx, input) =>
+      onOwnRule(ctx, "PutTargets", input.Rule, {
+        "events:TargetArn": (input.Targets ?? []).map(({ Arn = "" }) => Arn),
+      }),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       const given = input.Targets ?? [];
@@ -38,7 +38,7 @@ export const targets = defineOperations("events", {
   },
 
   RemoveTargets: {
-    access: (ctx, input) => onRule(ctx, "RemoveTargets", input.Rule),
+    access: (ctx, input) => onOwnRule(ctx, "RemoveTargets", input.Rule),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       const ref = refOf(ctx, input.Rule);
@@ -56,7 +56,7 @@ export const targets = defineOperations("events", {
   },
 
   ListTargetsByRule: {
-    access: (ctx, input) => onRule(ctx, "ListTargetsByRule", input.Rule),
+    access: (ctx, input) => onOwnRule(ctx, "ListTargetsByRule", input.Rule),
     async handle(ctx, input) {
       onDefaultBus(ctx, input.EventBusName);
       const ref = refOf(ctx, input.Rule);

@@ -1,11 +1,13 @@
 // Access keys of users. Root's keys are in the configuration: here they can be neither made nor removed.
 import { type Context, defineOperations, newAccessKeyId, newToken, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
+import { forgetUse, lastUsed } from "./last-used.ts";
 import { cut, pageOf } from "./paging.ts";
 import { secondOf } from "./tables.ts";
-import { nameOf, onUser, userRow } from "./users.ts";
+import { nameOf, onUser, userArn, userRow } from "./users.ts";
 
-const KEYS_PER_USER = 2;
+export const KEYS_PER_USER = 2;
+const SECRET_LENGTH = 40;
 
 interface KeyRow {
   readonly id: string;
@@ -18,7 +20,9 @@ export const accessKeys = defineOperations("iam", {
     access: onUser("CreateAccessKey"),
     async handle(ctx, { UserName }) {
       const { account } = ctx;
-      const key = { id: newAccessKeyId("AKIA", account), secret: newToken(40), created_ms: secondOf(ctx.now) };
+      const id = newAccessKeyId("AKIA", account);
+      const secret = newToken(SECRET_LENGTH);
+      const key = { id, secret: ctx.seal(secret, about(id)), created_ms: secondOf(ctx.now) };
       const name = userNameOf(ctx, UserName);
       const user = await ctx.write(async (tx) => {
         const user = await userRow(tx, account, name);
@@ -38,9 +42,9 @@ export const accessKeys = defineOperations("iam", {
       return {
         AccessKey: {
           UserName: user.name,
-          AccessKeyId: key.id,
+          AccessKeyId: id,
           Status: "Active" as const,
-          SecretAccessKey: key.secret,
+          SecretAccessKey: secret,
           CreateDate: new Date(key.created_ms),
         },
       };
@@ -87,13 +91,69 @@ export const accessKeys = defineOperations("iam", {
   DeleteAccessKey: {
     access: onUser("DeleteAccessKey"),
     async handle(ctx, { UserName, AccessKeyId }) {
-      await change(ctx, { UserName, AccessKeyId: AccessKeyId! }, (tx, key) =>
-        tx.run("DELETE FROM iam_access_key WHERE id = :id AND account = :account AND user_key = :user_key", key),
-      );
+      await change(ctx, { UserName, AccessKeyId: AccessKeyId! }, async (tx, key) => {
+        await forgetUse(tx, key.id);
+        return await tx.run(
+          "DELETE FROM iam_access_key WHERE id = :id AND account = :account AND user_key = :user_key",
+          key,
+        );
+      });
       return {};
     },
   },
+
+  GetAccessKeyLastUsed: {
+    async access(ctx, { AccessKeyId }) {
+      const user = await ctx.read((tx) => userOfKey(tx, ctx.account, AccessKeyId!));
+      const resource = user ? userArn(ctx.account, user.path, user.name) : `access key ${AccessKeyId}`;
+      return { action: "iam:GetAccessKeyLastUsed", resource };
+    },
+    async handle(ctx, { AccessKeyId }) {
+      const id = AccessKeyId!;
+      return await ctx.read(async (tx) => {
+        const user = await userOfKey(tx, ctx.account, id);
+        if (!user) throw errors.noSuchAccessKey(id);
+        const last = await lastUsed(tx, id);
+        const AccessKeyLastUsed = last
+          ? { LastUsedDate: new Date(secondOf(last.used_ms)), ServiceName: last.service, Region: last.region }
+          : { LastUsedDate: undefined, ServiceName: "N/A", Region: "N/A" };
+        return { UserName: user.name, AccessKeyLastUsed };
+      });
+    },
+  },
 });
+
+/** What a key's secret is sealed about. */
+const about = (id: string): string => `iam access key ${id}`;
+
+/** undefined: sealed with another key than this workspace's. */
+export function secretOf(ctx: Context, { id, secret }: { id: string; secret: string }): string | undefined {
+  const plain = ctx.unseal(secret, about(id));
+  if (plain === undefined) ctx.log.error(`the secret of ${id} was sealed with another key than .aws-like/store.key`);
+  return plain;
+}
+
+/** Secrets were kept as they are, once. None is any more. */
+export async function sealSecrets(ctx: Context): Promise<void> {
+  await ctx.write(async (tx) => {
+    const rows = await tx.all<{ id: string; secret: string }>(
+      "SELECT id, secret FROM iam_access_key WHERE LENGTH(secret) = :length",
+      { length: SECRET_LENGTH },
+    );
+    for (const { id, secret } of rows)
+      await tx.run("UPDATE iam_access_key SET secret = :sealed WHERE id = :id", {
+        id,
+        sealed: ctx.seal(secret, about(id)),
+      });
+  });
+}
+
+const userOfKey = (tx: Tx, account: string, id: string): Promise<{ name: string; path: string } | undefined> =>
+  tx.one<{ name: string; path: string }>(
+    `SELECT u.name, u.path FROM iam_access_key k JOIN iam_user u ON u.account = k.account AND u.user_key = k.user_key
+     WHERE k.id = :id AND k.account = :account`,
+    { id, account },
+  );
 
 function userNameOf({ principal }: Context, name: string | undefined): string {
   if (name === undefined && principal.kind === "root")

@@ -1,14 +1,16 @@
-// Managed policies attached to roles and users.
+// Managed policies attached to roles, users and groups.
 import { type Access, type Arn, type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { type Owner, ownerName, role, user } from "./inline-policies.ts";
+import { onGroup } from "./groups.ts";
+import { group, type Owner, ownerName, role, user } from "./inline-policies.ts";
 import { cut, pageOf } from "./paging.ts";
 import { policyRow } from "./policies.ts";
 import { onRole } from "./roles.ts";
 import { ownerOf } from "./tables.ts";
 import { onUser } from "./users.ts";
 
-const ATTACHED_LIMIT = 10;
+export const ATTACHED_LIMIT = 10;
+const KIND = { role: "Role", user: "User", group: "Group" };
 
 export const attachedPolicies = defineOperations("iam", {
   AttachRolePolicy: {
@@ -35,6 +37,18 @@ export const attachedPolicies = defineOperations("iam", {
     access: onUser("ListAttachedUserPolicies"),
     handle: (ctx, input) => list(ctx, user(input.UserName!), input),
   },
+  AttachGroupPolicy: {
+    access: (ctx, input) => withPolicy(onGroup("AttachGroupPolicy")(ctx, input), input.PolicyArn!),
+    handle: (ctx, { GroupName, PolicyArn }) => attach(ctx, group(GroupName!), PolicyArn!),
+  },
+  DetachGroupPolicy: {
+    access: (ctx, input) => withPolicy(onGroup("DetachGroupPolicy")(ctx, input), input.PolicyArn!),
+    handle: (ctx, { GroupName, PolicyArn }) => detach(ctx, group(GroupName!), PolicyArn!),
+  },
+  ListAttachedGroupPolicies: {
+    access: onGroup("ListAttachedGroupPolicies"),
+    handle: (ctx, input) => list(ctx, group(input.GroupName!), input),
+  },
 });
 
 const withPolicy = async (access: Promise<Access>, arn: Arn): Promise<Access> => ({
@@ -52,8 +66,7 @@ async function attach(ctx: Context, owner: Owner, arn: Arn) {
       { ...key, arn },
     );
     const all = await tx.all("SELECT arn FROM iam_attached_policy WHERE account = :account AND owner = :owner", key);
-    if (made > 0 && all.length > ATTACHED_LIMIT)
-      throw errors.quota(`PoliciesPer${owner.kind === "role" ? "Role" : "User"}`, ATTACHED_LIMIT);
+    if (made > 0 && all.length > ATTACHED_LIMIT) throw errors.quota(`PoliciesPer${KIND[owner.kind]}`, ATTACHED_LIMIT);
   });
   return {};
 }

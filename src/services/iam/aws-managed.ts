@@ -1,484 +1,59 @@
-// AWS's own managed policies: the documents as AWS publishes them (the version and date say which), for those that functions here use.
-// A policy that is not in this table cannot be attached: NoSuchEntity, by name.
+// AWS's own managed policies, as AWS publishes them: aws-managed.json, written by tools/managed-policies.ts, in the version that was the default then.
+// A policy that is not in it is not there: NoSuchEntity. It is read at first use; a document is parsed by whoever asks for it.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Arn } from "../../kernel/mod.ts";
 
 export interface AwsManaged {
-  readonly path: string;
+  readonly arn: Arn;
   readonly name: string;
+  readonly path: string;
+  readonly id: string;
   readonly version: string;
+  readonly created_ms: number;
   /** When AWS made this version. */
-  readonly updated: string;
-  readonly statements: readonly object[];
+  readonly updated_ms: number;
+  /** JSON. */
+  readonly document: string;
 }
 
-export const awsManaged: readonly AwsManaged[] = [
-  {
-    path: "/",
-    name: "AdministratorAccess",
-    version: "v1",
-    updated: "2015-02-06T18:39:46Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: "*",
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "PowerUserAccess",
-    version: "v12",
-    updated: "2026-02-12T17:59:14Z",
-    statements: [
-      {
-        NotAction: ["iam:*", "organizations:*", "account:*"],
-        Resource: "*",
-        Effect: "Allow",
-      },
-      {
-        Effect: "Allow",
-        Action: [
-          "account:GetAccountInformation",
-          "account:GetGovCloudAccountInformation",
-          "account:GetPrimaryEmail",
-          "account:ListRegions",
-          "iam:CreateServiceLinkedRole",
-          "iam:DeleteServiceLinkedRole",
-          "iam:ListRoles",
-          "organizations:DescribeEffectivePolicy",
-          "organizations:DescribeOrganization",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "IAMReadOnlyAccess",
-    version: "v4",
-    updated: "2018-01-25T19:11:27Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: [
-          "iam:GenerateCredentialReport",
-          "iam:GenerateServiceLastAccessedDetails",
-          "iam:Get*",
-          "iam:List*",
-          "iam:SimulateCustomPolicy",
-          "iam:SimulatePrincipalPolicy",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonS3FullAccess",
-    version: "v2",
-    updated: "2021-09-27T20:16:37Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["s3:*", "s3-object-lambda:*"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonS3ReadOnlyAccess",
-    version: "v3",
-    updated: "2023-08-10T21:31:39Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["s3:Get*", "s3:List*", "s3:Describe*", "s3-object-lambda:Get*", "s3-object-lambda:List*"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonDynamoDBFullAccess",
-    version: "v15",
-    updated: "2021-01-29T17:38:30Z",
-    statements: [
-      {
-        Action: [
-          "dynamodb:*",
-          "dax:*",
-          "application-autoscaling:DeleteScalingPolicy",
-          "application-autoscaling:DeregisterScalableTarget",
-          "application-autoscaling:DescribeScalableTargets",
-          "application-autoscaling:DescribeScalingActivities",
-          "application-autoscaling:DescribeScalingPolicies",
-          "application-autoscaling:PutScalingPolicy",
-          "application-autoscaling:RegisterScalableTarget",
-          "cloudwatch:DeleteAlarms",
-          "cloudwatch:DescribeAlarmHistory",
-          "cloudwatch:DescribeAlarms",
-          "cloudwatch:DescribeAlarmsForMetric",
-          "cloudwatch:GetMetricStatistics",
-          "cloudwatch:ListMetrics",
-          "cloudwatch:PutMetricAlarm",
-          "cloudwatch:GetMetricData",
-          "datapipeline:ActivatePipeline",
-          "datapipeline:CreatePipeline",
-          "datapipeline:DeletePipeline",
-          "datapipeline:DescribeObjects",
-          "datapipeline:DescribePipelines",
-          "datapipeline:GetPipelineDefinition",
-          "datapipeline:ListPipelines",
-          "datapipeline:PutPipelineDefinition",
-          "datapipeline:QueryObjects",
-          "ec2:DescribeVpcs",
-          "ec2:DescribeSubnets",
-          "ec2:DescribeSecurityGroups",
-          "iam:GetRole",
-          "iam:ListRoles",
-          "kms:DescribeKey",
-          "kms:ListAliases",
-          "sns:CreateTopic",
-          "sns:DeleteTopic",
-          "sns:ListSubscriptions",
-          "sns:ListSubscriptionsByTopic",
-          "sns:ListTopics",
-          "sns:Subscribe",
-          "sns:Unsubscribe",
-          "sns:SetTopicAttributes",
-          "lambda:CreateFunction",
-          "lambda:ListFunctions",
-          "lambda:ListEventSourceMappings",
-          "lambda:CreateEventSourceMapping",
-          "lambda:DeleteEventSourceMapping",
-          "lambda:GetFunctionConfiguration",
-          "lambda:DeleteFunction",
-          "resource-groups:ListGroups",
-          "resource-groups:ListGroupResources",
-          "resource-groups:GetGroup",
-          "resource-groups:GetGroupQuery",
-          "resource-groups:DeleteGroup",
-          "resource-groups:CreateGroup",
-          "tag:GetResources",
-          "kinesis:ListStreams",
-          "kinesis:DescribeStream",
-          "kinesis:DescribeStreamSummary",
-        ],
-        Effect: "Allow",
-        Resource: "*",
-      },
-      {
-        Action: "cloudwatch:GetInsightRuleReport",
-        Effect: "Allow",
-        Resource: "arn:aws:cloudwatch:*:*:insight-rule/DynamoDBContributorInsights*",
-      },
-      {
-        Action: ["iam:PassRole"],
-        Effect: "Allow",
-        Resource: "*",
-        Condition: {
-          StringLike: {
-            "iam:PassedToService": [
-              "application-autoscaling.amazonaws.com",
-              "application-autoscaling.amazonaws.com.cn",
-              "dax.amazonaws.com",
-            ],
-          },
-        },
-      },
-      {
-        Effect: "Allow",
-        Action: ["iam:CreateServiceLinkedRole"],
-        Resource: "*",
-        Condition: {
-          StringEquals: {
-            "iam:AWSServiceName": [
-              "replication.dynamodb.amazonaws.com",
-              "dax.amazonaws.com",
-              "dynamodb.application-autoscaling.amazonaws.com",
-              "contributorinsights.dynamodb.amazonaws.com",
-              "kinesisreplication.dynamodb.amazonaws.com",
-            ],
-          },
-        },
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonDynamoDBReadOnlyAccess",
-    version: "v14",
-    updated: "2024-03-20T15:45:01Z",
-    statements: [
-      {
-        Sid: "GeneralReadOnlyAccess",
-        Action: [
-          "application-autoscaling:DescribeScalableTargets",
-          "application-autoscaling:DescribeScalingActivities",
-          "application-autoscaling:DescribeScalingPolicies",
-          "cloudwatch:DescribeAlarmHistory",
-          "cloudwatch:DescribeAlarms",
-          "cloudwatch:DescribeAlarmsForMetric",
-          "cloudwatch:GetMetricStatistics",
-          "cloudwatch:ListMetrics",
-          "cloudwatch:GetMetricData",
-          "datapipeline:DescribeObjects",
-          "datapipeline:DescribePipelines",
-          "datapipeline:GetPipelineDefinition",
-          "datapipeline:ListPipelines",
-          "datapipeline:QueryObjects",
-          "dynamodb:BatchGetItem",
-          "dynamodb:Describe*",
-          "dynamodb:List*",
-          "dynamodb:GetItem",
-          "dynamodb:GetResourcePolicy",
-          "dynamodb:Query",
-          "dynamodb:Scan",
-          "dynamodb:PartiQLSelect",
-          "dax:Describe*",
-          "dax:List*",
-          "dax:GetItem",
-          "dax:BatchGetItem",
-          "dax:Query",
-          "dax:Scan",
-          "ec2:DescribeVpcs",
-          "ec2:DescribeSubnets",
-          "ec2:DescribeSecurityGroups",
-          "iam:GetRole",
-          "iam:ListRoles",
-          "kms:DescribeKey",
-          "kms:ListAliases",
-          "sns:ListSubscriptionsByTopic",
-          "sns:ListTopics",
-          "lambda:ListFunctions",
-          "lambda:ListEventSourceMappings",
-          "lambda:GetFunctionConfiguration",
-          "resource-groups:ListGroups",
-          "resource-groups:ListGroupResources",
-          "resource-groups:GetGroup",
-          "resource-groups:GetGroupQuery",
-          "tag:GetResources",
-          "kinesis:ListStreams",
-          "kinesis:DescribeStream",
-          "kinesis:DescribeStreamSummary",
-        ],
-        Effect: "Allow",
-        Resource: "*",
-      },
-      {
-        Sid: "CCIAccess",
-        Action: "cloudwatch:GetInsightRuleReport",
-        Effect: "Allow",
-        Resource: "arn:aws:cloudwatch:*:*:insight-rule/DynamoDBContributorInsights*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonSQSFullAccess",
-    version: "v1",
-    updated: "2015-02-06T18:41:07Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["sqs:*"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonSQSReadOnlyAccess",
-    version: "v3",
-    updated: "2023-06-15T15:37:35Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: [
-          "sqs:GetQueueAttributes",
-          "sqs:GetQueueUrl",
-          "sqs:ListDeadLetterSourceQueues",
-          "sqs:ListQueues",
-          "sqs:ListMessageMoveTasks",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonSNSFullAccess",
-    version: "v1",
-    updated: "2015-02-06T18:41:05Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["sns:*"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AmazonSNSReadOnlyAccess",
-    version: "v1",
-    updated: "2015-02-06T18:41:06Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["sns:GetTopicAttributes", "sns:List*"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "CloudWatchLogsFullAccess",
-    version: "v3",
-    updated: "2025-05-20T17:07:06Z",
-    statements: [
-      {
-        Sid: "CloudWatchLogsFullAccess",
-        Effect: "Allow",
-        Action: ["logs:*", "cloudwatch:GenerateQuery", "cloudwatch:GenerateQueryResultsSummary"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/",
-    name: "AWSXRayDaemonWriteAccess",
-    version: "v2",
-    updated: "2024-02-13T21:58:30Z",
-    statements: [
-      {
-        Sid: "AWSXRayDaemonWriteAccess",
-        Effect: "Allow",
-        Action: [
-          "xray:PutTraceSegments",
-          "xray:PutTelemetryRecords",
-          "xray:GetSamplingRules",
-          "xray:GetSamplingTargets",
-          "xray:GetSamplingStatisticSummaries",
-        ],
-        Resource: ["*"],
-      },
-    ],
-  },
-  {
-    path: "/service-role/",
-    name: "AWSLambdaBasicExecutionRole",
-    version: "v1",
-    updated: "2015-04-09T15:03:43Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/service-role/",
-    name: "AWSLambdaRole",
-    version: "v1",
-    updated: "2015-02-06T18:41:28Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: ["lambda:InvokeFunction"],
-        Resource: ["*"],
-      },
-    ],
-  },
-  {
-    path: "/service-role/",
-    name: "AWSLambdaSQSQueueExecutionRole",
-    version: "v1",
-    updated: "2018-06-14T21:50:45Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: [
-          "sqs:ReceiveMessage",
-          "sqs:DeleteMessage",
-          "sqs:GetQueueAttributes",
-          "logs:CreateLogGroup",
-          "logs:CreateLogStream",
-          "logs:PutLogEvents",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/service-role/",
-    name: "AWSLambdaDynamoDBExecutionRole",
-    version: "v1",
-    updated: "2015-04-09T15:09:29Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: [
-          "dynamodb:DescribeStream",
-          "dynamodb:GetRecords",
-          "dynamodb:GetShardIterator",
-          "dynamodb:ListStreams",
-          "logs:CreateLogGroup",
-          "logs:CreateLogStream",
-          "logs:PutLogEvents",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/service-role/",
-    name: "AWSLambdaKinesisExecutionRole",
-    version: "v2",
-    updated: "2018-11-19T20:09:24Z",
-    statements: [
-      {
-        Effect: "Allow",
-        Action: [
-          "kinesis:DescribeStream",
-          "kinesis:DescribeStreamSummary",
-          "kinesis:GetRecords",
-          "kinesis:GetShardIterator",
-          "kinesis:ListShards",
-          "kinesis:ListStreams",
-          "kinesis:SubscribeToShard",
-          "logs:CreateLogGroup",
-          "logs:CreateLogStream",
-          "logs:PutLogEvents",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-  {
-    path: "/service-role/",
-    name: "AWSLambdaVPCAccessExecutionRole",
-    version: "v3",
-    updated: "2024-01-05T22:38:26Z",
-    statements: [
-      {
-        Sid: "AWSLambdaVPCAccessExecutionPermissions",
-        Effect: "Allow",
-        Action: [
-          "logs:CreateLogGroup",
-          "logs:CreateLogStream",
-          "logs:PutLogEvents",
-          "ec2:CreateNetworkInterface",
-          "ec2:DescribeNetworkInterfaces",
-          "ec2:DescribeSubnets",
-          "ec2:DeleteNetworkInterface",
-          "ec2:AssignPrivateIpAddresses",
-          "ec2:UnassignPrivateIpAddresses",
-        ],
-        Resource: "*",
-      },
-    ],
-  },
-];
+let read: ReadonlyMap<Arn, AwsManaged> | undefined;
+
+/** All of them, in the order of their ARNs. */
+export function awsManaged(): ReadonlyMap<Arn, AwsManaged> {
+  read ??= new Map(lines().map((line) => [line.arn, line]));
+  return read;
+}
+
+export const awsDocument = (arn: Arn): string | undefined =>
+  arn.startsWith("arn:aws:iam::aws:") ? awsManaged().get(arn)?.document : undefined;
+
+// 3 MB, of which a workspace needs a handful: a line is taken apart, not parsed.
+const LINE = /^"(arn:aws:iam::aws:policy(\/(?:.*\/)?)([^"/]+))":\["(v\d+)","([^"]+)","([^"]+)",(\{.*\})\],?$/;
+
+function lines(): AwsManaged[] {
+  const text = readFileSync(new URL("aws-managed.json", import.meta.url), "utf8");
+  return text.split("\n").flatMap((line) => {
+    const found = LINE.exec(line);
+    if (!found) return [];
+    const [, arn, path, name, version, created, updated, document] = found as unknown as string[];
+    return {
+      arn: arn!,
+      name: name!,
+      path: path!,
+      id: idOf(arn!),
+      version: version!,
+      created_ms: Date.parse(created!),
+      updated_ms: Date.parse(updated!),
+      document: document!,
+    };
+  });
+}
+
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** AWS's own ids are not gathered; these are stable, and tell apart. */
+function idOf(arn: Arn): string {
+  const bytes = createHash("sha256").update(arn).digest().subarray(0, 17);
+  return `ANPA${[...bytes].map((byte) => DIGITS[byte % DIGITS.length]).join("")}`;
+}

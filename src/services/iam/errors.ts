@@ -10,6 +10,16 @@ const validation = (message: string) => new AwsError("ValidationError", 400, mes
 export const errors = {
   noSuchRole: (name: string) => noSuch(`The role with name ${name} cannot be found.`),
   noSuchUser: (name: string) => noSuch(`The user with name ${name} cannot be found.`),
+  noSuchBoundary: (arn: string) => noSuch(`Scope ARN: ${arn} does not exist or is not attachable.`),
+  noSuchInstanceProfile: (name: string) => noSuch(`Instance Profile ${name} cannot be found.`),
+  noSuchOidcProvider: (arn: string) => noSuch(`OpenIDConnect Provider not found for arn ${arn}`),
+  noSuchSamlProvider: (arn: string) => noSuch(`Manifest not found for arn ${arn}`),
+  noSuchTemplate: (service: string) => noSuch(`Cannot find Service Linked Role template for ${service}`),
+  noSuchTask: (id: string) => noSuch(`The deletion task with id ${id} cannot be found.`),
+  noSuchJob: (id: string) => noSuch(`The job with id ${id} cannot be found.`),
+  noSuchEntity: (arn: string) => noSuch(`The entity with ARN ${arn} cannot be found.`),
+  noSuchGroup: (name: string) => noSuch(`The group with name ${name} cannot be found.`),
+  notInGroup: (user: string, group: string) => noSuch(`User ${user} not in group ${group}`),
   noSuchInlinePolicy: (kind: OwnerKind, name: string) =>
     noSuch(`The ${kind} policy with name ${name} cannot be found.`),
   noSuchPolicy: (arn: string) => noSuch(`Policy ${arn} was not found.`),
@@ -18,8 +28,14 @@ export const errors = {
   notAttachable: (arn: string) => noSuch(`Policy ${arn} does not exist or is not attachable.`),
   noSuchAccessKey: (id: string) => noSuch(`The Access Key with id ${id} cannot be found.`),
 
-  exists: (kind: "Role" | "User", name: string) =>
+  exists: (kind: "Role" | "User" | "Group", name: string) =>
     new AwsError("EntityAlreadyExists", 409, `${kind} with name ${name} already exists.`),
+  instanceProfileExists: (name: string) =>
+    new AwsError("EntityAlreadyExists", 409, `Instance Profile ${name} already exists.`),
+  oidcProviderExists: (url: string) =>
+    new AwsError("EntityAlreadyExists", 409, `Provider with url ${url} already exists.`),
+  samlProviderExists: (name: string) =>
+    new AwsError("EntityAlreadyExists", 409, `SAMLProvider with name ${name} already exists.`),
   policyExists: (name: string) =>
     new AwsError(
       "EntityAlreadyExists",
@@ -30,6 +46,12 @@ export const errors = {
   detachFirst: () => conflict("Cannot delete entity, must detach all policies first."),
   deletePoliciesFirst: () => conflict("Cannot delete entity, must delete policies first."),
   deleteKeysFirst: () => conflict("Cannot delete entity, must delete access keys first."),
+  removeRolesFirst: () => conflict("Cannot delete entity, must remove roles from instance profile first."),
+  removeUsersFirst: () => conflict("Cannot delete entity, must remove users from group first."),
+  deleteLoginProfileFirst: () => conflict("Cannot delete entity, must delete login profile first."),
+  deleteMfaDeviceFirst: () => conflict("Cannot delete entity, must delete MFA device first."),
+  deleteSigningCertificatesFirst: () => conflict("Cannot delete entity, must delete signing certificates first."),
+  removeReferencedFirst: () => conflict("Cannot delete entity, must remove referenced objects first."),
   attached: () => conflict("Cannot delete a policy attached to entities."),
   versionsLeft: () =>
     conflict(
@@ -50,8 +72,21 @@ export const errors = {
   unparsableArn: () => validation("Invalid ARN:  Could not be parsed!"),
   badMarker: () => validation("Invalid Marker."),
   userNameNeeded: () => validation("Must specify userName when calling with non-User credentials"),
+  systemTag: () => new AwsError("InvalidInput", 400, "aws: prefixed tag key names are not allowed for external use."),
   repeatedTags: () =>
     new AwsError("InvalidInput", 400, "Duplicate tag keys found. Please note that Tag keys are case insensitive."),
+  /** A service-linked role is its service's. */
+  protectedRole: (name: string) =>
+    new AwsError(
+      "UnmodifiableEntity",
+      400,
+      `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+    ),
+  serviceRolePolicy: () =>
+    new AwsError("PolicyNotAttachable", 400, "Cannot attach a Service Role Policy to a Customer Role."),
+  invalid: (message: string) => new AwsError("InvalidInput", 400, message),
+  evaluation: (message: string) => new AwsError("PolicyEvaluation", 500, message),
+  validation,
   unmodifiable: () => new AwsError("AccessDenied", 403, "Cannot modify a policy of AWS."),
   /** Ours: a parameter without effect is refused by name. */
   notImplemented: (what: string) => new AwsError("NotImplemented", 501, `aws-like does not implement ${what} yet.`),

@@ -1,11 +1,14 @@
-// Whose an access key is, and what its principal may do. Read from the store at every request, one statement each: a change takes effect
-// at once, also one of another process. What is costly, reading a policy's JSON, the policy engine keeps by its text.
-import type { Context, Credential, Held, Identity, Principal } from "../../kernel/mod.ts";
-import { awsDocument } from "./policies.ts";
+// Whose an access key is, and what its principal may do: one statement each, remembered until IAM writes. A change takes effect at once, also one
+// of another process.
+import type { Context, Credential, Held, Identity, NamedPolicy, Principal, Tx } from "../../kernel/mod.ts";
+import { secretOf } from "./access-keys.ts";
+import { awsDocument } from "./aws-managed.ts";
+import { used } from "./last-used.ts";
 import { keyOf, ownerOf } from "./tables.ts";
+import type { Tag } from "./tags.ts";
 import { nameOf, userArn } from "./users.ts";
 
-export const identity: Identity = { credential, policies };
+export const identity: Identity = { credential, policies, used };
 
 interface Keyed {
   readonly secret: string;
@@ -31,18 +34,29 @@ async function readCredential(ctx: Context, accessKeyId: string): Promise<Creden
     ),
   );
   if (!found) return undefined;
-  const { secret, account, name, path, id } = found;
-  return { secretAccessKey: secret, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
+  const { account, name, path, id } = found;
+  const secretAccessKey = secretOf(ctx, { id: accessKeyId, secret: found.secret });
+  if (secretAccessKey === undefined) return undefined;
+  return { secretAccessKey, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
 }
 
 /** A user or role that was deleted, or made again under the same name, has none for those who still act as the old one. */
 function policies(ctx: Context, principal: Principal): Held | Promise<Held> | undefined {
   if (principal.kind === "user")
     return heldBy(ctx, principal.account, { kind: "user", name: nameOf(principal), id: principal.id });
+  if (principal.kind === "federated") {
+    const { arn, id } = principal.user;
+    return heldBy(ctx, principal.account, { kind: "user", name: lastOf(arn), id });
+  }
   if (principal.kind !== "session") return undefined;
-  const name = principal.roleArn.slice(principal.roleArn.lastIndexOf("/") + 1);
-  return heldBy(ctx, principal.account, { kind: "role", name, id: principal.id.split(":")[0]! });
+  return heldBy(ctx, principal.account, {
+    kind: "role",
+    name: lastOf(principal.roleArn),
+    id: principal.id.split(":")[0]!,
+  });
 }
+
+const lastOf = (arn: string): string => arn.slice(arn.lastIndexOf("/") + 1);
 
 interface Holder {
   readonly kind: "role" | "user";
@@ -51,35 +65,77 @@ interface Holder {
 }
 
 const heldBy = (ctx: Context, account: string, holder: Holder): Held | Promise<Held> =>
-  ctx.recall("iam", `${holder.kind} ${holder.id}`, () => readHeld(ctx, account, holder));
+  ctx.recall("iam", `${holder.kind} ${holder.id}`, () => ctx.read((tx) => held(tx, account, holder)));
 
-const HELD = {
-  role: sqlOf("SELECT 1 FROM iam_role WHERE account = :account AND role_key = :key AND id = :id"),
-  user: sqlOf("SELECT 1 FROM iam_user WHERE account = :account AND user_key = :key AND id = :id"),
-};
-
-function sqlOf(exists: string): string {
-  return `SELECT name, document FROM iam_inline_policy
-    WHERE account = :account AND owner = :owner AND EXISTS (${exists})
-    UNION ALL
-    SELECT a.arn AS name, v.document FROM iam_attached_policy a
-    LEFT JOIN iam_policy p ON p.arn = a.arn
-    LEFT JOIN iam_policy_version v ON v.arn = a.arn AND v.version = p.default_version
-    WHERE a.account = :account AND a.owner = :owner AND EXISTS (${exists})`;
+/** A policy that a user or role holds, and whose it is: `user:alice`, `group:readers`; undefined for a managed one. */
+export interface HeldPolicy extends NamedPolicy {
+  readonly owner?: string;
 }
 
-async function readHeld(ctx: Context, account: string, { kind, name, id }: Holder): Promise<Held> {
-  const rows = await ctx.read((tx) =>
-    tx.all<{ name: string; document: string | null }>(HELD[kind], {
-      account,
-      owner: ownerOf(kind, name),
-      key: keyOf(name),
-      id,
-    }),
-  );
-  const policies = rows.flatMap(({ name: policy, document }) => {
-    const text = document ?? awsDocument(policy);
-    return text === undefined ? [] : [{ name: policy, document: text }];
+export interface HeldBy extends Held {
+  readonly policies: readonly HeldPolicy[];
+}
+
+interface HeldRow {
+  readonly what: "self" | "boundary" | "inline" | "attached";
+  readonly owner: string;
+  readonly name: string;
+  readonly document: string | null;
+}
+
+/** What a user or role holds; nothing where it is not, or no longer, there under this id. */
+export async function held(tx: Tx, account: string, { kind, name, id }: Holder): Promise<HeldBy> {
+  const of = { account, owner: ownerOf(kind, name), key: keyOf(name), id };
+  const rows = await tx.all<HeldRow>(HELD[kind], of);
+  const self = rows.find(({ what }) => what === "self");
+  if (!self) return { policies: [] };
+  const known = rows.flatMap(({ document, ...row }) => {
+    const text = document ?? awsDocument(row.name);
+    return text === undefined ? [] : [{ ...row, document: text }];
   });
-  return { policies };
+  // A boundary whose text is gone (AWS's, after the data was renewed) still bounds: it allows nothing.
+  const bounded = rows.find(({ what }) => what === "boundary");
+  return {
+    policies: known
+      .filter(({ what }) => what === "inline" || what === "attached")
+      .map(({ what, owner, name, document }) => ({ name, document, ...(what === "inline" && { owner }) })),
+    boundary: bounded && {
+      name: bounded.name,
+      document: known.find(({ what }) => what === "boundary")?.document ?? NOTHING,
+    },
+    ...(kind === "user" && { tags: tagsOfUser(self.document) }),
+  };
+}
+
+const NOTHING = '{"Version":"2012-10-17","Statement":[]}';
+
+const tagsOfUser = (tags: string | null): Record<string, string> =>
+  Object.fromEntries((JSON.parse(tags ?? "[]") as Tag[]).map(({ Key, Value }) => [Key, Value]));
+
+/** A user has the policies of its groups too. */
+const HELD = {
+  role: sqlOf("role", (owner) => `${owner} = :owner`),
+  user: sqlOf(
+    "user",
+    (owner) => `(${owner} = :owner OR ${owner} IN
+      (SELECT 'group:' || group_key FROM iam_group_member WHERE account = :account AND user_key = :key))`,
+  ),
+};
+
+function sqlOf(kind: "role" | "user", owned: (column: string) => string): string {
+  const self = `FROM iam_${kind} e WHERE e.account = :account AND e.${kind}_key = :key AND e.id = :id`;
+  return `SELECT 'self' AS what, '' AS owner, e.name AS name, e.tags AS document ${self}
+    UNION ALL
+    SELECT 'boundary' AS what, '' AS owner, b.boundary AS name, v.document FROM (SELECT e.boundary ${self}) b
+    LEFT JOIN iam_policy p ON p.arn = b.boundary
+    LEFT JOIN iam_policy_version v ON v.arn = p.arn AND v.version = p.default_version
+    WHERE b.boundary IS NOT NULL
+    UNION ALL
+    SELECT 'inline' AS what, i.owner, i.name, i.document FROM iam_inline_policy i
+    WHERE i.account = :account AND ${owned("i.owner")}
+    UNION ALL
+    SELECT 'attached' AS what, a.owner, a.arn AS name, v.document FROM iam_attached_policy a
+    LEFT JOIN iam_policy p ON p.arn = a.arn
+    LEFT JOIN iam_policy_version v ON v.arn = p.arn AND v.version = p.default_version
+    WHERE a.account = :account AND ${owned("a.owner")}`;
 }

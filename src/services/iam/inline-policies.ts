@@ -1,13 +1,14 @@
-// Inline policies of roles and users: they live and die with their owner.
+// Inline policies of roles, users and groups: they live and die with their owner.
 import { type Context, defineOperations, identityPolicyFault, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
+import { groupRow, onGroup } from "./groups.ts";
 import { cut, pageOf } from "./paging.ts";
 import { onRole, roleRow } from "./roles.ts";
 import { type OwnerKind, ownerOf } from "./tables.ts";
 import { onUser, userRow } from "./users.ts";
 
 /** Characters without white space, of all inline policies of one owner together. */
-const LIMIT: Record<OwnerKind, number> = { role: 10_240, user: 2_048 };
+const LIMIT: Record<OwnerKind, number> = { role: 10_240, user: 2_048, group: 5_120 };
 
 export const inlinePolicies = defineOperations("iam", {
   PutRolePolicy: {
@@ -51,6 +52,27 @@ export const inlinePolicies = defineOperations("iam", {
     access: onUser("DeleteUserPolicy"),
     handle: (ctx, { UserName, PolicyName }) => remove(ctx, user(UserName!), PolicyName!),
   },
+
+  PutGroupPolicy: {
+    access: onGroup("PutGroupPolicy"),
+    handle: (ctx, { GroupName, PolicyName, PolicyDocument }) =>
+      put(ctx, group(GroupName!), { name: PolicyName!, document: PolicyDocument! }),
+  },
+  GetGroupPolicy: {
+    access: onGroup("GetGroupPolicy"),
+    async handle(ctx, { GroupName, PolicyName }) {
+      const { owner, policy } = await get(ctx, group(GroupName!), PolicyName!);
+      return { GroupName: owner, ...policy };
+    },
+  },
+  ListGroupPolicies: {
+    access: onGroup("ListGroupPolicies"),
+    handle: (ctx, input) => list(ctx, group(input.GroupName!), input),
+  },
+  DeleteGroupPolicy: {
+    access: onGroup("DeleteGroupPolicy"),
+    handle: (ctx, { GroupName, PolicyName }) => remove(ctx, group(GroupName!), PolicyName!),
+  },
 });
 
 export interface Owner {
@@ -59,10 +81,13 @@ export interface Owner {
 }
 export const role = (name: string): Owner => ({ kind: "role", name });
 export const user = (name: string): Owner => ({ kind: "user", name });
+export const group = (name: string): Owner => ({ kind: "group", name });
+
+const ROW = { role: roleRow, user: userRow, group: groupRow };
 
 /** Throws NoSuchEntity. Answers the name as it was given when it was made. */
 export const ownerName = async (tx: Tx, account: string, { kind, name }: Owner): Promise<string> =>
-  (kind === "role" ? await roleRow(tx, account, name) : await userRow(tx, account, name)).name;
+  (await ROW[kind](tx, account, name)).name;
 
 async function put(ctx: Context, owner: Owner, policy: { name: string; document: string }) {
   const fault = identityPolicyFault(policy.document);

@@ -8,8 +8,10 @@ import {
   CreateRoleCommand,
   DeletePolicyCommand,
   DeletePolicyVersionCommand,
+  DeleteRolePermissionsBoundaryCommand,
   DeleteRolePolicyCommand,
   DetachRolePolicyCommand,
+  DetachUserPolicyCommand,
   GetPolicyCommand,
   GetPolicyVersionCommand,
   GetRolePolicyCommand,
@@ -17,13 +19,17 @@ import {
   IAMClient,
   ListAttachedRolePoliciesCommand,
   ListAttachedUserPoliciesCommand,
+  ListEntitiesForPolicyCommand,
   ListPoliciesCommand,
+  ListPolicyTagsCommand,
   ListPolicyVersionsCommand,
   ListRolePoliciesCommand,
   ListUserPoliciesCommand,
   ListUsersCommand,
   PutRolePolicyCommand,
   SetDefaultPolicyVersionCommand,
+  TagPolicyCommand,
+  UntagPolicyCommand,
 } from "@aws-sdk/client-iam";
 import { startCloud } from "../../../test/cloud.ts";
 import { allow, LAMBDA, policy, refusal, userWith } from "../../../test/principals.ts";
@@ -98,7 +104,7 @@ test("a managed policy is made, attached, listed, detached and deleted", async (
     (await iam.send(new ListPoliciesCommand(input))).Policies?.map(({ PolicyName }) => PolicyName);
   assert.deepEqual(await listed({ Scope: "Local" }), ["mine"]);
   assert.deepEqual(await listed({ OnlyAttached: true }), ["mine", "AWSLambdaBasicExecutionRole"]);
-  assert.ok((await listed({ Scope: "AWS" }))?.includes("AmazonS3ReadOnlyAccess"));
+  assert.ok((await listed({ Scope: "AWS", MaxItems: 1000 }))?.includes("AmazonS3ReadOnlyAccess"));
 
   const remove = () => iam.send(new DeletePolicyCommand({ PolicyArn }));
   assert.equal(await refusal(remove()), "DeleteConflict 409 Cannot delete a policy attached to entities.");
@@ -193,4 +199,88 @@ test("AWS's own policies are there, for every account, and nobody changes them",
   const readOnly = "arn:aws:iam::aws:policy/IAMReadOnlyAccess";
   await iam.send(new AttachUserPolicyCommand({ UserName: "alice", PolicyArn: readOnly }));
   assert.equal((await alice.send(new ListUsersCommand({}))).Users?.length, 1);
+});
+
+test("AWS's own policies are there by the hundred, with their documents", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  let count = 0;
+  let Marker: string | undefined;
+  do {
+    const page = await iam.send(new ListPoliciesCommand({ Scope: "AWS", MaxItems: 1000, Marker }));
+    count += page.Policies!.length;
+    Marker = page.Marker;
+  } while (Marker);
+  assert.ok(count > 1500, String(count));
+  const text = async (name: string, VersionId: string) => {
+    const PolicyArn = `arn:aws:iam::aws:policy/${name}`;
+    const { PolicyVersion } = await iam.send(new GetPolicyVersionCommand({ PolicyArn, VersionId }));
+    return decodeURIComponent(PolicyVersion!.Document!);
+  };
+  assert.ok((await text("ReadOnlyAccess", "v188")).length > 80_000);
+  assert.match(await text("job-function/ViewOnlyAccess", "v45"), /"s3:ListAllMyBuckets"/);
+  assert.match(await refusal(text("ReadOnlyAccess", "v1")), /^NoSuchEntity/);
+  const under = new ListPoliciesCommand({ Scope: "AWS", PathPrefix: "/job-function/" });
+  assert.ok((await iam.send(under)).Policies?.some(({ PolicyName }) => PolicyName === "DatabaseAdministrator"));
+});
+
+test("a policy tells who has it, attached or as boundary", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const { Policy } = await iam.send(new CreatePolicyCommand({ PolicyName: "mine", PolicyDocument: READ }));
+  const about = { PolicyArn: Policy!.Arn! };
+  const make = (RoleName: string, more: object = {}) =>
+    iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: LAMBDA, ...more }));
+  await make("a");
+  await make("b", { Path: "/x/", PermissionsBoundary: about.PolicyArn });
+  await userWith(cloud, "u");
+  await iam.send(new AttachRolePolicyCommand({ RoleName: "a", ...about }));
+  await iam.send(new AttachUserPolicyCommand({ UserName: "u", ...about }));
+  const entities = async (input: object) => {
+    const found = await iam.send(new ListEntitiesForPolicyCommand({ ...about, ...input }));
+    const { PolicyRoles = [], PolicyUsers = [] } = found;
+    return [...PolicyRoles.map(({ RoleName }) => RoleName), ...PolicyUsers.map(({ UserName }) => UserName)].join(" ");
+  };
+  assert.equal(await entities({}), "a b u");
+  assert.equal(await entities({ EntityFilter: "User" }), "u");
+  assert.equal(await entities({ PathPrefix: "/x/" }), "b");
+  assert.equal(await entities({ PolicyUsageFilter: "PermissionsBoundary" }), "b");
+  assert.equal(await entities({ PolicyUsageFilter: "PermissionsPolicy" }), "a u");
+  const first = await iam.send(new ListEntitiesForPolicyCommand({ ...about, MaxItems: 2 }));
+  assert.equal(await entities({ Marker: first.Marker }), "u");
+  const counts = (await iam.send(new GetPolicyCommand(about))).Policy;
+  assert.deepEqual([counts?.AttachmentCount, counts?.PermissionsBoundaryUsageCount], [2, 1]);
+  const filtered = async (input: object) =>
+    (await iam.send(new ListPoliciesCommand({ Scope: "Local", ...input }))).Policies?.length;
+  assert.deepEqual(
+    [await filtered({ PolicyUsageFilter: "PermissionsBoundary" }), await filtered({ OnlyAttached: true })],
+    [1, 1],
+  );
+
+  await iam.send(new DetachUserPolicyCommand({ UserName: "u", ...about }));
+  await iam.send(new DetachRolePolicyCommand({ RoleName: "a", ...about }));
+  const remove = () => iam.send(new DeletePolicyCommand(about));
+  assert.equal(await refusal(remove()), "DeleteConflict 409 Cannot delete a policy attached to entities.");
+  await iam.send(new DeleteRolePermissionsBoundaryCommand({ RoleName: "b" }));
+  await remove();
+});
+
+test("a managed policy's tags are set and removed after it was made", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const { Policy } = await iam.send(new CreatePolicyCommand({ PolicyName: "mine", PolicyDocument: READ }));
+  const about = { PolicyArn: Policy!.Arn! };
+  await iam.send(
+    new TagPolicyCommand({
+      ...about,
+      Tags: [
+        { Key: "a", Value: "1" },
+        { Key: "b", Value: "2" },
+      ],
+    }),
+  );
+  await iam.send(new UntagPolicyCommand({ ...about, TagKeys: ["A"] }));
+  const { Tags, IsTruncated } = await iam.send(new ListPolicyTagsCommand(about));
+  assert.deepEqual([Tags, IsTruncated], [[{ Key: "b", Value: "2" }], false]);
+  assert.deepEqual((await iam.send(new GetPolicyCommand(about))).Policy?.Tags, Tags);
 });

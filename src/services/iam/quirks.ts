@@ -3,11 +3,11 @@ import { AwsError, type Quirks } from "../../kernel/mod.ts";
 
 const WORDS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [
-    /^Value .* at '(roleName|userName|policyName)' failed .* pattern: /s,
+    /^Value .* at '(roleName|userName|groupName|newUserName|newGroupName|policyName)' failed .* pattern: /s,
     "It must contain only alphanumeric characters and/or the following: +=,.@_-",
   ],
   [
-    /^Value .* at '(path)' failed .* pattern: /s,
+    /^Value .* at '(path|newPath)' failed .* pattern: /s,
     "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
   ],
 ];

@@ -2,22 +2,32 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   AttachRolePolicyCommand,
+  CreatePolicyCommand,
   CreateRoleCommand,
+  DeleteAccessKeyCommand,
   DeleteRoleCommand,
+  DeleteRolePermissionsBoundaryCommand,
   DeleteRolePolicyCommand,
+  DeleteUserCommand,
+  DeleteUserPolicyCommand,
   DetachRolePolicyCommand,
   GetRoleCommand,
+  GetUserCommand,
   IAMClient,
   ListRolesCommand,
   ListRoleTagsCommand,
+  ListUsersCommand,
+  PutRolePermissionsBoundaryCommand,
   PutRolePolicyCommand,
   TagRoleCommand,
   UntagRoleCommand,
   UpdateAssumeRolePolicyCommand,
   UpdateRoleCommand,
+  UpdateRoleDescriptionCommand,
 } from "@aws-sdk/client-iam";
-import { startCloud } from "../../../test/cloud.ts";
-import { allow, LAMBDA, policy, refusal, trust } from "../../../test/principals.ts";
+import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
+import { type Key, startCloud } from "../../../test/cloud.ts";
+import { allow, LAMBDA, policy, refusal, trust, userWith } from "../../../test/principals.ts";
 
 const create = (RoleName: string, more: object = {}) =>
   new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: LAMBDA, ...more });
@@ -100,8 +110,16 @@ test("CreateRole refuses what is not right", async () => {
       "InvalidInput 400 Duplicate tag keys found. Please note that Tag keys are case insensitive.",
     ],
     [
-      { PermissionsBoundary: "arn:aws:iam::aws:policy/AdministratorAccess" },
-      "NotImplemented 501 aws-like does not implement CreateRole's PermissionsBoundary yet.",
+      { PermissionsBoundary: "arn:aws:iam::aws:policy/Nothing" },
+      "NoSuchEntity 404 Scope ARN: arn:aws:iam::aws:policy/Nothing does not exist or is not attachable.",
+    ],
+    [
+      { AssumeRolePolicyDocument: trust({ AWS: "arn:aws:iam::000000000000:user/nobody" }) },
+      'MalformedPolicyDocument 400 Invalid principal in policy: "AWS":"arn:aws:iam::000000000000:user/nobody"',
+    ],
+    [
+      { AssumeRolePolicyDocument: trust({ AWS: "AIDAAAAAAAAAAAAAAAAAA" }) },
+      'MalformedPolicyDocument 400 Invalid principal in policy: "AWS":"AIDAAAAAAAAAAAAAAAAAA"',
     ],
   ];
   for (const [more, expected] of cases) assert.equal(await refusal(iam.send(create("TAKEN", more))), expected);
@@ -159,4 +177,78 @@ test("another account's roles are not there", async () => {
   assert.match(await refusal(other.send(new GetRoleCommand({ RoleName: "r" }))), /^NoSuchEntity/);
   const { Role } = await other.send(create("r"));
   assert.equal(Role?.Arn, "arn:aws:iam::111111111111:role/r");
+});
+
+test("a trust policy means the very user that it named: one who is made again under the same name is another", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const may = policy(allow("sts:AssumeRole"));
+  const alice = await userWith(cloud, "alice", { may });
+  const { Arn } = (await iam.send(new GetUserCommand({ UserName: "alice" }))).User!;
+  const document = trust({ AWS: [Arn, "arn:aws:sts::000000000000:assumed-role/other/me"] });
+  await iam.send(create("other"));
+  await iam.send(create("r", { AssumeRolePolicyDocument: document }));
+  const shown = async () => {
+    const { Role } = await iam.send(new GetRoleCommand({ RoleName: "r" }));
+    return decodeURIComponent(Role!.AssumeRolePolicyDocument!);
+  };
+  assert.equal(await shown(), document);
+  const assume = (key: Key) =>
+    cloud
+      .client(STSClient, key)
+      .send(new AssumeRoleCommand({ RoleArn: "arn:aws:iam::000000000000:role/r", RoleSessionName: "me" }));
+  await assume(alice);
+
+  const { UserId } = (await iam.send(new GetUserCommand({ UserName: "alice" }))).User!;
+  await iam.send(new DeleteUserPolicyCommand({ UserName: "alice", PolicyName: "p" }));
+  await iam.send(new DeleteAccessKeyCommand({ UserName: "alice", AccessKeyId: alice.accessKeyId }));
+  await iam.send(new DeleteUserCommand({ UserName: "alice" }));
+  const other = await userWith(cloud, "alice", { may });
+  assert.match(await refusal(assume(other)), /^AccessDenied/);
+  assert.deepEqual(JSON.parse(await shown()).Statement[0].Principal.AWS[0], UserId);
+  await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: "r", PolicyDocument: document }));
+  await assume(other);
+});
+
+test("a role's boundary limits what its policies allow, from the next call on", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const { Policy } = await iam.send(
+    new CreatePolicyCommand({ PolicyName: "b", PolicyDocument: policy(allow("s3:*")) }),
+  );
+  const boundary = Policy!.Arn!;
+  await iam.send(create("r", { AssumeRolePolicyDocument: trust({ AWS: "*" }), PermissionsBoundary: boundary }));
+  const get = async () => (await iam.send(new GetRoleCommand({ RoleName: "r" }))).Role?.PermissionsBoundary;
+  assert.deepEqual(await get(), { PermissionsBoundaryType: "Policy", PermissionsBoundaryArn: boundary });
+  const role = { RoleName: "r" };
+  await iam.send(
+    new PutRolePolicyCommand({ ...role, PolicyName: "p", PolicyDocument: policy(allow("iam:ListUsers")) }),
+  );
+  const user = await userWith(cloud, "u", { may: policy(allow("sts:AssumeRole")) });
+  const { Credentials } = await cloud
+    .client(STSClient, user)
+    .send(new AssumeRoleCommand({ RoleArn: "arn:aws:iam::000000000000:role/r", RoleSessionName: "me" }));
+  const session = cloud.client(IAMClient, {
+    accessKeyId: Credentials!.AccessKeyId!,
+    secretAccessKey: Credentials!.SecretAccessKey!,
+    sessionToken: Credentials!.SessionToken!,
+  });
+  const list = () => session.send(new ListUsersCommand({}));
+  assert.match(await refusal(list()), /because no permissions boundary allows the iam:ListUsers action$/);
+  const wide = "arn:aws:iam::aws:policy/AdministratorAccess";
+  await iam.send(new PutRolePermissionsBoundaryCommand({ ...role, PermissionsBoundary: wide }));
+  await list();
+  await iam.send(new PutRolePermissionsBoundaryCommand({ ...role, PermissionsBoundary: boundary }));
+  await assert.rejects(list());
+  await iam.send(new DeleteRolePermissionsBoundaryCommand(role));
+  assert.equal(await get(), undefined);
+  await list();
+});
+
+test("UpdateRoleDescription answers the role", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  await iam.send(create("r", { Description: "old" }));
+  const { Role } = await iam.send(new UpdateRoleDescriptionCommand({ RoleName: "r", Description: "new" }));
+  assert.deepEqual([Role?.RoleName, Role?.Description, Role?.MaxSessionDuration], ["r", "new", 3600]);
 });

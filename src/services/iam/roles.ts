@@ -4,78 +4,64 @@ import {
   type Arn,
   type Context,
   defineOperations,
+  type Input,
   newUniqueId,
   parseArn,
   type Tx,
-  trustPolicyFault,
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
+import { boundaryOf, bounded, checkBoundary } from "./permissions-boundary.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
-import { making, tagsOf, tagsText, withoutTags, withTags } from "./tags.ts";
+import { making, tagging, tagPage, tagRecord, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
+import { bindTrust, checkedTrust, shownTrusts, type Trust } from "./trust.ts";
 
-interface RoleRow {
+export interface RoleRow extends Trust {
   readonly account: string;
   readonly role_key: string;
   readonly name: string;
   readonly path: string;
   readonly id: string;
-  readonly trust: string;
   readonly description: string | null;
   readonly max_session_s: number;
   readonly created_ms: number;
   readonly tags: string;
+  readonly boundary: Arn | null;
 }
 
 /** IAM's quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
-const TRUST_LIMIT = 2048;
+const ROLES_LIMIT = 1000;
 
 export const roles = defineOperations("iam", {
   CreateRole: {
-    access: (ctx, { RoleName, Path, Tags }) =>
+    access: (ctx, { RoleName, Path, Tags, PermissionsBoundary }) =>
       making(
-        {
-          action: "iam:CreateRole",
-          resource: roleArn(ctx.account, Path, RoleName!),
-        },
+        bounded({ action: "iam:CreateRole", resource: roleArn(ctx.account, Path, RoleName!) }, PermissionsBoundary),
         "TagRole",
         Tags,
       ),
     async handle(ctx, input) {
-      const { RoleName, Path = "/", AssumeRolePolicyDocument, Description, MaxSessionDuration = 3600, Tags } = input;
-      if (input.PermissionsBoundary !== undefined) throw errors.notImplemented("CreateRole's PermissionsBoundary");
-      const trust = checkedTrust(AssumeRolePolicyDocument!);
-      const role: RoleRow = {
-        account: ctx.account,
-        role_key: keyOf(RoleName!),
-        name: RoleName!,
-        path: Path,
-        id: newUniqueId("AROA"),
-        trust,
-        description: Description ?? null,
-        max_session_s: MaxSessionDuration,
-        created_ms: secondOf(ctx.now),
-        tags: tagsText(Tags),
-      };
-      await ctx.write(async (tx) => {
-        const made = await tx.run(
-          `INSERT INTO iam_role (account, role_key, name, path, id, trust, description, max_session_s, created_ms, tags)
-           VALUES (:account, :role_key, :name, :path, :id, :trust, :description, :max_session_s, :created_ms, :tags)
-           ON CONFLICT DO NOTHING`,
-          { ...role },
-        );
-        if (made === 0) throw errors.exists("Role", role.name);
+      if (isLinked(input.Path ?? "/"))
+        throw errors.validation(`Path ${input.Path} is reserved for service-linked roles.`);
+      const trust = checkedTrust(input.AssumeRolePolicyDocument!);
+      const { role, shown } = await ctx.write(async (tx) => {
+        await checkBoundary(tx, ctx.account, input.PermissionsBoundary);
+        const role = await addRole(tx, newRole(ctx, { ...input, trust: await bindTrust(tx, trust) }));
+        return { role, shown: await shownRole(tx, role) };
       });
-      const { MaxSessionDuration: _, Description: __, ...answer } = listed(role);
-      return { Role: { ...answer, ...tagsOf(role.tags) } };
+      const { MaxSessionDuration: _, Description: __, ...answer } = shown;
+      return { Role: { ...answer, ...tagsOf(role.tags), ...boundaryOf(role.boundary) } };
     },
   },
 
   GetRole: {
     access: onRole("GetRole"),
     async handle(ctx, { RoleName }) {
-      const role = await ctx.read((tx) => roleRow(tx, ctx.account, RoleName!));
-      return { Role: { ...listed(role), ...tagsOf(role.tags), RoleLastUsed: {} } };
+      const { shown, role, last } = await ctx.read(async (tx) => {
+        const role = await roleRow(tx, ctx.account, RoleName!);
+        return { role, shown: await shownRole(tx, role), last: await lastUsed(tx, role.id) };
+      });
+      return { Role: { ...shown, ...tagsOf(role.tags), ...boundaryOf(role.boundary), RoleLastUsed: last } };
     },
   },
 
@@ -86,15 +72,17 @@ export const roles = defineOperations("iam", {
     }),
     async handle(ctx, input) {
       const page = pageOf(input);
-      const rows = await ctx.read((tx) =>
-        tx.all<RoleRow>(
+      const { roles, more } = await ctx.read(async (tx) => {
+        const rows = await tx.all<RoleRow>(
           `SELECT * FROM iam_role WHERE account = :account AND role_key > :after AND path >= :from AND path < :to
            ORDER BY role_key LIMIT :limit`,
           { account: ctx.account, ...page, ...underPath(input.PathPrefix) },
-        ),
-      );
-      const { shown, more } = cut(rows, page, (role) => role.role_key);
-      return { Roles: shown.map(listed), ...more };
+        );
+        const { shown, more } = cut(rows, page, (role) => role.role_key);
+        const trusts = await shownTrusts(tx, shown);
+        return { roles: shown.map((role, at) => listedRole(role, trusts[at]!)), more };
+      });
+      return { Roles: roles, ...more };
     },
   },
 
@@ -102,7 +90,7 @@ export const roles = defineOperations("iam", {
     access: onRole("UpdateRole"),
     async handle(ctx, { RoleName, Description, MaxSessionDuration }) {
       await ctx.write(async (tx) => {
-        const role = await roleRow(tx, ctx.account, RoleName!);
+        const role = await changeableRole(tx, ctx.account, RoleName!);
         await tx.run(
           `UPDATE iam_role SET description = :description, max_session_s = :seconds
            WHERE account = :account AND role_key = :key`,
@@ -118,11 +106,33 @@ export const roles = defineOperations("iam", {
     },
   },
 
+  UpdateRoleDescription: {
+    access: onRole("UpdateRoleDescription"),
+    async handle(ctx, { RoleName, Description }) {
+      const { account } = ctx;
+      return await ctx.write(async (tx) => {
+        const role = await roleRow(tx, account, RoleName!);
+        await tx.run("UPDATE iam_role SET description = :value WHERE account = :account AND role_key = :key", {
+          account,
+          key: role.role_key,
+          value: Description!,
+        });
+        return { Role: { ...(await shownRole(tx, { ...role, description: Description! })), ...tagsOf(role.tags) } };
+      });
+    },
+  },
+
   UpdateAssumeRolePolicy: {
     access: onRole("UpdateAssumeRolePolicy"),
     async handle(ctx, { RoleName, PolicyDocument }) {
-      const trust = checkedTrust(PolicyDocument!);
-      await ctx.write((tx) => setColumn(tx, ctx.account, { name: RoleName!, column: "trust", value: () => trust }));
+      const document = checkedTrust(PolicyDocument!);
+      await ctx.write(async (tx) => {
+        const { account, role_key: key } = await changeableRole(tx, ctx.account, RoleName!);
+        await tx.run(
+          "UPDATE iam_role SET trust = :trust, trust_bound = :trust_bound WHERE account = :account AND role_key = :key",
+          { account, key, ...(await bindTrust(tx, document)) },
+        );
+      });
       return {};
     },
   },
@@ -130,119 +140,206 @@ export const roles = defineOperations("iam", {
   DeleteRole: {
     access: onRole("DeleteRole"),
     async handle(ctx, { RoleName }) {
-      const { account } = ctx;
       await ctx.write(async (tx) => {
-        const role = await roleRow(tx, account, RoleName!);
-        const owner = ownerOf("role", RoleName!);
-        const held = { account, owner };
-        if (await tx.one("SELECT 1 AS one FROM iam_attached_policy WHERE account = :account AND owner = :owner", held))
-          throw errors.detachFirst();
-        if (await tx.one("SELECT 1 AS one FROM iam_inline_policy WHERE account = :account AND owner = :owner", held))
-          throw errors.deletePoliciesFirst();
-        await tx.run("DELETE FROM iam_role WHERE account = :account AND role_key = :key", {
-          account,
-          key: role.role_key,
-        });
+        const role = await changeableRole(tx, ctx.account, RoleName!);
+        const { account, role_key } = role;
+        if (await tx.one(PROFILES, { account, role_key })) throw errors.removeRolesFirst();
+        const held = { account, owner: ownerOf("role", role_key) };
+        for (const { sql, error } of HELD) if (await tx.one(sql, held)) throw error();
+        await removeRole(tx, role);
+      });
+      return {};
+    },
+  },
+
+  PutRolePermissionsBoundary: {
+    access: async (ctx, input) =>
+      bounded(await onRole("PutRolePermissionsBoundary")(ctx, input), input.PermissionsBoundary),
+    async handle(ctx, { RoleName, PermissionsBoundary }) {
+      await ctx.write(async (tx) => {
+        const role = await changeableRole(tx, ctx.account, RoleName!);
+        await checkBoundary(tx, ctx.account, PermissionsBoundary);
+        await setColumn(tx, role, { column: "boundary", value: PermissionsBoundary! });
+      });
+      return {};
+    },
+  },
+
+  DeleteRolePermissionsBoundary: {
+    access: onRole("DeleteRolePermissionsBoundary"),
+    async handle(ctx, { RoleName }) {
+      await ctx.write(async (tx) => {
+        const role = await changeableRole(tx, ctx.account, RoleName!);
+        await setColumn(tx, role, { column: "boundary", value: null });
       });
       return {};
     },
   },
 
   TagRole: {
-    access: onRole("TagRole"),
-    async handle(ctx, { RoleName, Tags }) {
-      const value = (old: string) => withTags(old, Tags);
-      await ctx.write((tx) => setColumn(tx, ctx.account, { name: RoleName!, column: "tags", value }));
-      return {};
-    },
+    access: async (ctx, input) => tagging(await onRole("TagRole")(ctx, input), input.Tags),
+    handle: (ctx, { RoleName, Tags }) => setTags(ctx, RoleName!, (old) => withTags(old, Tags)),
   },
 
   UntagRole: {
-    access: onRole("UntagRole"),
-    async handle(ctx, { RoleName, TagKeys }) {
-      const value = (old: string) => withoutTags(old, TagKeys);
-      await ctx.write((tx) => setColumn(tx, ctx.account, { name: RoleName!, column: "tags", value }));
-      return {};
-    },
+    access: async (ctx, input) => untagging(await onRole("UntagRole")(ctx, input), input.TagKeys),
+    handle: (ctx, { RoleName, TagKeys }) => setTags(ctx, RoleName!, (old) => withoutTags(old, TagKeys)),
   },
 
   ListRoleTags: {
     access: onRole("ListRoleTags"),
-    async handle(ctx, { RoleName }) {
-      const role = await ctx.read((tx) => roleRow(tx, ctx.account, RoleName!));
-      return { Tags: [], ...tagsOf(role.tags), IsTruncated: false };
+    async handle(ctx, input) {
+      const role = await ctx.read((tx) => roleRow(tx, ctx.account, input.RoleName!));
+      return tagPage(role.tags, input);
     },
   },
 });
 
+/** What must be gone before its role goes. */
+const PROFILES = "SELECT 1 AS one FROM iam_instance_profile WHERE account = :account AND role_key = :role_key";
+const HELD = [
+  {
+    sql: "SELECT 1 AS one FROM iam_attached_policy WHERE account = :account AND owner = :owner",
+    error: errors.detachFirst,
+  },
+  {
+    sql: "SELECT 1 AS one FROM iam_inline_policy WHERE account = :account AND owner = :owner",
+    error: errors.deletePoliciesFirst,
+  },
+];
+
 /** Throws NoSuchEntity. */
 export async function roleRow(tx: Tx, account: string, name: string): Promise<RoleRow> {
-  const role = await tx.one<RoleRow>("SELECT * FROM iam_role WHERE account = :account AND role_key = :key", {
-    account,
-    key: keyOf(name),
-  });
+  const role = await findRole(tx, account, name);
   if (!role) throw errors.noSuchRole(name);
   return role;
 }
 
-/** The trust policy; undefined where there is no such role (its ARN has path and name exactly). */
+const findRole = (tx: Tx, account: string, name: string): Promise<RoleRow | undefined> =>
+  tx.one<RoleRow>("SELECT * FROM iam_role WHERE account = :account AND role_key = :key", { account, key: keyOf(name) });
+
+/** A role of the customer's: one that is linked to a service is the service's to change. */
+export async function changeableRole(tx: Tx, account: string, name: string): Promise<RoleRow> {
+  const role = await roleRow(tx, account, name);
+  if (isLinked(role.path)) throw errors.protectedRole(role.name);
+  return role;
+}
+
+export const isLinked = (path: string): boolean => path.startsWith("/aws-service-role/");
+
+export function newRole(
+  ctx: Context,
+  of: Omit<Input<"iam", "CreateRole">, "AssumeRolePolicyDocument"> & { trust: Trust },
+): RoleRow {
+  return {
+    account: ctx.account,
+    role_key: keyOf(of.RoleName!),
+    name: of.RoleName!,
+    path: of.Path ?? "/",
+    id: newUniqueId("AROA"),
+    ...of.trust,
+    description: of.Description ?? null,
+    max_session_s: of.MaxSessionDuration ?? 3600,
+    created_ms: secondOf(ctx.now),
+    tags: tagsText(of.Tags),
+    boundary: of.PermissionsBoundary ?? null,
+  };
+}
+
+/** Throws EntityAlreadyExists or LimitExceeded. */
+export async function addRole(tx: Tx, role: RoleRow): Promise<RoleRow> {
+  const made = await tx.run(
+    `INSERT INTO iam_role (account, role_key, name, path, id, trust, trust_bound, description, max_session_s, created_ms, tags, boundary)
+     VALUES (:account, :role_key, :name, :path, :id, :trust, :trust_bound, :description, :max_session_s, :created_ms, :tags, :boundary)
+     ON CONFLICT DO NOTHING`,
+    { ...role },
+  );
+  if (made === 0) throw errors.exists("Role", role.name);
+  const count = await tx.one<{ n: number }>("SELECT COUNT(*) AS n FROM iam_role WHERE account = :account", {
+    account: role.account,
+  });
+  if (Number(count!.n) > ROLES_LIMIT) throw errors.quota("RolesPerAccount", ROLES_LIMIT);
+  return role;
+}
+
+export async function removeRole(tx: Tx, { account, role_key: key, id }: RoleRow): Promise<void> {
+  await tx.run("DELETE FROM iam_role WHERE account = :account AND role_key = :key", { account, key });
+  await tx.run("DELETE FROM iam_last_used WHERE owner = :id", { id });
+}
+
+/** The trust policy as it decides, by unique ids; undefined where there is no such role (its ARN has path and name exactly). */
 export async function trustPolicy(ctx: Context, arn: Arn): Promise<string | undefined> {
+  const role = await roleOf(ctx, arn);
+  return role && (role.trust_bound ?? role.trust);
+}
+
+export async function roleOf(ctx: Context, arn: Arn): Promise<RoleRow | undefined> {
   const parts = parseArn(arn);
   const [, name] = /^role\/(?:.*\/)?([^/]+)$/.exec(parts?.resource ?? "") ?? [];
   if (!parts || name === undefined) return undefined;
-  const role = await ctx.read((tx) =>
-    tx.one<RoleRow>("SELECT * FROM iam_role WHERE account = :account AND role_key = :key", {
-      account: parts.account,
-      key: keyOf(name),
-    }),
+  const role = await ctx.recall("iam", `role ${parts.account} ${keyOf(name)}`, () =>
+    ctx.read((tx) => findRole(tx, parts.account, name)),
   );
-  return role && roleArn(role.account, role.path, role.name) === arn ? role.trust : undefined;
+  return role && roleArn(role.account, role.path, role.name) === arn ? role : undefined;
 }
 
 /** `access` of an operation on a role that there is, or is not: then it stands at the root of the paths. */
 export function onRole(action: string) {
   return async (ctx: Context, { RoleName }: { RoleName?: string | undefined }): Promise<Access> => {
-    const role = await ctx.read((tx) =>
-      tx.one<RoleRow>("SELECT * FROM iam_role WHERE account = :account AND role_key = :key", {
-        account: ctx.account,
-        key: keyOf(RoleName!),
-      }),
-    );
-    return { action: `iam:${action}`, resource: roleArn(ctx.account, role?.path, role?.name ?? RoleName!) };
+    const role = await ctx.read((tx) => findRole(tx, ctx.account, RoleName!));
+    return {
+      action: `iam:${action}`,
+      resource: roleArn(ctx.account, role?.path, role?.name ?? RoleName!),
+      ...(role && { conditions: roleConditions(role) }),
+    };
   };
 }
 
-const roleArn = (account: string, path = "/", name: string): Arn => `arn:aws:iam::${account}:role${path}${name}`;
+/** https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html */
+const roleConditions = ({ boundary, tags }: RoleRow) => ({
+  ...(boundary !== null && { "iam:PermissionsBoundary": boundary }),
+  ...Object.fromEntries(Object.entries(tagRecord(tags)).map(([key, value]) => [`iam:ResourceTag/${key}`, value])),
+});
 
-const listed = (role: RoleRow) => ({
+export const roleArn = (account: string, path = "/", name: string): Arn => `arn:aws:iam::${account}:role${path}${name}`;
+
+export const shownRole = async (tx: Tx, role: RoleRow) => listedRole(role, (await shownTrusts(tx, [role]))[0]!);
+
+export const listedRole = (role: RoleRow, trust: string) => ({
   Path: role.path,
   RoleName: role.name,
   RoleId: role.id,
   Arn: roleArn(role.account, role.path, role.name),
   CreateDate: new Date(role.created_ms),
   // Documents travel percent-encoded (RFC 3986).
-  AssumeRolePolicyDocument: encodeURIComponent(role.trust),
+  AssumeRolePolicyDocument: encodeURIComponent(trust),
   ...(role.description !== null && { Description: role.description }),
   MaxSessionDuration: role.max_session_s,
 });
 
-function checkedTrust(document: string): string {
-  const fault = trustPolicyFault(document);
-  if (fault) throw errors.malformed(fault);
-  if (document.replace(/\s/g, "").length > TRUST_LIMIT) throw errors.quota("ACLSizePerRole", TRUST_LIMIT);
-  return document;
+async function lastUsed(tx: Tx, id: string) {
+  const last = await tx.one<{ used_ms: number; region: string }>(
+    "SELECT used_ms, region FROM iam_last_used WHERE owner = :id",
+    { id },
+  );
+  return last ? { LastUsedDate: new Date(secondOf(last.used_ms)), Region: last.region } : {};
 }
 
 const SET = {
-  trust: "UPDATE iam_role SET trust = :value WHERE account = :account AND role_key = :key",
+  boundary: "UPDATE iam_role SET boundary = :value WHERE account = :account AND role_key = :key",
   tags: "UPDATE iam_role SET tags = :value WHERE account = :account AND role_key = :key",
 };
 
-async function setColumn(
+const setColumn = (
   tx: Tx,
-  account: string,
-  { name, column, value }: { name: string; column: keyof typeof SET; value(old: string): string },
-): Promise<void> {
-  const role = await roleRow(tx, account, name);
-  await tx.run(SET[column], { account, key: role.role_key, value: value(role[column]) });
+  { account, role_key: key }: RoleRow,
+  { column, value }: { column: keyof typeof SET; value: string | null },
+) => tx.run(SET[column], { account, key, value });
+
+async function setTags(ctx: Context, name: string, value: (old: string) => string) {
+  await ctx.write(async (tx) => {
+    const role = await changeableRole(tx, ctx.account, name);
+    await setColumn(tx, role, { column: "tags", value: value(role.tags) });
+  });
+  return {};
 }

@@ -1,10 +1,13 @@
-// IAM: roles, users, their keys and policies. What is decided with them is in the kernel's policy engine and the door.
+// IAM: roles, users, groups, their keys and policies. What is decided with them is in the kernel's policy engine and the door.
 import { defineService, loadModel } from "../../kernel/mod.ts";
-import { accessKeys } from "./access-keys.ts";
+import { accessKeys, sealSecrets } from "./access-keys.ts";
 import { attachedPolicies } from "./attached-policies.ts";
+import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { policies } from "./policies.ts";
+import { policyUses } from "./policy-uses.ts";
+import { policyVersions } from "./policy-versions.ts";
 import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { migrations } from "./tables.ts";
@@ -14,8 +17,22 @@ export const iam = defineService({
   name: "iam",
   model: loadModel(import.meta.url),
   migrations,
-  operations: { ...roles, ...users, ...accessKeys, ...policies, ...inlinePolicies, ...attachedPolicies },
+  operations: {
+    ...roles,
+    ...users,
+    ...groups,
+    ...accessKeys,
+    ...policies,
+    ...policyVersions,
+    ...policyUses,
+    ...inlinePolicies,
+    ...attachedPolicies,
+  },
   quirks,
   resourcePolicy: trustPolicy,
   identity,
+  async start(ctx) {
+    await sealSecrets(ctx);
+    return new AsyncDisposableStack();
+  },
 });

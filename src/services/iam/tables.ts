@@ -74,12 +74,34 @@ export const migrations = [
   CREATE UNIQUE INDEX iam_account_alias_account ON iam_account_alias (account);
   CREATE TABLE iam_credential_report (account TEXT NOT NULL PRIMARY KEY, ready_ms BIGINT NOT NULL, content TEXT NOT NULL)
   `,
+  // `trust_bound` is the trust policy with users and roles by their unique ids; absent where it names none.
+  `
+  ALTER TABLE iam_role ADD COLUMN boundary TEXT;
+  ALTER TABLE iam_role ADD COLUMN trust_bound TEXT;
+  CREATE TABLE iam_instance_profile (
+    account TEXT NOT NULL, profile_key TEXT NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL, id TEXT NOT NULL, role_key TEXT,
+    created_ms BIGINT NOT NULL, tags TEXT NOT NULL,
+    PRIMARY KEY (account, profile_key));
+  CREATE INDEX iam_instance_profile_role ON iam_instance_profile (account, role_key);
+  CREATE TABLE iam_oidc_provider (
+    arn TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, url TEXT NOT NULL, client_ids TEXT NOT NULL, thumbprints TEXT NOT NULL,
+    created_ms BIGINT NOT NULL, tags TEXT NOT NULL);
+  CREATE TABLE iam_saml_provider (
+    arn TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, id TEXT NOT NULL, metadata TEXT NOT NULL, created_ms BIGINT NOT NULL,
+    valid_until_ms BIGINT NOT NULL, tags TEXT NOT NULL);
+  CREATE TABLE iam_deletion_task (id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, ended_ms BIGINT NOT NULL);
+  CREATE TABLE iam_service_use (
+    account TEXT NOT NULL, owner TEXT NOT NULL, namespace TEXT NOT NULL, used_ms BIGINT NOT NULL, region TEXT NOT NULL, arn TEXT NOT NULL,
+    PRIMARY KEY (account, owner, namespace));
+  CREATE TABLE iam_access_report (
+    id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, arn TEXT NOT NULL, created_ms BIGINT NOT NULL, services TEXT NOT NULL)
+  `,
 ];
 
 export const keyOf = (name: string): string => name.toLowerCase();
 
-/** Who has inline and attached policies: `role:name`, `user:name`. */
-export type OwnerKind = "role" | "user";
+/** Who has inline and attached policies: `role:name`, `user:name`, `group:name`. */
+export type OwnerKind = "role" | "user" | "group";
 export const ownerOf = (kind: OwnerKind, name: string): string => `${kind}:${keyOf(name)}`;
 
 /** AWS tells IAM's times in whole seconds. */

@@ -1,26 +1,38 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
+  AddUserToGroupCommand,
   AttachUserPolicyCommand,
   CreateAccessKeyCommand,
+  CreateGroupCommand,
   CreateUserCommand,
   DeleteAccessKeyCommand,
   DeleteUserCommand,
+  DeleteUserPermissionsBoundaryCommand,
   DeleteUserPolicyCommand,
   DetachUserPolicyCommand,
+  GetAccessKeyLastUsedCommand,
   GetUserCommand,
   IAMClient,
   ListAccessKeysCommand,
+  ListGroupsForUserCommand,
   ListUsersCommand,
   ListUserTagsCommand,
+  PutUserPermissionsBoundaryCommand,
   PutUserPolicyCommand,
   TagUserCommand,
   UntagUserCommand,
   UpdateAccessKeyCommand,
+  UpdateUserCommand,
 } from "@aws-sdk/client-iam";
 import { GetAccessKeyInfoCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
-import { startCloud } from "../../../test/cloud.ts";
+import { type Key, startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
+import { openStore } from "../../store/open.ts";
+import type { Tx } from "../../store/store.ts";
 
 test("a user is made, described, listed, tagged and deleted", async () => {
   await using cloud = await startCloud();
@@ -154,6 +166,144 @@ test("a policy may speak of its user by name", async () => {
   await userWith(cloud, "bob");
   assert.equal((await asAlice.send(new GetUserCommand({ UserName: "alice" }))).User?.UserName, "alice");
   assert.match(await refusal(asAlice.send(new GetUserCommand({ UserName: "bob" }))), /^AccessDenied/);
+});
+
+test("a user's new name and path are at once those of its keys, groups and policies", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const key = await userWith(cloud, "alice", { may: policy(allow("iam:GetUser")) });
+  const asAlice = cloud.client(IAMClient, key);
+  await iam.send(new CreateGroupCommand({ GroupName: "g" }));
+  await iam.send(new AddUserToGroupCommand({ GroupName: "g", UserName: "alice" }));
+  const { User: before } = await asAlice.send(new GetUserCommand({}));
+  await iam.send(new UpdateUserCommand({ UserName: "alice", NewUserName: "Anna", NewPath: "/x/" }));
+  const { User: after } = await asAlice.send(new GetUserCommand({}));
+  assert.deepEqual(after, { ...before, UserName: "Anna", Path: "/x/", Arn: "arn:aws:iam::000000000000:user/x/Anna" });
+  const { Groups } = await iam.send(new ListGroupsForUserCommand({ UserName: "anna" }));
+  assert.equal(Groups?.[0]?.GroupName, "g");
+  await iam.send(new UpdateUserCommand({ UserName: "anna", NewUserName: "ANNA" }));
+  await iam.send(new CreateUserCommand({ UserName: "alice" }));
+  assert.equal(
+    await refusal(iam.send(new UpdateUserCommand({ UserName: "alice", NewUserName: "anna" }))),
+    "EntityAlreadyExists 409 User with name anna already exists.",
+  );
+});
+
+test("a user has a permissions boundary from its making, or later", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const boundary = { PermissionsBoundary: "arn:aws:iam::aws:policy/AdministratorAccess" };
+  const alice = { UserName: "alice" };
+  const { User } = await iam.send(new CreateUserCommand({ ...alice, ...boundary }));
+  const told = { PermissionsBoundaryType: "Policy", PermissionsBoundaryArn: boundary.PermissionsBoundary };
+  assert.deepEqual(User?.PermissionsBoundary, told);
+  const get = async () => (await iam.send(new GetUserCommand(alice))).User?.PermissionsBoundary;
+  await iam.send(new DeleteUserPermissionsBoundaryCommand(alice));
+  assert.equal(await get(), undefined);
+  await iam.send(new PutUserPermissionsBoundaryCommand({ ...alice, ...boundary }));
+  assert.deepEqual(await get(), told);
+  const none = "arn:aws:iam::000000000000:policy/none";
+  assert.equal(
+    await refusal(iam.send(new PutUserPermissionsBoundaryCommand({ ...alice, PermissionsBoundary: none }))),
+    `NoSuchEntity 404 Scope ARN: ${none} does not exist or is not attachable.`,
+  );
+});
+
+test("what may be tagged, and made with which boundary, conditions say", async () => {
+  await using cloud = await startCloud();
+  const boundary = { PermissionsBoundary: "arn:aws:iam::aws:policy/AdministratorAccess" };
+  const may = policy(
+    allow("iam:CreateUser", {
+      Condition: { StringEquals: { "iam:PermissionsBoundary": boundary.PermissionsBoundary } },
+    }),
+    allow(["iam:TagUser", "iam:UntagUser"], {
+      Condition: { "ForAllValues:StringEquals": { "aws:TagKeys": ["team"] } },
+    }),
+  );
+  const asAlice = cloud.client(IAMClient, await userWith(cloud, "alice", { may }));
+  const bob = { UserName: "bob" };
+  assert.match(await refusal(asAlice.send(new CreateUserCommand(bob))), /^AccessDenied/);
+  await asAlice.send(new CreateUserCommand({ ...bob, ...boundary, Tags: [{ Key: "team", Value: "a" }] }));
+  await asAlice.send(new TagUserCommand({ ...bob, Tags: [{ Key: "team", Value: "b" }] }));
+  const other = { ...bob, Tags: [{ Key: "cost", Value: "b" }] };
+  assert.match(await refusal(asAlice.send(new TagUserCommand(other))), /^AccessDenied/);
+  assert.match(await refusal(asAlice.send(new UntagUserCommand({ ...bob, TagKeys: ["cost"] }))), /^AccessDenied/);
+});
+
+test("tags keep within their limits", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const u = { UserName: "u" };
+  const tags = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, at) => ({ Key: `k${String(from + at).padStart(2, "0")}`, Value: "v" }));
+  await iam.send(new CreateUserCommand({ ...u, Tags: tags(0, 50) }));
+  assert.equal(
+    await refusal(iam.send(new TagUserCommand({ ...u, Tags: tags(50, 51) }))),
+    "LimitExceeded 409 Cannot exceed quota for TagsPerEntity: 50",
+  );
+  assert.equal(
+    await refusal(iam.send(new TagUserCommand({ ...u, Tags: [{ Key: "AWS:x", Value: "v" }] }))),
+    "InvalidInput 400 aws: prefixed tag key names are not allowed for external use.",
+  );
+  const first = await iam.send(new ListUserTagsCommand({ ...u, MaxItems: 49 }));
+  assert.deepEqual([first.Tags?.length, first.IsTruncated], [49, true]);
+  const { Tags } = await iam.send(new ListUserTagsCommand({ ...u, Marker: first.Marker }));
+  assert.deepEqual(Tags, tags(49, 50));
+});
+
+test("when, where and for what a key was last used is known", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const key = await userWith(cloud, "alice", { may: policy(allow("iam:GetUser")) });
+  const last = () => iam.send(new GetAccessKeyLastUsedCommand({ AccessKeyId: key.accessKeyId }));
+  const use = (type: typeof STSClient) => cloud.client(type, key).send(new GetCallerIdentityCommand({}));
+  assert.deepEqual((await last()).AccessKeyLastUsed, { ServiceName: "N/A", Region: "N/A" });
+  await use(STSClient);
+  const { UserName, AccessKeyLastUsed: first } = await last();
+  assert.deepEqual([UserName, first?.ServiceName, first?.Region], ["alice", "sts", "us-east-1"]);
+  await cloud.advance(60_000);
+  await use(STSClient);
+  assert.deepEqual((await last()).AccessKeyLastUsed, first, "the same use is told once in a quarter of an hour");
+  await cloud.client(IAMClient, key).send(new GetUserCommand({}));
+  const { AccessKeyLastUsed: second } = await last();
+  assert.equal(second?.ServiceName, "iam");
+  assert.ok(second.LastUsedDate! > first!.LastUsedDate!);
+  await cloud.advance(15 * 60_000);
+  await cloud.client(IAMClient, key).send(new GetUserCommand({}));
+  assert.ok((await last()).AccessKeyLastUsed!.LastUsedDate! > second.LastUsedDate!);
+  assert.match(
+    await refusal(iam.send(new GetAccessKeyLastUsedCommand({ AccessKeyId: "AKIAAAAAAAAAAAAAAAAA" }))),
+    /^NoSuchEntity 404 The Access Key with id AKIAAAAAAAAAAAAAAAAA cannot be found.$/,
+  );
+});
+
+test("no secret lies readable in the store, not even one of an older version", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "aws-like-secrets-"));
+  const secretIn = async (cloud: TestCloud, work: (tx: Tx) => Promise<unknown>) => {
+    await using store = new AsyncDisposableStack();
+    const opened = store.adopt(await openStore(cloud.aws.config.databaseUrl, dir), (open) => open.close());
+    await opened.write(work);
+    return (await opened.read((tx) => tx.one<{ secret: string }>("SELECT secret FROM iam_access_key")))!.secret;
+  };
+  const look = (cloud: TestCloud) => secretIn(cloud, async () => undefined);
+  let key: Key;
+  {
+    await using cloud = await startCloud({ dir });
+    key = await userWith(cloud, "alice", { may: policy(allow("iam:GetUser")) });
+    assert.ok(!(await look(cloud)).includes(key.secretAccessKey));
+    // As older versions kept it.
+    const plain = { secret: key.secretAccessKey };
+    assert.equal(
+      await secretIn(cloud, (tx) => tx.run("UPDATE iam_access_key SET secret = :secret", plain)),
+      plain.secret,
+    );
+  }
+  {
+    await using cloud = await startCloud({ dir });
+    assert.equal((await cloud.client(IAMClient, key).send(new GetUserCommand({}))).User?.UserName, "alice");
+    assert.ok(!(await look(cloud)).includes(key.secretAccessKey));
+  }
+  await rm(dir, { recursive: true });
 });
 
 test("an unsigned call is nobody's", async () => {

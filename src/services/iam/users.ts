@@ -10,8 +10,10 @@ import {
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
-import { keyOf, ownerOf, secondOf } from "./tables.ts";
-import { making, tagsOf, tagsText, withoutTags, withTags } from "./tags.ts";
+import { boundaryOf, bounded, checkBoundary } from "./permissions-boundary.ts";
+import { keyOf, secondOf } from "./tables.ts";
+import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
+import { refuseBelongings, renameBelongings } from "./user-belongings.ts";
 
 export interface UserRow {
   readonly account: string;
@@ -21,39 +23,46 @@ export interface UserRow {
   readonly id: string;
   readonly created_ms: number;
   readonly tags: string;
+  readonly boundary: Arn | null;
 }
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
+export const USERS = 5000;
 
 export const users = defineOperations("iam", {
   CreateUser: {
-    access: (ctx, { UserName, Path, Tags }) =>
+    access: (ctx, { UserName, Path, Tags, PermissionsBoundary }) =>
       making(
-        {
-          action: "iam:CreateUser",
-          resource: userArn(ctx.account, Path, UserName!),
-        },
+        bounded({ action: "iam:CreateUser", resource: userArn(ctx.account, Path, UserName!) }, PermissionsBoundary),
         "TagUser",
         Tags,
       ),
     async handle(ctx, { UserName, Path = "/", Tags, PermissionsBoundary }) {
-      if (PermissionsBoundary !== undefined) throw errors.notImplemented("CreateUser's PermissionsBoundary");
+      const { account } = ctx;
       const user: UserRow = {
-        account: ctx.account,
+        account,
         user_key: keyOf(UserName!),
         name: UserName!,
         path: Path,
         id: newUniqueId("AIDA"),
         created_ms: secondOf(ctx.now),
         tags: tagsText(Tags),
+        boundary: PermissionsBoundary ?? null,
       };
       await ctx.write(async (tx) => {
+        await checkBoundary(tx, account, PermissionsBoundary);
         const made = await tx.run(
-          `INSERT INTO iam_user (account, user_key, name, path, id, created_ms, tags)
-           VALUES (:account, :user_key, :name, :path, :id, :created_ms, :tags) ON CONFLICT DO NOTHING`,
+          `INSERT INTO iam_user (account, user_key, name, path, id, created_ms, tags, boundary)
+           VALUES (:account, :user_key, :name, :path, :id, :created_ms, :tags, :boundary) ON CONFLICT DO NOTHING`,
           { ...user },
         );
         if (made === 0) throw errors.exists("User", user.name);
+        const all = await tx.one<{ n: number }>("SELECT COUNT(*) AS n FROM iam_user WHERE account = :account", {
+          account,
+        });
+        if (Number(all!.n) > USERS) throw errors.quota("UsersPerAccount", USERS);
       });
-      return { User: { ...listed(user), ...tagsOf(user.tags) } };
+      return { User: described(user) };
     },
   },
 
@@ -64,8 +73,7 @@ export const users = defineOperations("iam", {
       if (UserName === undefined && principal.kind === "root")
         // The account itself: it has no path and no name.
         return { User: { UserId: principal.id, Arn: principal.arn, ...NAMELESS } };
-      const user = await ctx.read((tx) => userRow(tx, ctx.account, UserName ?? nameOf(principal)));
-      return { User: { ...listed(user), ...tagsOf(user.tags) } };
+      return { User: described(await ctx.read((tx) => userRow(tx, ctx.account, UserName ?? nameOf(principal)))) };
     },
   },
 
@@ -84,7 +92,33 @@ export const users = defineOperations("iam", {
         ),
       );
       const { shown, more } = cut(rows, page, (user) => user.user_key);
-      return { Users: shown.map(listed), ...more };
+      return { Users: shown.map(userListed), ...more };
+    },
+  },
+
+  UpdateUser: {
+    // Who renames must be allowed to on both names.
+    async access(ctx, input) {
+      const user = await ctx.read((tx) => findUser(tx, ctx.account, input.UserName!));
+      const access = await onUser("UpdateUser")(ctx, input);
+      const { NewUserName = user?.name, NewPath = user?.path } = input;
+      const to = userArn(ctx.account, NewPath, NewUserName ?? input.UserName!);
+      return user && to !== access.resource ? [access, { ...access, resource: to }] : access;
+    },
+    async handle(ctx, { UserName, NewUserName, NewPath }) {
+      const { account } = ctx;
+      await ctx.write(async (tx) => {
+        const user = await userRow(tx, account, UserName!);
+        const name = NewUserName ?? user.name;
+        const [from, to] = [user.user_key, keyOf(name)];
+        if (from !== to && (await findUser(tx, account, name))) throw errors.exists("User", name);
+        await tx.run(
+          "UPDATE iam_user SET user_key = :to, name = :name, path = :path WHERE account = :account AND user_key = :from",
+          { account, from, to, name, path: NewPath ?? user.path },
+        );
+        if (from !== to) await renameBelongings(tx, { account, from, to });
+      });
+      return {};
     },
   },
 
@@ -94,22 +128,44 @@ export const users = defineOperations("iam", {
       const { account } = ctx;
       await ctx.write(async (tx) => {
         const { user_key } = await userRow(tx, account, UserName!);
-        const held = { account, owner: ownerOf("user", UserName!) };
         const key = { account, user_key };
-        if (await tx.one("SELECT 1 AS one FROM iam_access_key WHERE account = :account AND user_key = :user_key", key))
-          throw errors.deleteKeysFirst();
-        if (await tx.one("SELECT 1 AS one FROM iam_attached_policy WHERE account = :account AND owner = :owner", held))
-          throw errors.detachFirst();
-        if (await tx.one("SELECT 1 AS one FROM iam_inline_policy WHERE account = :account AND owner = :owner", held))
-          throw errors.deletePoliciesFirst();
+        await refuseBelongings(tx, key);
         await tx.run("DELETE FROM iam_user WHERE account = :account AND user_key = :user_key", key);
       });
       return {};
     },
   },
 
+  PutUserPermissionsBoundary: {
+    access: async (ctx, input) =>
+      bounded(await onUser("PutUserPermissionsBoundary")(ctx, input), input.PermissionsBoundary),
+    async handle(ctx, { UserName, PermissionsBoundary }) {
+      await ctx.write(async (tx) => {
+        const { user_key } = await userRow(tx, ctx.account, UserName!);
+        await checkBoundary(tx, ctx.account, PermissionsBoundary);
+        await setBoundary(tx, { account: ctx.account, user_key, boundary: PermissionsBoundary! });
+      });
+      return {};
+    },
+  },
+
+  DeleteUserPermissionsBoundary: {
+    // Who may only with a boundary, may not take it away: the boundary that is there is told.
+    async access(ctx, input) {
+      const user = await ctx.read((tx) => findUser(tx, ctx.account, input.UserName!));
+      return bounded(await onUser("DeleteUserPermissionsBoundary")(ctx, input), user?.boundary ?? undefined);
+    },
+    async handle(ctx, { UserName }) {
+      await ctx.write(async (tx) => {
+        const { user_key } = await userRow(tx, ctx.account, UserName!);
+        await setBoundary(tx, { account: ctx.account, user_key, boundary: null });
+      });
+      return {};
+    },
+  },
+
   TagUser: {
-    access: onUser("TagUser"),
+    access: async (ctx, input) => tagging(await onUser("TagUser")(ctx, input), input.Tags),
     async handle(ctx, { UserName, Tags }) {
       await ctx.write((tx) => setTags(tx, ctx.account, { name: UserName!, value: (old) => withTags(old, Tags) }));
       return {};
@@ -117,7 +173,7 @@ export const users = defineOperations("iam", {
   },
 
   UntagUser: {
-    access: onUser("UntagUser"),
+    access: async (ctx, input) => untagging(await onUser("UntagUser")(ctx, input), input.TagKeys),
     async handle(ctx, { UserName, TagKeys }) {
       await ctx.write((tx) => setTags(tx, ctx.account, { name: UserName!, value: (old) => withoutTags(old, TagKeys) }));
       return {};
@@ -126,9 +182,9 @@ export const users = defineOperations("iam", {
 
   ListUserTags: {
     access: onUser("ListUserTags"),
-    async handle(ctx, { UserName }) {
-      const user = await ctx.read((tx) => userRow(tx, ctx.account, UserName!));
-      return { Tags: [], ...tagsOf(user.tags), IsTruncated: false };
+    async handle(ctx, input) {
+      const user = await ctx.read((tx) => userRow(tx, ctx.account, input.UserName!));
+      return tagPage(user.tags, input);
     },
   },
 });
@@ -142,7 +198,7 @@ export async function userRow(tx: Tx, account: string, name: string): Promise<Us
   return user;
 }
 
-const findUser = (tx: Tx, account: string, name: string): Promise<UserRow | undefined> =>
+export const findUser = (tx: Tx, account: string, name: string): Promise<UserRow | undefined> =>
   tx.one<UserRow>("SELECT * FROM iam_user WHERE account = :account AND user_key = :key", { account, key: keyOf(name) });
 
 export const userArn = (account: string, path = "/", name: string): Arn => `arn:aws:iam::${account}:user${path}${name}`;
@@ -153,7 +209,7 @@ export function nameOf(principal: Principal): string {
   return principal.arn.slice(principal.arn.lastIndexOf("/") + 1);
 }
 
-/** `access` of an operation on a user, or on the caller. */
+/** `access` of an operation on a user, or on the caller. Of a user that is not there AWS says no ARN: only `*` allows it. */
 export function onUser(action: string) {
   return async (ctx: Context, { UserName }: { UserName?: string | undefined }): Promise<Access> => {
     const { account, principal } = ctx;
@@ -161,17 +217,23 @@ export function onUser(action: string) {
       return { action: `iam:${action}`, resource: principal.arn };
     const name = UserName ?? nameOf(principal);
     const user = await ctx.read((tx) => findUser(tx, account, name));
-    return { action: `iam:${action}`, resource: userArn(account, user?.path, user?.name ?? name) };
+    return { action: `iam:${action}`, resource: user ? userArn(account, user.path, user.name) : `user ${name}` };
   };
 }
 
-const listed = (user: UserRow) => ({
+/** As the lists have it: without boundary and tags. */
+export const userListed = (user: UserRow) => ({
   Path: user.path,
   UserName: user.name,
   UserId: user.id,
   Arn: userArn(user.account, user.path, user.name),
   CreateDate: new Date(user.created_ms),
 });
+
+const described = (user: UserRow) => ({ ...userListed(user), ...boundaryOf(user.boundary), ...tagsOf(user.tags) });
+
+const setBoundary = (tx: Tx, of: { account: string; user_key: string; boundary: Arn | null }) =>
+  tx.run("UPDATE iam_user SET boundary = :boundary WHERE account = :account AND user_key = :user_key", of);
 
 async function setTags(
   tx: Tx,

@@ -1,5 +1,14 @@
 // CreateFunction, Get, List, Delete. The order of checks in each is AWS's, as far as recorded answers show it.
-import { defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
+import {
+  type Access,
+  type Arn,
+  type Conditions,
+  defineOperations,
+  type Input,
+  newRequestId,
+  requestTags,
+  type Tx,
+} from "../../kernel/mod.ts";
 import { findAlias } from "./aliases.ts";
 import { type Code, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
 import { choose, describe, type FunctionRow, findVersion, insertVersion } from "./configuration.ts";
@@ -13,13 +22,16 @@ import { publish } from "./versions.ts";
 
 export const functions = defineOperations("lambda", {
   CreateFunction: {
-    access: (ctx, input) => [
-      { action: "lambda:CreateFunction", resource: resourceOf(ctx, input.FunctionName) },
-      passRole(input.Role),
-      ...(Object.keys(input.Tags ?? {}).length > 0
-        ? [{ action: "lambda:TagResource", resource: resourceOf(ctx, input.FunctionName) }]
-        : []),
-    ],
+    access(ctx, input) {
+      const resource = resourceOf(ctx, input.FunctionName);
+      const conditions = { ...requestTags(input.Tags), ...configured(input) };
+      const tagging = Object.keys(input.Tags ?? {}).length > 0;
+      return [
+        { action: "lambda:CreateFunction", resource, conditions },
+        passRole(input.Role, resource),
+        ...(tagging ? [{ action: "lambda:TagResource", resource, conditions }] : []),
+      ];
+    },
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
       if (ref.qualifier !== undefined) throw invalidParameter("A function is created without a qualifier.");
@@ -197,10 +209,20 @@ const describeAs = (row: FunctionRow, ref: FunctionRef) => ({ ...describe(row), 
 
 export const codeColumns = (code: Code) => ({ code_sha256: code.sha256, code_size: code.size, live: code.live });
 
-export const passRole = (role: string | undefined) => ({
+export const passRole = (role: string | undefined, associated: Arn): Access => ({
   action: "iam:PassRole",
   resource: role ?? "",
-  conditions: { "iam:PassedToService": "lambda.amazonaws.com" },
+  conditions: { "iam:PassedToService": "lambda.amazonaws.com", "iam:AssociatedResourceArn": associated },
+});
+
+type Configured = Pick<Input<"lambda", "CreateFunction">, "VpcConfig" | "Layers" | "CodeSigningConfigArn">;
+
+/** What a policy may demand of a function's configuration, asked before it is known whether we have it. */
+export const configured = ({ VpcConfig, Layers, CodeSigningConfigArn }: Configured): Conditions => ({
+  ...(Layers && { "lambda:Layer": Layers }),
+  ...(VpcConfig?.SubnetIds && { "lambda:SubnetIds": VpcConfig.SubnetIds }),
+  ...(VpcConfig?.SecurityGroupIds && { "lambda:SecurityGroupIds": VpcConfig.SecurityGroupIds }),
+  ...(CodeSigningConfigArn !== undefined && { "lambda:CodeSigningConfigArn": CodeSigningConfigArn }),
 });
 
 const writeMarker = (name: string, version: string): string =>

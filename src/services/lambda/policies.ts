@@ -1,5 +1,13 @@
 // Resource policies: who else may invoke a function. One document for the function, one for each version and alias.
-import { type Arn, type Context, defineOperations, type Input, newRequestId, type Tx } from "../../kernel/mod.ts";
+import {
+  type Arn,
+  type Conditions,
+  type Context,
+  defineOperations,
+  type Input,
+  newRequestId,
+  type Tx,
+} from "../../kernel/mod.ts";
 import { findAlias } from "./aliases.ts";
 import { findVersion } from "./configuration.ts";
 import { errors, invalidParameter, notFound } from "./errors.ts";
@@ -36,6 +44,10 @@ export const policies = defineOperations("lambda", {
     access: (ctx, input) => ({
       action: "lambda:AddPermission",
       resource: resourceOf(ctx, input.FunctionName, input.Qualifier),
+      conditions: {
+        ...(input.Principal !== undefined && { "lambda:Principal": input.Principal }),
+        ...(input.FunctionUrlAuthType !== undefined && { "lambda:FunctionUrlAuthType": input.FunctionUrlAuthType }),
+      },
     }),
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
@@ -61,6 +73,8 @@ export const policies = defineOperations("lambda", {
     access: (ctx, input) => ({
       action: "lambda:RemovePermission",
       resource: resourceOf(ctx, input.FunctionName, input.Qualifier),
+      // Whose permission goes: asked of the store only where a policy wants to know.
+      conditions: () => removed(ctx, input),
     }),
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
@@ -93,6 +107,20 @@ export const policies = defineOperations("lambda", {
     },
   },
 });
+
+async function removed(ctx: Context, input: Input<"lambda", "RemovePermission">): Promise<Conditions> {
+  const ref = parseFunctionName(input.FunctionName ?? "", ctx);
+  const policy =
+    ref && (await ctx.read((tx) => findPolicy(tx, { ...ref, qualifier: input.Qualifier ?? ref.qualifier })));
+  const statement = policy?.statements.find(({ Sid }) => Sid === input.StatementId);
+  if (!statement) return {};
+  const { Principal: principal, Condition } = statement;
+  const authType = Condition?.StringEquals?.["lambda:FunctionUrlAuthType"];
+  return {
+    "lambda:Principal": typeof principal === "string" ? principal : Object.values(principal),
+    ...(authType !== undefined && { "lambda:FunctionUrlAuthType": authType }),
+  };
+}
 
 /** For the door: the document on a function, a version or an alias. $LATEST has the function's. */
 export async function resourcePolicy(ctx: Context, resource: Arn): Promise<string | undefined> {

@@ -10,7 +10,7 @@ import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
 import { startRuntime } from "./runtime.ts";
-import { tags } from "./tags.ts";
+import { resourceTags, tags } from "./tags.ts";
 import { updates } from "./updates.ts";
 import { versions } from "./versions.ts";
 
@@ -31,6 +31,7 @@ export const lambda = defineService({
   quirks,
   sites: [download],
   resourcePolicy,
+  resourceTags,
   deliver,
   giveUp,
   start: startRuntime,

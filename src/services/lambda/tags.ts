@@ -1,14 +1,24 @@
 // Tags of functions. They belong to the function as a whole, so they stand in the row of $LATEST.
-import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
+import {
+  type Arn,
+  type Context,
+  defineOperations,
+  requestTagKeys,
+  requestTags,
+  type Tags,
+  type Tx,
+} from "../../kernel/mod.ts";
 import { type FunctionRow, findVersion } from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
-import { type FunctionRef, functionArn, resolveName } from "./names.ts";
-
-type Tags = Readonly<Record<string, string>>;
+import { type FunctionRef, functionArn, parseFunctionName, resolveName } from "./names.ts";
 
 export const tags = defineOperations("lambda", {
   TagResource: {
-    access: (_ctx, input) => ({ action: "lambda:TagResource", resource: input.Resource ?? "" }),
+    access: (_ctx, input) => ({
+      action: "lambda:TagResource",
+      resource: input.Resource ?? "",
+      conditions: requestTags(input.Tags),
+    }),
     async handle(ctx, input) {
       const ref = resolveResource(ctx, input.Resource!);
       const given = input.Tags ?? {};
@@ -20,7 +30,11 @@ export const tags = defineOperations("lambda", {
   },
 
   UntagResource: {
-    access: (_ctx, input) => ({ action: "lambda:UntagResource", resource: input.Resource ?? "" }),
+    access: (_ctx, input) => ({
+      action: "lambda:UntagResource",
+      resource: input.Resource ?? "",
+      conditions: requestTagKeys(input.TagKeys),
+    }),
     async handle(ctx, input) {
       const ref = resolveResource(ctx, input.Resource!);
       const gone = new Set(input.TagKeys);
@@ -41,6 +55,13 @@ export const tags = defineOperations("lambda", {
 });
 
 export const tagsOf = (row: FunctionRow): Record<string, string> => JSON.parse(row.tags);
+
+/** For the door: versions and aliases have the function's. */
+export async function resourceTags(ctx: Context, resource: Arn): Promise<Tags | undefined> {
+  const ref = parseFunctionName(resource, ctx);
+  const row = ref && (await ctx.read((tx) => findVersion(tx, ref)));
+  return row && tagsOf(row);
+}
 
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 const MAX_TAGS = 50;

@@ -3,7 +3,7 @@ import { type Context, defineOperations, newRequestId, type Tx } from "../../ker
 import { stageCode } from "./code.ts";
 import { choose, configurationOf, describe, type FunctionRow, findVersion, updateVersion } from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
-import { codeColumns, passRole } from "./functions.ts";
+import { codeColumns, configured, passRole } from "./functions.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
@@ -42,10 +42,13 @@ export const updates = defineOperations("lambda", {
   },
 
   UpdateFunctionConfiguration: {
-    access: (ctx, input) => [
-      { action: "lambda:UpdateFunctionConfiguration", resource: resourceOf(ctx, input.FunctionName) },
-      ...(input.Role === undefined ? [] : [passRole(input.Role)]),
-    ],
+    access(ctx, input) {
+      const resource = resourceOf(ctx, input.FunctionName);
+      return [
+        { action: "lambda:UpdateFunctionConfiguration", resource, conditions: configured(input) },
+        ...(input.Role === undefined ? [] : [passRole(input.Role, resource)]),
+      ];
+    },
     async handle(ctx, input) {
       const ref = resolveLatest(ctx, input.FunctionName!);
       const before = configurationOf(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId)));

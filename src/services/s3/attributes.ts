@@ -1,6 +1,6 @@
 // GetObjectAttributes: what is known of an object, without its bytes.
 import { defineOperations } from "../../kernel/mod.ts";
-import { objectArn } from "./buckets.ts";
+import { onObject } from "./access.ts";
 import { type Checksum, checksumMembers } from "./checksums.ts";
 import { lastModified } from "./conditions.ts";
 import { errors } from "./errors.ts";
@@ -13,14 +13,7 @@ const MAX_PARTS_PAGE = 1000;
 
 export const attributes = defineOperations("s3", {
   GetObjectAttributes: {
-    access: (_, input) => {
-      const version = input.VersionId === undefined ? "" : "Version";
-      const resource = objectArn(input.Bucket!, input.Key!);
-      return [
-        { action: `s3:GetObject${version}`, resource },
-        { action: `s3:GetObject${version}Attributes`, resource },
-      ];
-    },
+    access: (ctx, input) => [onObject(ctx, ["Get"], input), onObject(ctx, ["Get", "Attributes"], input)],
     async handle(ctx, input) {
       refuseWithoutEffect(input);
       const wanted = new Set((input.ObjectAttributes ?? []).flatMap((one) => one.split(",")).map((one) => one.trim()));

@@ -2,6 +2,7 @@
 import { readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { dirname, join, normalize, sep } from "node:path";
 import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
+import { onNewBucket } from "./access.ts";
 import { errors } from "./errors.ts";
 import { is } from "./files.ts";
 import { makeRoot, rootOf, stateOf, systemOf } from "./state.ts";
@@ -23,6 +24,14 @@ export interface BucketInput {
 export const readBucket = (tx: Tx, name: string): Promise<BucketRow | undefined> =>
   tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name });
 
+/** What the door asks of a bucket, for each of its objects too: remembered until S3 writes. */
+export type BucketFacts = Pick<BucketRow, "account" | "policy" | "tags">;
+
+export const bucketFacts = (ctx: Context, name: string): BucketFacts | undefined | Promise<BucketFacts | undefined> =>
+  ctx.recall("s3", `bucket ${name}`, () =>
+    ctx.read((tx) => tx.one<BucketFacts>("SELECT account, policy, tags FROM s3_bucket WHERE name = :name", { name })),
+  );
+
 /** The bucket that a request names. Throws NoSuchBucket, and AccessDenied where it is not whose it was said to be. */
 export async function bucketOf(ctx: Context, input: BucketInput): Promise<BucketRow> {
   return checkBucket(await ctx.read((tx) => readBucket(tx, input.Bucket!)), input);
@@ -39,10 +48,10 @@ export function checkBucket(bucket: BucketRow | undefined, { Bucket, ExpectedBuc
 export const buckets = defineOperations("s3", {
   CreateBucket: {
     // A name that another account has is BucketAlreadyExists, not a question of that account's policy.
-    async access(ctx, { Bucket }) {
-      const existing = await ctx.read((tx) => readBucket(tx, Bucket!));
+    async access(ctx, input) {
+      const existing = await bucketFacts(ctx, input.Bucket!);
       const theirs = existing && existing.account !== ctx.account;
-      return theirs ? [] : { action: "s3:CreateBucket", resource: bucketArn(Bucket!) };
+      return theirs ? [] : onNewBucket(input);
     },
     async handle(ctx, input) {
       const name = input.Bucket!;
@@ -186,7 +195,7 @@ export function ownerOf(ctx: Context, account: string): { ID: string; DisplayNam
   const known = ctx.config.accounts.find(({ id }) => id === account);
   return {
     ID: known?.canonicalId ?? account.padStart(64, "0"),
-    ...(known?.displayName && { DisplayName: known.displayName }),
+    ...(known?.name && { DisplayName: known.name }),
   };
 }
 

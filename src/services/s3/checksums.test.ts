@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 import {
   GetObjectCommand,
@@ -51,34 +52,114 @@ test("the CRC of the whole follows from those of its parts", () => {
   );
 });
 
-for (const algorithm of Object.keys(algorithms) as Algorithm[])
+// Those that the SDK computes, and sends as a header or, of a stream, as a trailer.
+for (const algorithm of ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] as const)
   test(`a ${algorithm} is computed by the SDK, verified, kept, and answered where it is asked for`, async () => {
     const { Bucket } = await newBucket();
     const put = await s3.send(
       new PutObjectCommand({ Bucket, Key: "k", Body: "hello world", ChecksumAlgorithm: algorithm }),
     );
     const member = `Checksum${algorithm}` as const;
-    assert.ok(put[member]);
-    const head = await s3.send(new HeadObjectCommand({ Bucket, Key: "k", ChecksumMode: "ENABLED" }));
-    assert.deepEqual([head[member], head.ChecksumType], [put[member], "FULL_OBJECT"]);
+    assert.equal(put[member], checksumOf(algorithm, "hello world"));
     const get = await s3.send(new GetObjectCommand({ Bucket, Key: "k", ChecksumMode: "ENABLED" }));
     assert.equal(get[member], put[member]);
     assert.equal(await get.Body!.transformToString(), "hello world");
-    const zeros = Buffer.alloc(algorithms[algorithm].bytes).toString("base64");
-    const wrong = await failure(
+  });
+
+for (const algorithm of Object.keys(algorithms) as Algorithm[])
+  test(`a ${algorithm} in a header is verified; a wrong one leaves nothing behind`, async () => {
+    const { Bucket } = await newBucket();
+    const member = `Checksum${algorithm}` as const;
+    const send = (value: string) =>
       s3.send(
-        new PutObjectCommand({ Bucket, Key: "k", Body: "hello world", [member]: zeros } as PutObjectCommandInput),
-      ),
-    );
+        new PutObjectCommand({ Bucket, Key: "k", Body: "hello world", [member]: value } as PutObjectCommandInput),
+      );
+    const wrong = await failure(send(Buffer.alloc(algorithms[algorithm].bytes).toString("base64")));
     assert.deepEqual(
       [wrong.name, wrong.message],
       ["BadDigest", `The ${algorithm} you specified did not match the calculated checksum.`],
     );
-    const none = await failure(
-      s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x", [member]: "no" } as PutObjectCommandInput)),
-    );
+    const none = await failure(send("no"));
     assert.equal(none.message, `Value for x-amz-checksum-${algorithm.toLowerCase()} header is invalid.`);
+    assert.equal((await failure(s3.send(new HeadObjectCommand({ Bucket, Key: "k" })))).status, 404);
+    await send(checksumOf(algorithm, "hello world"));
+    const head = await s3.send(new HeadObjectCommand({ Bucket, Key: "k", ChecksumMode: "ENABLED" }));
+    assert.deepEqual([head[member], head.ChecksumType], [checksumOf(algorithm, "hello world"), "FULL_OBJECT"]);
+    const unasked = await s3.send(new HeadObjectCommand({ Bucket, Key: "k" }));
+    assert.deepEqual([unasked[member], unasked.ChecksumType], [undefined, undefined]);
   });
+
+function checksumOf(algorithm: Algorithm, text: string): string {
+  const digest = openDigest(algorithm);
+  digest.update(Buffer.from(text));
+  return digest.digest();
+}
+
+/** What no SDK says by itself. */
+const withHeaders = (more: Record<string, string>): S3Client => {
+  const client = cloud.client(S3Client);
+  client.config.requestChecksumCalculation = async () => "WHEN_REQUIRED";
+  client.middlewareStack.add(
+    (next) => (args) => {
+      Object.assign((args.request as { headers: Record<string, string> }).headers, more);
+      return next(args);
+    },
+    { step: "build", priority: "low" },
+  );
+  return client;
+};
+
+for (const [headers, message] of [
+  [
+    { "x-amz-sdk-checksum-algorithm": "CRC32" },
+    "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+  ],
+  [
+    { "x-amz-sdk-checksum-algorithm": "SHA1", "x-amz-checksum-crc32": checksumOf("CRC32", "x") },
+    "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+  ],
+  [
+    { "x-amz-trailer": "x-amz-checksum-sha1", "x-amz-checksum-crc32": checksumOf("CRC32", "x") },
+    "Expecting a single x-amz-checksum- header",
+  ],
+  [{ "x-amz-trailer": "x-amz-meta-late" }, "The value specified in the x-amz-trailer header is not supported"],
+] as const)
+  test(`${Object.keys(headers).join(" and ")} that do not fit are an InvalidRequest`, async () => {
+    const { Bucket } = await newBucket();
+    const error = await failure(
+      withHeaders(headers).send(new PutObjectCommand({ Bucket, Key: "k", Body: Buffer.from("x") })),
+    );
+    assert.deepEqual([error.name, error.message], ["InvalidRequest", message]);
+  });
+
+test("an XXHASH is refused by its name", async () => {
+  const { Bucket } = await newBucket();
+  for (const [name, length] of [
+    ["XXHASH64", 8],
+    ["XXHASH3", 8],
+    ["XXHASH128", 16],
+  ] as const) {
+    const header = { [`x-amz-checksum-${name.toLowerCase()}`]: Buffer.alloc(length).toString("base64") };
+    const error = await failure(
+      withHeaders(header).send(new PutObjectCommand({ Bucket, Key: "k", Body: Buffer.from("x") })),
+    );
+    assert.deepEqual([error.name, error.status], ["NotImplemented", 501]);
+  }
+});
+
+test("a stream's checksum travels in a trailer, and is verified there", async () => {
+  const { Bucket } = await newBucket();
+  const put = await s3.send(
+    new PutObjectCommand({
+      Bucket,
+      Key: "k",
+      Body: Readable.from([Buffer.from("hello world")]),
+      ContentLength: 11,
+      ChecksumAlgorithm: "SHA256",
+    }),
+  );
+  assert.equal(put.ChecksumSHA256, checksumOf("SHA256", "hello world"));
+});
 
 test("an object that came without a checksum has the CRC64NVME that AWS computes", async () => {
   const { Bucket } = await newBucket();

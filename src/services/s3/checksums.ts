@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { type Crc, crc32, crc32c, crc64nvme } from "./crc.ts";
 import { errors } from "./errors.ts";
 
-export type Algorithm = "CRC32" | "CRC32C" | "CRC64NVME" | "SHA1" | "SHA256";
+export type Algorithm = "CRC32" | "CRC32C" | "CRC64NVME" | "SHA1" | "SHA256" | "SHA512" | "MD5";
 export type ChecksumType = "FULL_OBJECT" | "COMPOSITE";
 
 /** As kept in a row: `value` is base64, of a composite one with `-N`. */
@@ -21,13 +21,23 @@ export const algorithms: Readonly<Record<Algorithm, { bytes: number; crc?: Crc; 
   CRC64NVME: { bytes: 8, crc: crc64nvme, types: ["FULL_OBJECT"] },
   SHA1: { bytes: 20, types: ["COMPOSITE"] },
   SHA256: { bytes: 32, types: ["COMPOSITE"] },
+  SHA512: { bytes: 64, types: ["COMPOSITE"] },
+  MD5: { bytes: 16, types: ["COMPOSITE"] },
 };
 
 export const isAlgorithm = (text: string | undefined): text is Algorithm =>
   text !== undefined && Object.hasOwn(algorithms, text);
 
-// In the current model, but computed by nothing that node brings: refused by name.
-const UNKNOWN_ALGORITHMS = ["SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"] as const;
+// In the current model, but computed by nothing that node or an SDK brings: refused by name.
+const UNKNOWN_ALGORITHMS = ["XXHASH64", "XXHASH3", "XXHASH128"] as const;
+
+/** `x-amz-checksum-algorithm`, of an upload or a copy. */
+export function askedAlgorithm(name: string): Algorithm {
+  if (isAlgorithm(name)) return name;
+  throw UNKNOWN_ALGORITHMS.some((unknown) => unknown === name)
+    ? errors.notImplemented(`x-amz-checksum-algorithm: ${name}`)
+    : errors.unknownAlgorithm();
+}
 
 type ChecksumMembers = { readonly [A in Algorithm as `Checksum${A}`]?: string | undefined };
 
@@ -61,7 +71,10 @@ export function openDigest(algorithm: Algorithm): Digest {
   };
 }
 
-/** What a request says of its body: the algorithm to compute, and the value to compare with where it is not in a trailer. */
+/**
+ * What a request says of its body: the algorithm to compute, and the value to compare with where it is not in a trailer (`x-amz-trailer`). That
+ * `x-amz-sdk-checksum-algorithm` must be the one that is sent was seen on AWS (versitygw's issues 1657 and 1659).
+ */
 export function claimedChecksum(
   input: ChecksumMembers & { ChecksumAlgorithm?: string | undefined },
   trailer?: string | undefined,
@@ -71,16 +84,27 @@ export function claimedChecksum(
       throw errors.notImplemented(`x-amz-checksum-${name.toLowerCase()}`);
   const given = (Object.keys(algorithms) as Algorithm[]).filter((name) => input[`Checksum${name}`] !== undefined);
   if (given.length > 1) throw errors.manyChecksums();
-  const announced = trailer
-    ?.toLowerCase()
-    .match(/^x-amz-checksum-([a-z0-9]+)$/)?.[1]
-    ?.toUpperCase();
+  const announced = trailer === undefined ? undefined : trailerAlgorithm(trailer);
+  if (given.length > 0 && announced) throw errors.checksumTwice();
   const algorithm = given[0] ?? announced;
-  if (algorithm === undefined) return undefined;
-  if (!isAlgorithm(algorithm)) throw errors.notImplemented(`x-amz-checksum-${algorithm.toLowerCase()}`);
+  const said = input.ChecksumAlgorithm;
+  if (algorithm === undefined) {
+    if (said !== undefined) throw errors.checksumMissing();
+    return undefined;
+  }
+  if (said !== undefined && said.toUpperCase() !== algorithm)
+    throw errors.checksumInvalid("x-amz-sdk-checksum-algorithm");
   const value = input[`Checksum${algorithm}`];
   if (value !== undefined) checkForm(algorithm, value);
   return { algorithm, ...(value !== undefined && { value }) };
+}
+
+function trailerAlgorithm(trailer: string): Algorithm {
+  const name = /^x-amz-checksum-([a-z0-9]+)$/.exec(trailer.toLowerCase())?.[1]?.toUpperCase();
+  if (isAlgorithm(name)) return name;
+  throw UNKNOWN_ALGORITHMS.some((unknown) => unknown === name)
+    ? errors.notImplemented(trailer.toLowerCase())
+    : errors.trailerUnsupported();
 }
 
 /** A value that could not be one of this algorithm is refused before the body is read. */

@@ -1,14 +1,15 @@
 // CopyObject, and what UploadPartCopy shares with it: the source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-import { type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { type Access, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { existingTags, onNewObject, onObject } from "./access.ts";
 import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion } from "./change.ts";
-import { type Algorithm, type Checksum, checksumMembers, isAlgorithm } from "./checksums.ts";
+import { type Algorithm, askedAlgorithm, type Checksum, checksumMembers } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
-import { LOOKS, writeAccess } from "./objects.ts";
+import { LOOKS } from "./objects.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageExtent } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
@@ -34,15 +35,17 @@ export interface SourceInput {
 }
 
 /** What a copy must be allowed to read. A source that cannot be read off demands nothing: the handler refuses it. */
-export function sourceAccess(input: SourceInput): { action: string; resource: string }[] {
+export function sourceAccess(ctx: Context, input: SourceInput): Access[] {
   const source = parseSource(input.CopySource ?? "");
-  if (!source) return [];
-  return [
-    {
-      action: source.VersionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion",
-      resource: objectArn(source.Bucket, source.Key),
-    },
-  ];
+  return source ? [onObject(ctx, ["Get"], source)] : [];
+}
+
+/** Tags that are copied are read there, and written here. */
+async function copiedTagsAccess(ctx: Context, input: CopyInput): Promise<Access[]> {
+  const source = input.TaggingDirective === "REPLACE" ? undefined : parseSource(input.CopySource ?? "");
+  if (!source || Object.keys(await existingTags(ctx, source)).length === 0) return [];
+  const resource = objectArn(input.Bucket!, input.Key!);
+  return [onObject(ctx, ["Get", "Tagging"], source), { action: "s3:PutObjectTagging", resource }];
 }
 
 /** `bucket/key`, with or without a leading slash, URL-encoded, and `?versionId=` behind it. */
@@ -125,17 +128,19 @@ async function stageIfSame(
 
 export const copies = defineOperations("s3", {
   CopyObject: {
-    access: (_, input) => [...sourceAccess(input), ...writeAccess(input)],
+    async access(ctx, input) {
+      const tags = await copiedTagsAccess(ctx, input);
+      return [...sourceAccess(ctx, input), ...onNewObject(input, { created: true }), ...tags];
+    },
     async handle(ctx, input) {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
-      if (input.ChecksumAlgorithm !== undefined && !isAlgorithm(input.ChecksumAlgorithm))
-        throw errors.notImplemented(`x-amz-checksum-algorithm: ${input.ChecksumAlgorithm}`);
+      const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
       if (first.row.size > MAX_COPY) throw errors.copyTooLarge();
       refuseNoChange(input, bucket, first);
-      const algorithm = algorithmOf(input.ChecksumAlgorithm, first.row);
+      const algorithm = asked ?? algorithmOf(first.row);
       const { source, staged } = await stageSource(ctx, input, { target: bucket, algorithms: [algorithm] });
       const checksum: Checksum = { algorithm, type: "FULL_OBJECT", value: staged.digests[algorithm]! };
       const stored = await putVersion(ctx, {
@@ -178,8 +183,7 @@ export const copies = defineOperations("s3", {
 type CopyInput = Input<"s3", "CopyObject">;
 
 /** The source's own algorithm unless another is asked for. */
-function algorithmOf(asked: string | undefined, row: ObjectRow): Algorithm {
-  if (isAlgorithm(asked)) return asked;
+function algorithmOf(row: ObjectRow): Algorithm {
   return row.checksum === null ? "CRC64NVME" : (JSON.parse(row.checksum) as Checksum).algorithm;
 }
 

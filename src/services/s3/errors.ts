@@ -191,6 +191,12 @@ export const errors = {
   checksumInvalid: (header: string) => invalidRequest(`Value for ${header} header is invalid.`),
   manyChecksums: () =>
     invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."),
+  checksumTwice: () => invalidRequest("Expecting a single x-amz-checksum- header"),
+  checksumMissing: () =>
+    invalidRequest(
+      "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+    ),
+  trailerUnsupported: () => invalidRequest("The value specified in the x-amz-trailer header is not supported"),
 
   // Multipart
   noSuchUpload: (uploadId: string) =>

@@ -25,8 +25,9 @@ const listAccess = (action: string) => (_: Context, input: ListInput & { MaxKeys
   action: `s3:${action}`,
   resource: bucketArn(input.Bucket!),
   conditions: {
-    "s3:prefix": input.Prefix ?? "",
-    "s3:delimiter": input.Delimiter ?? "",
+    // Empty is not absent: policies let the root be listed by a prefix that is "".
+    ...(input.Prefix !== undefined && { "s3:prefix": input.Prefix }),
+    ...(input.Delimiter !== undefined && { "s3:delimiter": input.Delimiter }),
     ...(input.MaxKeys !== undefined && { "s3:max-keys": String(input.MaxKeys) }),
   },
 });

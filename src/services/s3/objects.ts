@@ -1,5 +1,6 @@
 // Objects: put, get, head, delete. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its neighbours
-import { type Access, AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
+import { headerKeys, onNewObject, onObject } from "./access.ts";
 import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
@@ -25,21 +26,11 @@ const DELETES_AT_ONCE = 32;
 
 type GetInput = Input<"s3", "GetObject">;
 
-const readAccess = (_: Context, input: ObjectInput) => ({
-  action: input.VersionId === undefined ? "s3:GetObject" : "s3:GetObjectVersion",
-  resource: objectArn(input.Bucket!, input.Key!),
-});
-
-/** Tags that come with an object want their own permission, however it comes. */
-export const writeAccess = ({ Bucket, Key, Tagging }: ObjectInput & { Tagging?: string | undefined }): Access[] =>
-  ["s3:PutObject", ...(Tagging ? ["s3:PutObjectTagging"] : [])].map((action) => ({
-    action,
-    resource: objectArn(Bucket!, Key!),
-  }));
+const readAccess = (ctx: Context, input: ObjectInput) => onObject(ctx, ["Get"], input);
 
 export const objects = defineOperations("s3", {
   PutObject: {
-    access: (_, input) => writeAccess(input),
+    access: (_, input) => onNewObject(input, { created: true }),
     async handle(ctx, input) {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
@@ -100,6 +91,7 @@ export const objects = defineOperations("s3", {
     access: (_, input) => ({
       action: input.VersionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion",
       resource: objectArn(input.Bucket!, input.Key!),
+      conditions: () => headerKeys(input),
     }),
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");

@@ -6,7 +6,7 @@ const request = Symbol("request");
 
 export const withRequest = <T extends object>(input: T, of: HttpRequest): T => ({ ...input, [request]: of });
 
-const requestOf = (input: object): HttpRequest | undefined => (input as { [request]?: HttpRequest })[request];
+export const requestOf = (input: object): HttpRequest | undefined => (input as { [request]?: HttpRequest })[request];
 
 /** The peer's address: `sourceIPAddress` of an event. */
 export const originOf = (input: object): { address: string } => ({ address: requestOf(input)?.from ?? "127.0.0.1" });

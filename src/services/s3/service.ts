@@ -1,23 +1,24 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
-import { type Arn, type Context, defineService, loadModel, parseArn } from "../../kernel/mod.ts";
+import { type Arn, after, type Context, defineService, loadModel, type Tags } from "../../kernel/mod.ts";
+import { bucketOfArn, withRequestKeys } from "./access.ts";
 import { attributes } from "./attributes.ts";
 import { bucketSettings } from "./bucket-settings.ts";
-import { buckets, givenDirectories, readBucket } from "./buckets.ts";
+import { type BucketFacts, bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { copies } from "./copy.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
-import { type BucketRow, migrations } from "./tables.ts";
-import { tagging } from "./tags.ts";
+import { migrations } from "./tables.ts";
+import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
 export const s3 = defineService({
   name: "s3",
   model: loadModel(import.meta.url),
   migrations,
-  operations: {
+  operations: withRequestKeys({
     ...buckets,
     ...bucketSettings,
     ...tagging,
@@ -27,13 +28,16 @@ export const s3 = defineService({
     ...attributes,
     ...lists,
     ...uploads,
-  },
+  }),
   quirks,
-  resourcePolicy: async (ctx, resource) => (await bucketAt(ctx, resource))?.policy ?? undefined,
-  resourceOwner: async (ctx, resource) => (await bucketAt(ctx, resource))?.account,
+  resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
+  resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),
+  resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
   start: startReconciler,
 });
 
-const bucketAt = (ctx: Context, resource: Arn): Promise<BucketRow | undefined> =>
-  ctx.read((tx) => readBucket(tx, parseArn(resource)!.resource.split("/")[0]!));
+const bucketAt = (ctx: Context, resource: Arn) => bucketFacts(ctx, bucketOfArn(resource));
+
+const tagsByKey = ({ tags }: BucketFacts): Tags =>
+  Object.fromEntries(tagsOf(tags).map(({ Key, Value }) => [Key, Value]));

@@ -1,8 +1,9 @@
 // Tags of buckets and objects. https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html
-import { type Context, defineOperations } from "../../kernel/mod.ts";
-import { bucketArn, bucketOf, moveToDirectory, objectArn } from "./buckets.ts";
+import { type Context, defineOperations, requestTags } from "../../kernel/mod.ts";
+import { onBucket, onObject } from "./access.ts";
+import { bucketArn, bucketOf, moveToDirectory } from "./buckets.ts";
 import { errors } from "./errors.ts";
-import { headersOfVersion, objectOf } from "./lookup.ts";
+import { headersOfVersion, type ObjectInput, objectOf } from "./lookup.ts";
 import type { ObjectRow, Tag } from "./tables.ts";
 
 const MAX_OBJECT_TAGS = 10;
@@ -43,12 +44,7 @@ export function taggingHeader(header: string | undefined): string | null {
 
 export const tagsOf = (json: string | null): Tag[] => (json === null ? [] : (JSON.parse(json) as Tag[]));
 
-const tagAccess =
-  (action: string) =>
-  (_: Context, input: { Bucket?: string | undefined; Key?: string | undefined; VersionId?: string | undefined }) => ({
-    action: `s3:${action}Object${input.VersionId === undefined ? "" : "Version"}Tagging`,
-    resource: objectArn(input.Bucket!, input.Key!),
-  });
+const tagAccess = (verb: string) => (ctx: Context, input: ObjectInput) => onObject(ctx, [verb, "Tagging"], input);
 
 export const tagging = defineOperations("s3", {
   GetObjectTagging: {
@@ -89,7 +85,7 @@ export const tagging = defineOperations("s3", {
   },
 
   PutBucketTagging: {
-    access: (_, { Bucket }) => ({ action: "s3:PutBucketTagging", resource: bucketArn(Bucket!) }),
+    access: (_, input) => onBucket("PutBucketTagging", input, requestTags(input.Tagging?.TagSet)),
     async handle(ctx, input) {
       const tags = (input.Tagging?.TagSet ?? []) as Tag[];
       checkTags(tags, MAX_BUCKET_TAGS);

@@ -2,16 +2,17 @@
 // A part is a file in the side folder; a completed upload's parts become one file, without being read into memory.
 import { createHash } from "node:crypto";
 import { type Context, defineOperations, type Input, newToken, type Tx } from "../../kernel/mod.ts";
+import { onNewObject } from "./access.ts";
 import { type BucketInput, bucketOf, checkBucket, objectArn, readBucket } from "./buckets.ts";
 import { putVersion } from "./change.ts";
 import {
   type Algorithm,
   algorithms,
+  askedAlgorithm,
   type Checksum,
   type ChecksumType,
   checksumMembers,
   claimedChecksum,
-  isAlgorithm,
   joinChecksums,
 } from "./checksums.ts";
 import { lastModified, quoted, writeCheck } from "./conditions.ts";
@@ -20,9 +21,9 @@ import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
-import { receive, writeAccess } from "./objects.ts";
+import { receive } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
-import { originOf } from "./request.ts";
+import { headerOf, originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
 import { nextSequence, placeOf } from "./state.ts";
 import type { BucketRow, ObjectPart, ObjectRow, PartRow, UploadRow } from "./tables.ts";
@@ -37,14 +38,11 @@ interface UploadInput extends BucketInput {
   readonly UploadId?: string | undefined;
 }
 
-export const putAccess = (_: Context, input: UploadInput) => ({
-  action: "s3:PutObject",
-  resource: objectArn(input.Bucket!, input.Key!),
-});
+const partAccess = (_: Context, input: UploadInput) => onNewObject(input, { created: false });
 
 export const uploads = defineOperations("s3", {
   CreateMultipartUpload: {
-    access: (_, input) => writeAccess(input),
+    access: partAccess,
     async handle(ctx, input) {
       checkObject(input);
       const tags = taggingHeader(input.Tagging);
@@ -81,12 +79,12 @@ export const uploads = defineOperations("s3", {
   },
 
   UploadPart: {
-    access: putAccess,
+    access: partAccess,
     async handle(ctx, input) {
       refuseWithoutEffect(input);
       checkPartNumber(input.PartNumber!);
       const { bucket, upload } = await uploadOf(ctx, input);
-      const claimed = claimedChecksum(input);
+      const claimed = claimedChecksum(input, headerOf(input, "x-amz-trailer"));
       if (upload.algorithm !== null && claimed && claimed.algorithm !== upload.algorithm)
         throw errors.algorithmMismatch(upload.algorithm, claimed.algorithm);
       const algorithm = (upload.algorithm ?? "CRC64NVME") as Algorithm;
@@ -97,7 +95,7 @@ export const uploads = defineOperations("s3", {
   },
 
   UploadPartCopy: {
-    access: (ctx, input) => [...sourceAccess(input), putAccess(ctx, input)],
+    access: (ctx, input) => [...sourceAccess(ctx, input), ...partAccess(ctx, input)],
     async handle(ctx, input) {
       refuseWithoutEffect(input);
       checkPartNumber(input.PartNumber!);
@@ -125,7 +123,7 @@ export const uploads = defineOperations("s3", {
   },
 
   CompleteMultipartUpload: {
-    access: putAccess,
+    access: (_, input) => onNewObject(input, { created: true }),
     async handle(ctx, input) {
       const check = writeCheck(input, input.Key!);
       const { bucket, upload, done } = await uploadOrDone(ctx, input);
@@ -208,12 +206,12 @@ function checksumAsked(input: { ChecksumAlgorithm?: string | undefined; Checksum
   algorithm?: Algorithm;
   type?: ChecksumType;
 } {
-  const { ChecksumAlgorithm: algorithm, ChecksumType: type } = input;
-  if (algorithm === undefined) {
+  const { ChecksumAlgorithm: asked, ChecksumType: type } = input;
+  if (asked === undefined) {
     if (type !== undefined) throw errors.typeWithoutAlgorithm();
     return {};
   }
-  if (!isAlgorithm(algorithm)) throw errors.unknownAlgorithm();
+  const algorithm = askedAlgorithm(asked);
   const { types } = algorithms[algorithm];
   if (type !== undefined && !types.includes(type as ChecksumType)) throw errors.typeUnusable(type, algorithm);
   return { algorithm, type: (type as ChecksumType | undefined) ?? types[0]! };

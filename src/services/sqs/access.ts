@@ -1,5 +1,5 @@
 // A queue as callers name it, and what they must be allowed to do with it.
-import { type Access, type Arn, type Context, parseArn } from "../../kernel/mod.ts";
+import { type Access, type Arn, type Conditions, type Context, parseArn } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 
 export interface QueueRef {
@@ -26,7 +26,13 @@ export function queueOfArn(arn: Arn): QueueRef | undefined {
   return { account: parts.account, region: parts.region, name: parts.resource };
 }
 
-export const onQueue = (ctx: Context, action: string, url: string | undefined): Access => ({
+export const onQueue = (
+  ctx: Context,
+  action: string,
+  { QueueUrl }: { readonly QueueUrl?: string | undefined },
+  conditions?: Conditions,
+): Access => ({
   action: `sqs:${action}`,
-  resource: queueArn(queueOfUrl(ctx, url)),
+  resource: queueArn(queueOfUrl(ctx, QueueUrl)),
+  ...(conditions && { conditions }),
 });

@@ -10,7 +10,7 @@ import { waitingOf } from "./waiting.ts";
 
 export const inFlight = defineOperations("sqs", {
   DeleteMessage: {
-    access: (ctx, input) => onQueue(ctx, "DeleteMessage", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "DeleteMessage", input),
     async handle(ctx, input) {
       const receipt = parseReceiptHandle(input.ReceiptHandle);
       const queue = await ctx.write(async (tx) => {
@@ -24,7 +24,7 @@ export const inFlight = defineOperations("sqs", {
   },
 
   DeleteMessageBatch: {
-    access: (ctx, input) => onQueue(ctx, "DeleteMessage", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "DeleteMessage", input),
     async handle(ctx, input) {
       const entries = checkEntries(input.Entries, "DeleteMessageBatchRequestEntry");
       const { queue, results } = await ctx.write(async (tx) => {
@@ -47,7 +47,7 @@ export const inFlight = defineOperations("sqs", {
   },
 
   ChangeMessageVisibility: {
-    access: (ctx, input) => onQueue(ctx, "ChangeMessageVisibility", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "ChangeMessageVisibility", input),
     async handle(ctx, { QueueUrl, ReceiptHandle, VisibilityTimeout }) {
       const change = toChange({ ReceiptHandle, VisibilityTimeout });
       const queue = await ctx.write(async (tx) => {
@@ -61,7 +61,7 @@ export const inFlight = defineOperations("sqs", {
   },
 
   ChangeMessageVisibilityBatch: {
-    access: (ctx, input) => onQueue(ctx, "ChangeMessageVisibility", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "ChangeMessageVisibility", input),
     async handle(ctx, input) {
       const entries = checkEntries(input.Entries, "ChangeMessageVisibilityBatchRequestEntry");
       const { queue, results } = await ctx.write(async (tx) => {

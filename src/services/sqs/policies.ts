@@ -18,7 +18,7 @@ interface Policy {
 
 export const policies = defineOperations("sqs", {
   AddPermission: {
-    access: (ctx, input) => onQueue(ctx, "AddPermission", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "AddPermission", input),
     async handle(ctx, input) {
       const { Label = "", AWSAccountIds = [], Actions = [] } = input;
       if (!/^[A-Za-z0-9_-]{1,80}$/.test(Label))
@@ -60,7 +60,7 @@ export const policies = defineOperations("sqs", {
   },
 
   RemovePermission: {
-    access: (ctx, input) => onQueue(ctx, "RemovePermission", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "RemovePermission", input),
     async handle(ctx, input) {
       await ctx.write(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);

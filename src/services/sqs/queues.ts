@@ -1,5 +1,5 @@
 // CreateQueue, GetQueueUrl, ListQueues, the attributes, DeleteQueue, PurgeQueue.
-import { type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
+import { type Context, defineOperations, type Input, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onQueue, type QueueRef, queueArn, queueOfArn, queueUrl } from "./access.ts";
 import { type Attributes, changed, differing, effective, isSettable } from "./attributes.ts";
 import { errors } from "./errors.ts";
@@ -13,12 +13,13 @@ const PURGE_EVERY_MS = 60_000;
 
 export const queues = defineOperations("sqs", {
   CreateQueue: {
-    access: (ctx, { QueueName, tags }) => [
-      { action: "sqs:CreateQueue", resource: queueArn(named(ctx, QueueName)) },
-      ...(tags && Object.keys(tags).length > 0
-        ? [{ action: "sqs:TagQueue", resource: queueArn(named(ctx, QueueName)) }]
-        : []),
-    ],
+    // Whoever makes a tagged queue tags it.
+    access: (ctx, { QueueName, tags = {} }) =>
+      ["CreateQueue", ...(Object.keys(tags).length > 0 ? ["TagQueue"] : [])].map((action) => ({
+        action: `sqs:${action}`,
+        resource: queueArn(named(ctx, QueueName)),
+        conditions: requestTags(tags),
+      })),
     async handle(ctx, input) {
       const ref = named(ctx, input.QueueName);
       const given = input.Attributes ?? {};
@@ -75,7 +76,7 @@ export const queues = defineOperations("sqs", {
   },
 
   GetQueueAttributes: {
-    access: (ctx, input) => onQueue(ctx, "GetQueueAttributes", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "GetQueueAttributes", input),
     async handle(ctx, input) {
       const names: readonly string[] = input.AttributeNames ?? [];
       for (const name of names)
@@ -98,7 +99,7 @@ export const queues = defineOperations("sqs", {
   },
 
   SetQueueAttributes: {
-    access: (ctx, input) => onQueue(ctx, "SetQueueAttributes", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "SetQueueAttributes", input),
     async handle(ctx, input) {
       await ctx.write(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
@@ -110,7 +111,7 @@ export const queues = defineOperations("sqs", {
   },
 
   DeleteQueue: {
-    access: (ctx, input) => onQueue(ctx, "DeleteQueue", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "DeleteQueue", input),
     async handle(ctx, input) {
       const queue = await ctx.write(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
@@ -126,7 +127,7 @@ export const queues = defineOperations("sqs", {
   },
 
   PurgeQueue: {
-    access: (ctx, input) => onQueue(ctx, "PurgeQueue", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "PurgeQueue", input),
     async handle(ctx, input) {
       await ctx.write(async (tx) => {
         const { name, number, purgedMs } = await openQueue(tx, ctx, input.QueueUrl);
@@ -139,7 +140,7 @@ export const queues = defineOperations("sqs", {
   },
 
   ListDeadLetterSourceQueues: {
-    access: (ctx, input) => onQueue(ctx, "ListDeadLetterSourceQueues", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "ListDeadLetterSourceQueues", input),
     async handle(ctx, input) {
       for (const parameter of ["MaxResults", "NextToken"] as const)
         if (input[parameter] !== undefined) throw errors.notImplemented(parameter);

@@ -20,7 +20,7 @@ const MAX_WAIT_S = 20;
 
 export const receiving = defineOperations("sqs", {
   ReceiveMessage: {
-    access: (ctx, input) => onQueue(ctx, "ReceiveMessage", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "ReceiveMessage", input),
     async handle(ctx, input) {
       const asked = check(input);
       const found = await ctx.read((tx) => openQueue(tx, ctx, input.QueueUrl));

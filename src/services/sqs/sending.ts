@@ -20,7 +20,7 @@ type Sent = Omit<Result, "Id">;
 
 export const sending = defineOperations("sqs", {
   SendMessage: {
-    access: (ctx, input) => onQueue(ctx, "SendMessage", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "SendMessage", input),
     async handle(ctx, input) {
       const sound = checkMessage(input);
       const { queue, sent } = await ctx.write(async (tx) => {
@@ -36,7 +36,7 @@ export const sending = defineOperations("sqs", {
   },
 
   SendMessageBatch: {
-    access: (ctx, input) => onQueue(ctx, "SendMessage", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "SendMessage", input),
     async handle(ctx, input) {
       const entries = checkEntries(input.Entries, "SendMessageBatchRequestEntry");
       const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);

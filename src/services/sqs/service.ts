@@ -8,7 +8,7 @@ import { quirks } from "./quirks.ts";
 import { receiving } from "./receiving.ts";
 import { sending } from "./sending.ts";
 import { tables } from "./tables.ts";
-import { tags } from "./tags.ts";
+import { resourceTags, tags } from "./tags.ts";
 import { startWaiting } from "./waiting.ts";
 
 export const sqs = defineService({
@@ -18,6 +18,7 @@ export const sqs = defineService({
   operations: { ...queues, ...tags, ...policies, ...sending, ...receiving, ...inFlight },
   quirks,
   resourcePolicy,
+  resourceTags,
   deliver,
   start: startWaiting,
 });

@@ -1,14 +1,12 @@
 // TagQueue, UntagQueue, ListQueueTags.
-import { type Context, defineOperations } from "../../kernel/mod.ts";
-import { onQueue } from "./access.ts";
+import { type Arn, type Context, defineOperations, requestTagKeys, requestTags, type Tags } from "../../kernel/mod.ts";
+import { onQueue, queueOfArn } from "./access.ts";
 import { errors } from "./errors.ts";
-import { openQueue } from "./queue-row.ts";
-
-type Tags = Readonly<Record<string, string>>;
+import { findQueue, openQueue } from "./queue-row.ts";
 
 export const tags = defineOperations("sqs", {
   TagQueue: {
-    access: (ctx, input) => onQueue(ctx, "TagQueue", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "TagQueue", input, requestTags(input.Tags)),
     async handle(ctx, input) {
       const given = input.Tags ?? {};
       checkTags(given);
@@ -18,7 +16,7 @@ export const tags = defineOperations("sqs", {
   },
 
   UntagQueue: {
-    access: (ctx, input) => onQueue(ctx, "UntagQueue", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "UntagQueue", input, requestTagKeys(input.TagKeys)),
     async handle(ctx, input) {
       const gone = new Set(input.TagKeys);
       await change(ctx, input.QueueUrl, (before) =>
@@ -29,13 +27,19 @@ export const tags = defineOperations("sqs", {
   },
 
   ListQueueTags: {
-    access: (ctx, input) => onQueue(ctx, "ListQueueTags", input.QueueUrl),
+    access: (ctx, input) => onQueue(ctx, "ListQueueTags", input),
     async handle(ctx, input) {
       const { tags } = await ctx.read((tx) => openQueue(tx, ctx, input.QueueUrl));
       return Object.keys(tags).length === 0 ? {} : { Tags: { ...tags } };
     },
   },
 });
+
+/** For the door. */
+export async function resourceTags(ctx: Context, resource: Arn): Promise<Tags | undefined> {
+  const ref = queueOfArn(resource);
+  return ref && (await ctx.read((tx) => findQueue(tx, ref)))?.tags;
+}
 
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 const MOST_TAGS = 50;

@@ -1,119 +1,93 @@
-// AssumeRole. The role's trust policy, which the door asks, says who may; here is what a session is made of.
-import {
-  type Access,
-  type Arn,
-  type Context,
-  defineOperations,
-  type Input,
-  identityPolicyFault,
-  type Principal,
-  parseArn,
-} from "../../kernel/mod.ts";
+// AssumeRole. The role's trust policy, which the door asks, says who may; here is what is asked of it.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+import { type Access, defineOperations, type Input, type Principal, parseArn } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { openSession } from "./sessions.ts";
+import { sessionLimits, sessionTags, type Tags, tagConditions } from "./limits.ts";
+import { verifiedMfa } from "./mfa.ts";
+import { openRoleSession } from "./role-session.ts";
 
 type Asked = Input<"sts", "AssumeRole">;
 
-const HOUR_S = 3600;
-/** Characters of the session policy, the managed policies' ARNs and the tags together: AWS packs them, and says how full it is. */
-const PACKED_LIMIT = 2048;
-const ARNS_LIMIT = 10;
-const REFUSED = ["SerialNumber", "TokenCode", "SourceIdentity", "ProvidedContexts"] as const;
-
 export const assumeRole = defineOperations("sts", {
   AssumeRole: {
-    access(ctx, input) {
-      const arn = parseArn(input.RoleArn!);
-      if (!arn?.service || arn.resource === "" || !/^\d{12}$/.test(arn.account)) throw errors.badArn(input.RoleArn!);
+    async access(ctx, input) {
+      checkRoleArn(input.RoleArn!);
       if (ctx.principal.kind === "root") throw errors.rootMayNot();
-      return accesses(input);
+      if (ctx.principal.kind === "federated") throw errors.sessionMayNot("AssumeRole");
+      // A code is good once: whoever is allowed by it has shown it.
+      const mfa = await verifiedMfa(ctx, input);
+      return demands(input, { inherited: inheritedFrom(ctx.principal), mfa });
     },
 
     async handle(ctx, input) {
-      for (const name of REFUSED) if (input[name] !== undefined) throw errors.notImplemented(`AssumeRole's ${name}`);
-      const { RoleArn, RoleSessionName, DurationSeconds = HOUR_S } = input;
-      const tags = checkedTags(input);
-      const arn = parseArn(RoleArn!)!;
-      const { policies, packed } = await sessionPolicies(ctx, arn.account, input);
-      const role = await roleOf(ctx, arn.account, RoleArn!);
-      if (ctx.principal.kind === "session" && DurationSeconds > HOUR_S) throw errors.chainedTooLong();
-      if (DurationSeconds > role.longestS) throw errors.tooLong();
-      const session: Principal = {
-        kind: "session",
-        account: arn.account,
-        arn: `arn:aws:sts::${arn.account}:assumed-role/${role.name}/${RoleSessionName}`,
-        id: `${role.id}:${RoleSessionName}`,
-        roleArn: RoleArn!,
-        ...(policies.length > 0 && { policies }),
-        tags: { ...role.tags, ...tags },
-      };
-      const Credentials = await openSession(ctx, session, DurationSeconds);
-      return {
-        Credentials,
-        AssumedRoleUser: { AssumedRoleId: session.id, Arn: session.arn },
-        ...(packed > 0 && { PackedPolicySize: packed }),
-      };
+      if (input.ProvidedContexts !== undefined) throw errors.notImplemented("AssumeRole's ProvidedContexts");
+      const inherited = inheritedFrom(ctx.principal);
+      const own = sessionTags(input);
+      const kept = new Set(Object.keys(inherited.tags).map((key) => key.toLowerCase()));
+      if (Object.keys(own).some((key) => kept.has(key.toLowerCase()))) throw errors.transitiveConflict();
+      const limits = await sessionLimits(ctx, { account: parseArn(input.RoleArn!)!.account, asked: input, tags: own });
+      const sourceIdentity = sourceIdentityOf(input, inherited);
+      const transitiveTags = [...Object.keys(inherited.tags), ...(input.TransitiveTagKeys ?? [])];
+      const session = await openRoleSession(ctx, {
+        roleArn: input.RoleArn!,
+        name: input.RoleSessionName!,
+        seconds: input.DurationSeconds,
+        tokenSize: input.MinimumSessionTokenSize,
+        chained: ctx.principal.kind === "session",
+        limits,
+        tags: { ...own, ...inherited.tags },
+        facts: {
+          ...(input.TokenCode !== undefined && { mfaAt: ctx.now }),
+          ...(sourceIdentity !== undefined && { sourceIdentity }),
+          ...(transitiveTags.length > 0 && { transitiveTags }),
+        },
+      });
+      return { ...session, ...(sourceIdentity !== undefined && { SourceIdentity: sourceIdentity }) };
     },
   },
 });
 
-/** Tags must be allowed on their own: sts:TagSession. */
-function accesses(input: Asked): Access[] {
-  const { RoleArn, RoleSessionName, ExternalId, Tags = [] } = input;
-  const tags = Tags.map(({ Key, Value }): [string, string] => [`aws:RequestTag/${Key}`, Value ?? ""]);
+export function checkRoleArn(text: string): void {
+  const arn = parseArn(text);
+  if (!arn?.service || arn.resource === "" || !/^\d{12}$/.test(arn.account)) throw errors.badArn(text);
+}
+
+/** What a session hands on to the roles that are assumed with it. */
+interface Inherited {
+  readonly tags: Tags;
+  readonly sourceIdentity?: string | undefined;
+}
+
+function inheritedFrom(principal: Principal): Inherited {
+  if (principal.kind !== "session") return { tags: {} };
+  const transitive = new Set(principal.session?.transitiveTags?.map((key) => key.toLowerCase()));
+  const tags = Object.entries(principal.tags ?? {}).filter(([key]) => transitive.has(key.toLowerCase()));
+  return { tags: Object.fromEntries(tags), sourceIdentity: principal.session?.sourceIdentity };
+}
+
+/** Once set it stays, through all that is assumed from there. */
+function sourceIdentityOf({ SourceIdentity: asked }: Asked, { sourceIdentity: kept }: Inherited): string | undefined {
+  if (asked?.startsWith("aws:")) throw errors.sourceIdentityReserved();
+  if (asked !== undefined && kept !== undefined && asked !== kept) throw errors.sourceIdentityFixed(kept);
+  return kept ?? asked;
+}
+
+/** Tags and a source identity must be allowed on their own, also those that the calling session hands on. */
+function demands(input: Asked, { inherited, mfa }: { inherited: Inherited; mfa: boolean }): Access[] {
+  const { RoleArn, RoleSessionName, ExternalId, Tags = [], TransitiveTagKeys = [] } = input;
+  const sourceIdentity = input.SourceIdentity ?? inherited.sourceIdentity;
   const conditions = {
     "sts:RoleSessionName": RoleSessionName!,
     ...(ExternalId !== undefined && { "sts:ExternalId": ExternalId }),
-    ...(Tags.length > 0 && { ...Object.fromEntries(tags), "aws:TagKeys": Tags.map(({ Key }) => Key!) }),
+    ...(sourceIdentity !== undefined && { "sts:SourceIdentity": sourceIdentity }),
+    ...(TransitiveTagKeys.length > 0 && { "sts:TransitiveTagKeys": TransitiveTagKeys }),
+    ...tagConditions(Object.fromEntries(Tags.map(({ Key, Value }) => [Key!, Value ?? ""]))),
+    ...(mfa && { "aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0" }),
   };
-  const assume = { action: "sts:AssumeRole", resource: RoleArn!, conditions };
-  return Tags.length > 0 ? [assume, { ...assume, action: "sts:TagSession" }] : [assume];
-}
-
-function checkedTags({ Tags = [], TransitiveTagKeys = [] }: Asked): Record<string, string> {
-  const keys = Tags.map(({ Key }) => Key!.toLowerCase());
-  if (new Set(keys).size < keys.length) throw errors.repeatedTags();
-  if (TransitiveTagKeys.some((key) => !keys.includes(key.toLowerCase()))) throw errors.transitiveUnknown();
-  if (TransitiveTagKeys.length > 0) throw errors.notImplemented("AssumeRole's TransitiveTagKeys");
-  return Object.fromEntries(Tags.map(({ Key, Value }) => [Key!, Value ?? ""]));
-}
-
-/** What the session may do at most: `Policy`, and the documents of `PolicyArns`, of the role's account, as they are now. */
-async function sessionPolicies(ctx: Context, account: string, { Policy, PolicyArns = [], Tags = [] }: Asked) {
-  if (PolicyArns.length > ARNS_LIMIT) throw errors.tooManyArns();
-  const fault = Policy === undefined ? undefined : identityPolicyFault(Policy);
-  if (fault) throw errors.malformed(fault);
-  const texts = [
-    Policy ?? "",
-    ...PolicyArns.map(({ arn }) => arn ?? ""),
-    ...Tags.map((tag) => `${tag.Key}${tag.Value}`),
-  ];
-  const packed = Math.ceil((texts.join("").length / PACKED_LIMIT) * 100);
-  if (packed > 100) throw errors.packedTooLarge(packed);
-  const policies = Policy === undefined ? [] : [Policy];
-  for (const { arn } of PolicyArns) policies.push(await managedPolicy(ctx, account, arn!));
-  return { policies, packed };
-}
-
-const asSts = (account: string): Principal => ({ kind: "service", name: "sts.amazonaws.com", account });
-
-async function managedPolicy(ctx: Context, account: string, PolicyArn: Arn): Promise<string> {
-  const as = asSts(account);
-  const { Policy } = await ctx.call("iam", "GetPolicy", { PolicyArn }, as);
-  const VersionId = Policy!.DefaultVersionId!;
-  const { PolicyVersion } = await ctx.call("iam", "GetPolicyVersion", { PolicyArn, VersionId }, as);
-  return decodeURIComponent(PolicyVersion!.Document!);
-}
-
-/** The door has found the role's trust policy: that there is a role is known. */
-async function roleOf(ctx: Context, account: string, arn: Arn) {
-  const RoleName = arn.slice(arn.lastIndexOf("/") + 1);
-  const { Role } = await ctx.call("iam", "GetRole", { RoleName }, asSts(account));
-  const { RoleId, MaxSessionDuration, Tags = [] } = Role!;
-  return {
-    name: Role!.RoleName!,
-    id: RoleId!,
-    longestS: MaxSessionDuration ?? HOUR_S,
-    tags: Object.fromEntries(Tags.map(({ Key, Value }) => [Key!, Value ?? ""])),
-  };
+  const tagged = Tags.length > 0 || Object.keys(inherited.tags).length > 0;
+  return [
+    "sts:AssumeRole",
+    ...(tagged ? ["sts:TagSession"] : []),
+    ...(sourceIdentity !== undefined ? ["sts:SetSourceIdentity"] : []),
+  ].map((action) => ({ action, resource: RoleArn!, conditions }));
 }

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import {
   AttachRolePolicyCommand,
+  CreatePolicyCommand,
+  CreatePolicyVersionCommand,
   CreateRoleCommand,
+  DeletePolicyCommand,
+  DeletePolicyVersionCommand,
   DeleteRoleCommand,
   DeleteRolePolicyCommand,
   DetachRolePolicyCommand,
@@ -10,12 +15,17 @@ import {
   ListRolesCommand,
   ListUsersCommand,
   PutRolePolicyCommand,
+  SetDefaultPolicyVersionCommand,
   UpdateAssumeRolePolicyCommand,
 } from "@aws-sdk/client-iam";
+import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import {
   AssumeRoleCommand,
   type AssumeRoleCommandInput,
+  type Credentials,
+  GetAccessKeyInfoCommand,
   GetCallerIdentityCommand,
+  GetFederationTokenCommand,
   GetSessionTokenCommand,
   STSClient,
 } from "@aws-sdk/client-sts";
@@ -32,7 +42,9 @@ const DENIED = (action: string) =>
 async function withRole(cloud: TestCloud, trusting: string, may?: string): Promise<Key> {
   const iam = cloud.client(IAMClient);
   const alice = await userWith(cloud, "alice", { may });
-  await iam.send(new CreateRoleCommand({ RoleName: "reader", AssumeRolePolicyDocument: trusting }));
+  // A trust policy may name the role itself only when that is there.
+  await iam.send(new CreateRoleCommand({ RoleName: "reader", AssumeRolePolicyDocument: trust(ACCOUNT) }));
+  await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: "reader", PolicyDocument: trusting }));
   const PolicyDocument = policy(allow("iam:ListRoles"));
   await iam.send(new PutRolePolicyCommand({ RoleName: "reader", PolicyName: "list", PolicyDocument }));
   return alice;
@@ -44,13 +56,14 @@ function assume(cloud: TestCloud, as: Key, more: Partial<AssumeRoleCommandInput>
 }
 
 async function session(cloud: TestCloud, as: Key, more: Partial<AssumeRoleCommandInput> = {}): Promise<Key> {
-  const { Credentials } = await assume(cloud, as, more);
-  return {
-    accessKeyId: Credentials!.AccessKeyId!,
-    secretAccessKey: Credentials!.SecretAccessKey!,
-    sessionToken: Credentials!.SessionToken!,
-  };
+  return keyOf((await assume(cloud, as, more)).Credentials);
 }
+
+const keyOf = (credentials: Credentials | undefined): Key => ({
+  accessKeyId: credentials!.AccessKeyId!,
+  secretAccessKey: credentials!.SecretAccessKey!,
+  sessionToken: credentials!.SessionToken!,
+});
 const list = (cloud: TestCloud, as: Key) => cloud.client(IAMClient, as).send(new ListRolesCommand({}));
 
 test("GetCallerIdentity says who one is, and whatever denies, cannot deny it", async () => {
@@ -202,7 +215,15 @@ test("AssumeRole refuses what is not right", async () => {
     [{ Policy: "{" }, "MalformedPolicyDocument 400 Syntax errors in policy."],
     [
       { Policy: policy(allow(Array(150).fill("s3:GetObject"))) },
-      "PackedPolicyTooLarge 400 Packed policy consumes 114% of allotted space, please use smaller policy.",
+      "ValidationError 400 1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to 2048",
+    ],
+    [
+      { PolicyArns: Array.from({ length: 11 }, (_, at) => ({ arn: `arn:aws:iam::aws:policy/p${at}` })) },
+      "ValidationError 400 1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10",
+    ],
+    [
+      { PolicyArns: [{ arn: "arn:aws:iam::aws:policy/nowhere" }] },
+      "ValidationError 400 arn:aws:iam::aws:policy/nowhere is invalid",
     ],
     [
       { Tags: [tag("a"), tag("A")] },
@@ -212,13 +233,41 @@ test("AssumeRole refuses what is not right", async () => {
       { Tags: [tag("a")], TransitiveTagKeys: ["b"] },
       "InvalidParameterValue 400 The specified transitive tag key must be included in the requested tags.",
     ],
+    [{ Tags: [tag("aws:a")] }, "InvalidParameterValue 400 Tag keys beginning with aws: are reserved: aws:a"],
     [
-      { Tags: [tag("a")], TransitiveTagKeys: ["a"] },
-      "NotImplemented 501 aws-like does not implement AssumeRole's TransitiveTagKeys yet.",
+      { SourceIdentity: "aws.me" },
+      `${DENIED("sts:SetSourceIdentity")} because no role trust policy allows the sts:SetSourceIdentity action`,
     ],
-    [{ SourceIdentity: "me" }, "NotImplemented 501 aws-like does not implement AssumeRole's SourceIdentity yet."],
+    [
+      { SerialNumber: "arn:aws:iam::000000000000:mfa/alice" },
+      "AccessDenied 403 MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.",
+    ],
+    [
+      { SerialNumber: "arn:aws:iam::000000000000:mfa/alice", TokenCode: "123456" },
+      "AccessDenied 403 MultiFactorAuthentication failed with invalid MFA one time pass code. ",
+    ],
+    [
+      { MinimumSessionTokenSize: 4097 },
+      "ValidationError 400 MinimumSessionTokenSize must be between 0 and 4096, but was 4097",
+    ],
+    [
+      {
+        ProvidedContexts: [
+          { ProviderArn: "arn:aws:iam::aws:contextProvider/IdentityCenter", ContextAssertion: "assertion" },
+        ],
+      },
+      "NotImplemented 501 aws-like does not implement AssumeRole's ProvidedContexts yet.",
+    ],
   ];
   for (const [more, expected] of cases) assert.equal(await refusal(assume(cloud, alice, more)), expected);
+  const Tags = Array.from({ length: 50 }, (_, at) => ({
+    Key: `${at}`,
+    Value: createHash("sha512").update(`${at}`).digest("hex"),
+  }));
+  assert.match(
+    await refusal(assume(cloud, alice, { Tags })),
+    /^PackedPolicyTooLarge 400 Packed policy consumes 1\d\d% of allotted space, please use smaller policy\.$/,
+  );
 });
 
 test("session policies limit what the role allows", async () => {
@@ -283,39 +332,204 @@ test("a change of the role's policies is a change of its sessions, and a role ma
   await assert.rejects(list(cloud, as));
 });
 
-test("GetSessionToken gives a user credentials that end", async () => {
+test("GetSessionToken gives a user credentials that end, are strange to IAM without a code, and give no others", async () => {
   await using cloud = await startCloud();
-  const alice = await userWith(cloud, "alice", { may: policy(allow("iam:ListRoles")) });
-  const { Credentials } = await cloud
-    .client(STSClient, alice)
-    .send(new GetSessionTokenCommand({ DurationSeconds: 900 }));
-  const as = {
-    accessKeyId: Credentials!.AccessKeyId!,
-    secretAccessKey: Credentials!.SecretAccessKey!,
-    sessionToken: Credentials!.SessionToken!,
-  };
-  await list(cloud, as);
+  const alice = await withRole(cloud, trust(ALICE), policy(allow(["iam:ListRoles", "s3:ListAllMyBuckets", "sts:*"])));
+  const sts = cloud.client(STSClient, alice);
+  const as = keyOf((await sts.send(new GetSessionTokenCommand({ DurationSeconds: 900 }))).Credentials);
   const { Arn } = await cloud.client(STSClient, as).send(new GetCallerIdentityCommand({}));
   assert.equal(Arn, "arn:aws:iam::000000000000:user/alice");
-  await cloud.advance(901_000);
-  assert.match(await refusal(list(cloud, as)), /^ExpiredToken 403/);
-  const role = await session(cloud, await withRoleOf(cloud));
+  await cloud.client(S3Client, as).send(new ListBucketsCommand({}));
+  assert.equal(
+    await refusal(list(cloud, as)),
+    "InvalidClientTokenId 403 The security token included in the request is invalid.",
+  );
+  const only = cloud.client(STSClient, as);
+  const no = (operation: string) => `AccessDenied 403 Cannot call ${operation} with session credentials`;
+  assert.equal(await refusal(only.send(new GetSessionTokenCommand({}))), no("GetSessionToken"));
+  assert.equal(await refusal(only.send(new GetFederationTokenCommand({ Name: "bo" }))), no("GetFederationToken"));
+  const AccessKeyId = alice.accessKeyId;
+  assert.equal(await refusal(only.send(new GetAccessKeyInfoCommand({ AccessKeyId }))), no("GetAccessKeyInfo"));
+  const role = await session(cloud, as);
+  assert.equal((await list(cloud, role)).Roles?.length, 1);
   assert.equal(
     await refusal(cloud.client(STSClient, role).send(new GetSessionTokenCommand({}))),
-    "AccessDenied 403 Cannot call GetSessionToken with session credentials",
+    no("GetSessionToken"),
   );
+  await cloud.advance(901_000);
+  assert.match(await refusal(only.send(new GetCallerIdentityCommand({}))), /^ExpiredToken 403/);
+  const wrong = sts.send(new GetSessionTokenCommand({ SerialNumber: "GAHT12345678", TokenCode: "000000" }));
+  assert.match(await refusal(wrong), /^AccessDenied 403 MultiFactorAuthentication failed/);
 });
 
-async function withRoleOf(cloud: TestCloud): Promise<Key> {
-  const bob = await userWith(cloud, "bob");
-  const AssumeRolePolicyDocument = trust({ AWS: "arn:aws:iam::000000000000:user/bob" });
-  await cloud.client(IAMClient).send(new CreateRoleCommand({ RoleName: "reader", AssumeRolePolicyDocument }));
-  return bob;
-}
+test("root's own temporary credentials are root's, for an hour at most", async () => {
+  await using cloud = await startCloud();
+  const sts = cloud.client(STSClient);
+  const { Credentials: given } = await sts.send(new GetSessionTokenCommand({ DurationSeconds: 7200 }));
+  assert.ok(given!.Expiration!.getTime() <= cloud.aws.now() + 3_600_000);
+  await cloud.client(S3Client, keyOf(given)).send(new ListBucketsCommand({}));
+  assert.match(await refusal(list(cloud, keyOf(given))), /^InvalidClientTokenId 403/);
+});
 
-test("sessions survive a restart", async () => {
+test("GetFederationToken names a federated user, who asks IAM and STS for nothing but who he is", async () => {
+  await using cloud = await startCloud();
+  const alice = await userWith(cloud, "alice", { may: policy(allow(["s3:*", "iam:*", "sts:GetFederationToken"])) });
+  const sts = cloud.client(STSClient, alice);
+  const answer = await sts.send(
+    new GetFederationTokenCommand({ Name: "bob", Policy: policy(allow("s3:ListAllMyBuckets")) }),
+  );
+  assert.deepEqual(answer.FederatedUser, {
+    Arn: "arn:aws:sts::000000000000:federated-user/bob",
+    FederatedUserId: "000000000000:bob",
+  });
+  const bob = keyOf(answer.Credentials);
+  const { Account, Arn, UserId } = await cloud.client(STSClient, bob).send(new GetCallerIdentityCommand({}));
+  assert.deepEqual(
+    [Account, Arn, UserId],
+    ["000000000000", "arn:aws:sts::000000000000:federated-user/bob", "000000000000:bob"],
+  );
+  assert.match(await refusal(list(cloud, bob)), /^InvalidClientTokenId 403/);
+  const other = cloud.client(STSClient, bob);
+  const no = (operation: string) => `AccessDenied 403 Cannot call ${operation} with session credentials`;
+  assert.equal(await refusal(other.send(new GetFederationTokenCommand({ Name: "eve" }))), no("GetFederationToken"));
+  assert.equal(await refusal(assume(cloud, bob)), no("AssumeRole"));
+  // A plain token has no permissions of its own.
+  const plain = await sts.send(new GetFederationTokenCommand({ Name: "bob" }));
+  assert.equal(plain.PackedPolicySize, 0);
+  assert.match(
+    await refusal(cloud.client(S3Client, keyOf(plain.Credentials)).send(new ListBucketsCommand({}))),
+    /^AccessDenied 403/,
+  );
+  const carol = await userWith(cloud, "carol");
+  assert.equal(
+    await refusal(cloud.client(STSClient, carol).send(new GetFederationTokenCommand({ Name: "bob" }))),
+    "AccessDenied 403 User: arn:aws:iam::000000000000:user/carol is not authorized to perform: sts:GetFederationToken on resource: arn:aws:sts::000000000000:federated-user/bob because no identity-based policy allows the sts:GetFederationToken action",
+  );
+  const tagged = sts.send(new GetFederationTokenCommand({ Name: "bob", Tags: [{ Key: "a", Value: "b" }] }));
+  assert.match(await refusal(tagged), /sts:TagSession/);
+});
+
+test("sessions survive a restart, and nothing of them is in the store", async () => {
   await using cloud = await startCloud();
   const as = await session(cloud, await withRole(cloud, trust(ALICE)));
   await cloud.aws.closedFor(async () => undefined);
   assert.equal((await list(cloud, as)).Roles?.length, 1);
+});
+
+test("a token of another workspace, of another key or changed in any place is no token", async () => {
+  await using cloud = await startCloud();
+  await using elsewhere = await startCloud();
+  const alice = await withRole(cloud, trust(ALICE));
+  const [as, other] = [await session(cloud, alice), await session(cloud, alice)];
+  const theirs = await session(elsewhere, await withRole(elsewhere, trust(ALICE)));
+  await list(cloud, as);
+  const bad = [
+    theirs,
+    { ...as, sessionToken: other.sessionToken! },
+    { ...other, sessionToken: as.sessionToken! },
+    ...[0, 8, 20, 40, 200, as.sessionToken!.length - 1].map((at) => ({
+      ...as,
+      sessionToken: changed(as.sessionToken!, at),
+    })),
+    { ...as, sessionToken: as.sessionToken!.slice(0, -4) },
+    { ...as, sessionToken: "x" },
+  ];
+  for (const key of bad) assert.match(await refusal(list(cloud, key)), /^InvalidClientTokenId 403/);
+  assert.match(await refusal(cloud.client(S3Client, theirs).send(new ListBucketsCommand({}))), /^InvalidToken 400/);
+  await list(cloud, as);
+});
+
+const changed = (text: string, at: number): string =>
+  text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
+
+test("a token is as long as it was asked to be, and says how much of the room it takes", async () => {
+  await using cloud = await startCloud();
+  const alice = await withRole(cloud, trust(ALICE));
+  const small = await assume(cloud, alice);
+  assert.ok(small.Credentials!.SessionToken!.length >= 356);
+  const large = await assume(cloud, alice, { MinimumSessionTokenSize: 3000 });
+  const { length } = large.Credentials!.SessionToken!;
+  assert.ok(length >= 3000 && length < 3010, `${length}`);
+  assert.equal(large.SessionTokenSize, length);
+  assert.equal(large.SessionTokenUtilization, 74);
+  await list(cloud, keyOf(large.Credentials));
+});
+
+test("the packed size of AWS's documented example is AWS's", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const alice = await withRole(cloud, trust(ALICE, { Action: ["sts:AssumeRole", "sts:TagSession"] }));
+  const PolicyArns: { arn: string }[] = [];
+  for (const PolicyName of ["demopolicy1", "demopolicy2"]) {
+    const { Policy } = await iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: policy(allow("s3:*")) }));
+    PolicyArns.push({ arn: Policy!.Arn! });
+  }
+  const Tags = Object.entries({ Project: "Pegasus", Team: "Engineering", "Cost-Center": "12345" });
+  const { PackedPolicySize } = await assume(cloud, alice, {
+    Policy: '{"Version":"2012-10-17","Statement":[{"Sid":"Stmt1","Effect":"Allow","Action":"s3:*","Resource":"*"}]}',
+    PolicyArns,
+    Tags: Tags.map(([Key, Value]) => ({ Key, Value })),
+  });
+  assert.equal(PackedPolicySize, 8);
+});
+
+test("a managed session policy counts as it is when the credentials are used, and allows nothing when it is gone", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const alice = await withRole(cloud, trust(ALICE));
+  const { Policy } = await iam.send(
+    new CreatePolicyCommand({ PolicyName: "limits", PolicyDocument: policy(allow("iam:ListRoles")) }),
+  );
+  const PolicyArn = Policy!.Arn!;
+  const as = await session(cloud, alice, { PolicyArns: [{ arn: PolicyArn }] });
+  await list(cloud, as);
+  const PolicyDocument = policy(allow("iam:ListUsers"));
+  await iam.send(new CreatePolicyVersionCommand({ PolicyArn, PolicyDocument, SetAsDefault: true }));
+  assert.match(await refusal(list(cloud, as)), /no session policy allows/);
+  await iam.send(new SetDefaultPolicyVersionCommand({ PolicyArn, VersionId: "v1" }));
+  await list(cloud, as);
+  await iam.send(new DeletePolicyVersionCommand({ PolicyArn, VersionId: "v2" }));
+  await iam.send(new DeletePolicyCommand({ PolicyArn }));
+  assert.match(await refusal(list(cloud, as)), /no session policy allows/);
+});
+
+test("transitive tags and the source identity go on through all that is assumed from there", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const Action = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"];
+  const alice = await withRole(cloud, trust({ AWS: [ALICE.AWS, ARN] }, { Action }));
+  const Tags = [
+    { Key: "Team", Value: "red" },
+    { Key: "once", Value: "only" },
+  ];
+  const first = await session(cloud, alice, { Tags, TransitiveTagKeys: ["Team"], SourceIdentity: "alice" });
+  const answer = await assume(cloud, first, { RoleSessionName: "two" });
+  assert.equal(answer.SourceIdentity, "alice");
+  const second = keyOf(answer.Credentials);
+  const conflict =
+    "InvalidParameterValue 400 One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.";
+  for (const [more, expected] of [
+    [{ Tags: [{ Key: "team", Value: "blue" }] }, conflict],
+    [
+      { SourceIdentity: "bob" },
+      "AccessDenied 403 The source identity of the calling session is alice and cannot be changed.",
+    ],
+  ] as const)
+    assert.equal(await refusal(assume(cloud, second, more as Partial<AssumeRoleCommandInput>)), expected);
+  await assume(cloud, second, { SourceIdentity: "alice", Tags: [{ Key: "once", Value: "again" }] });
+  // What is handed on is demanded of the next role too.
+  for (const left of ["sts:TagSession", "sts:SetSourceIdentity"]) {
+    const PolicyDocument = trust({ AWS: [ARN] }, { Action: Action.filter((one) => one !== left) });
+    await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: "reader", PolicyDocument }));
+    assert.match(await refusal(assume(cloud, second)), new RegExp(`no role trust policy allows the ${left} action$`));
+  }
+  const wanting = {
+    StringEquals: { "sts:SourceIdentity": "alice" },
+    "ForAllValues:StringEquals": { "sts:TransitiveTagKeys": ["Team"] },
+  };
+  const PolicyDocument = trust(ALICE, { Action, Condition: wanting });
+  await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: "reader", PolicyDocument }));
+  await assume(cloud, alice, { Tags, TransitiveTagKeys: ["Team"], SourceIdentity: "alice" });
+  await assert.rejects(assume(cloud, alice, { Tags, TransitiveTagKeys: ["once"], SourceIdentity: "alice" }));
+  await assert.rejects(assume(cloud, alice, { Tags, TransitiveTagKeys: ["Team"], SourceIdentity: "bob" }));
 });

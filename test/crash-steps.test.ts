@@ -1,0 +1,104 @@
+// A process that is killed between any two steps of a change leaves the object as it was, or as it was to be: rows, bytes, headers and files.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import {
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectVersionsCommand,
+  ListPartsCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { startCloud } from "./cloud.ts";
+import { BUCKET, scenarios } from "./crash-scenarios.ts";
+
+/** Far more than any change has. */
+const MOST_STEPS = 30;
+
+for (const name of Object.keys(scenarios))
+  test(`killed at any step of ${name}`, { timeout: 120_000 }, async (t) => {
+    const before = await left(name, 0);
+    const outcomes: string[] = [];
+    let after = "";
+    for (let step = 1; after === ""; step++) {
+      assert.ok(step <= MOST_STEPS);
+      const { said, state } = await left(name, step);
+      if (said === "done") after = state;
+      else outcomes.push(state);
+    }
+    assert.notEqual(after, before.state);
+    // First as it was, then as it was to be: there is one moment at which it changes.
+    const changed = outcomes.findIndex((state) => state !== before.state);
+    const old = changed < 0 ? outcomes.length : changed;
+    for (const [at, state] of outcomes.entries())
+      assert.equal(state, at < old ? before.state : after, `killed before step ${at + 1}`);
+    t.diagnostic(`${old} steps before the commit, ${outcomes.length - old} after it`);
+  });
+
+/** What the next start finds, as text: all that a client and a person can see, but ids and times. */
+async function left(name: string, step: number): Promise<{ said: string; state: string }> {
+  const dir = mkdtempSync(join(tmpdir(), "aws-like-step-"));
+  try {
+    const said = await die(dir, name, step);
+    await using cloud = await startCloud({ dir, databaseUrl: "" });
+    await cloud.settle();
+    return { said, state: JSON.stringify(await stateOf(cloud.client(S3Client), dir), null, 1) };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+function die(dir: string, name: string, step: number): Promise<string> {
+  const script = join(import.meta.dirname, "crash-step.ts");
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [script, dir, name, String(step)], { timeout: 20_000 }, (error, stdout, stderr) => {
+      if (error?.signal === "SIGKILL" && stderr === "") resolve(stdout);
+      else reject(new Error(`it was to be killed, but: ${error?.message} ${stderr}`));
+    });
+  });
+}
+
+async function stateOf(s3: S3Client, dir: string) {
+  const list = await s3.send(new ListObjectVersionsCommand({ Bucket: BUCKET }));
+  const versions: unknown[] = [];
+  for (const { Key, VersionId, IsLatest, Size } of list.Versions ?? []) {
+    const get = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: Key!, VersionId: VersionId! }));
+    const body = await get.Body!.transformToString();
+    versions.push({ Key, IsLatest, Size, body, type: get.ContentType, metadata: get.Metadata, etag: get.ETag });
+  }
+  const uploads: unknown[] = [];
+  for (const { Key, UploadId } of (await s3.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads ?? []) {
+    const { Parts = [] } = await s3.send(new ListPartsCommand({ Bucket: BUCKET, Key: Key!, UploadId: UploadId! }));
+    uploads.push({ Key, parts: Parts.map(({ PartNumber, ETag, Size }) => ({ PartNumber, ETag, Size })) });
+  }
+  const home = join(dir, ".aws-like", "s3", BUCKET);
+  return {
+    versions,
+    markers: (list.DeleteMarkers ?? []).map(({ Key, IsLatest }) => ({ Key, IsLatest })),
+    uploads,
+    plain: contentsBelow(join(dir, "buckets", BUCKET)),
+    staged: contentsBelow(join(home, "stage")),
+    sides: contentsBelow(join(home, "side"))
+      .map(([, text]) => text)
+      .sort(),
+  };
+}
+
+const contentsBelow = (dir: string): (readonly [string, string])[] =>
+  entriesBelow(dir)
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => [relative(dir, path), readFileSync(path, "utf8")] as const)
+    .sort((a, b) => (a.join() < b.join() ? -1 : 1));
+
+function entriesBelow(dir: string) {
+  try {
+    return readdirSync(dir, { recursive: true, withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
