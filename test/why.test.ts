@@ -11,13 +11,24 @@ import {
   QueryCommand,
 } from "@aws-sdk/client-dynamodb";
 import {
+  AddUserToGroupCommand,
   AttachUserPolicyCommand,
+  CreateGroupCommand,
   CreatePolicyCommand,
   CreateRoleCommand,
   IAMClient,
+  PutGroupPolicyCommand,
   PutRolePolicyCommand,
+  PutUserPermissionsBoundaryCommand,
   PutUserPolicyCommand,
 } from "@aws-sdk/client-iam";
+import {
+  AttachPolicyCommand,
+  CreatePolicyCommand as CreateScpCommand,
+  DetachPolicyCommand,
+  OrganizationsClient,
+  UpdatePolicyCommand,
+} from "@aws-sdk/client-organizations";
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -35,6 +46,7 @@ import type { Explanation } from "../src/why/explain.ts";
 import { run } from "./bin.ts";
 import { type Key, startCloud, type TestCloud } from "./cloud.ts";
 import { ACCOUNT, arnOf, startCloudWithRole } from "./lambda.ts";
+import { accountOf, organized } from "./organizations.ts";
 import { allow, policy, trust, userWith } from "./principals.ts";
 
 const OBJECT = { Bucket: "photos", Key: "cats/one.jpg" };
@@ -104,7 +116,7 @@ test("a denied call: who asked, each statement that names the action with its li
   await iam.send(new PutUserPolicyCommand({ UserName: "alice", PolicyName: "suggested", PolicyDocument }));
   const allowed = await explanation(cloud, get(cloud, alice));
   assert.equal(allowed.outcome, "ok");
-  assert.equal(allowed.decisions[0]!.because, "identity-based policy suggested, statement 1, allows it");
+  assert.equal(allowed.decisions[0]!.because, "identity-based policy suggested of user alice, statement 1, allows it");
   assert.deepEqual(allowed.decisions[0]!.remedies, []);
   const [decisive, ...others] = allowed.decisions[0]!.statements;
   assert.deepEqual([decisive!.decides, others], [true, []]);
@@ -125,8 +137,8 @@ test("an explicit deny, a boundary, a session policy, another account and root a
   const deny = { Effect: "Deny", Action: "s3:GetObject", Resource: ARN, Sid: "Never" };
   const bob = await userWith(cloud, "bob", { may: policy(allow("s3:*"), deny) });
   const [byDeny] = (await explanation(cloud, get(cloud, bob))).decisions;
-  assert.equal(byDeny!.because, "identity-based policy p, statement Never, denies it");
-  assert.match(byDeny!.remedies[0]!.say, /^statement Never of identity-based policy p says Deny/);
+  assert.equal(byDeny!.because, "identity-based policy p of user bob, statement Never, denies it");
+  assert.match(byDeny!.remedies[0]!.say, /^statement Never of identity-based policy p of user bob says Deny/);
   assert.equal(byDeny!.remedies[0]!.policy, undefined);
 
   const root = `arn:aws:iam::000000000000:root`;
@@ -177,6 +189,57 @@ test("an explicit deny, a boundary, a session policy, another account and root a
   assert.match(byRoot.decisions[0]!.because, /^root of the account needs no policy/);
   const asked = await explanation(cloud, cloud.client(STSClient, carol).send(new GetCallerIdentityCommand({})));
   assert.deepEqual([asked.decisions, asked.notes], [[], ["it needs no permission: whoever is authenticated may"]]);
+});
+
+test("what a group gives, what a boundary limits and what an organization forbids is explained as theirs", async () => {
+  await using cloud = await startCloud();
+  await withBucket(cloud);
+  const iam = cloud.client(IAMClient);
+  const alice = await userWith(cloud, "alice");
+  await iam.send(new CreateGroupCommand({ GroupName: "Readers" }));
+  await iam.send(new AddUserToGroupCommand({ GroupName: "Readers", UserName: "alice" }));
+  const PolicyDocument = policy(allow("s3:GetObject"));
+  await iam.send(new PutGroupPolicyCommand({ GroupName: "Readers", PolicyName: "read", PolicyDocument }));
+  const [byGroup] = (await explanation(cloud, get(cloud, alice))).decisions;
+  assert.equal(byGroup!.because, "identity-based policy read of group readers, statement 1, allows it");
+
+  const made = await iam.send(new CreatePolicyCommand({ PolicyName: "edge", PolicyDocument: policy(allow("sqs:*")) }));
+  const PermissionsBoundary = made.Policy!.Arn!;
+  await iam.send(new PutUserPermissionsBoundaryCommand({ UserName: "alice", PermissionsBoundary }));
+  const [bounded] = (await explanation(cloud, get(cloud, alice))).decisions;
+  assert.equal(bounded!.because, "no permissions boundary allows it");
+  assert.match(
+    bounded!.remedies[0]!.say,
+    /^the permissions boundary of user alice, arn:aws:iam::000000000000:policy\/edge, /,
+  );
+  assert.match(bounded!.remedies[0]!.commands[0]!, /^aws iam create-policy-version --policy-arn \S+:policy\/edge /);
+
+  const client = cloud.client(OrganizationsClient);
+  const { root } = await organized(client);
+  const account = await accountOf(cloud, client, "labs");
+  const member = { accessKeyId: account, secretAccessKey: "test" };
+  const Content = policy({ Effect: "Deny", Action: "s3:*", Resource: "*", Sid: "NoBuckets" });
+  const Type = "SERVICE_CONTROL_POLICY";
+  const scp = await client.send(new CreateScpCommand({ Name: "no-s3", Type, Description: "", Content }));
+  await client.send(new AttachPolicyCommand({ PolicyId: scp.Policy!.PolicySummary!.Id!, TargetId: account }));
+  const create = () => cloud.client(S3Client, member).send(new CreateBucketCommand({ Bucket: "theirs" }));
+  const forbidden = await explanation(cloud, create());
+  assert.equal(forbidden.who, `root of account ${account}`);
+  assert.match(forbidden.decisions[0]!.because, /^service control policy .*, statement NoBuckets, denies it$/);
+  const denying = forbidden.decisions[0]!.statements.find(({ decides }) => decides);
+  assert.match(lineAt(cloud, denying!.where!), /^ {4}\{$/);
+
+  await client.send(new DetachPolicyCommand({ PolicyId: scp.Policy!.PolicySummary!.Id!, TargetId: account }));
+  const narrow = { PolicyId: scp.Policy!.PolicySummary!.Id!, Content: policy(allow("sqs:*")) };
+  await client.send(new UpdatePolicyCommand(narrow));
+  await client.send(new AttachPolicyCommand({ PolicyId: narrow.PolicyId, TargetId: root }));
+  await client.send(new DetachPolicyCommand({ PolicyId: "p-FullAWSAccess", TargetId: root }));
+  const [unmentioned] = (await explanation(cloud, create())).decisions;
+  assert.equal(unmentioned!.because, "no service control policy allows it");
+  assert.match(
+    unmentioned!.remedies[0]!.say,
+    /a service control policy must allow it, and at one of them none does \(there: .+\)$/,
+  );
 });
 
 test("who was not even known is told what is wrong with his credentials", async () => {

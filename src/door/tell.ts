@@ -2,7 +2,7 @@
 // decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
 import type { Context, Principal, Provider } from "../kernel/context.ts";
 import { parseArn } from "../kernel/names.ts";
-import type { Decision, TraceLine } from "../kernel/policy/evaluate.ts";
+import type { Decision, Question, TraceLine } from "../kernel/policy/evaluate.ts";
 import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
 import type { Access } from "../kernel/service.ts";
 
@@ -29,7 +29,7 @@ export function tell(ctx: Context, { access, principal, decision }: Told): void 
   const lines = allowed ? decision.applying : decision.trace;
   ctx.log.debug(`${action} ${allowed ? "allowed" : "denied"}`, {
     ...asked,
-    decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
+    decision: line ? `${line.kind} ${nameIn(line)}, statement ${line.statement}` : `no ${by} allows it`,
     explicit: explicit || undefined,
     statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
     ...(!allowed && { missing: missing(principal, decision) }),
@@ -46,11 +46,11 @@ function facts(principal: Principal | Provider): { holder?: string } {
 }
 
 function statement(ctx: Context, line: TraceLine, decides: boolean) {
-  const { kind, policy, statement, effect, applies, missed, wanted, actual, document } = line;
+  const { kind, statement, effect, applies, missed, wanted, actual, document } = line;
   const miss = applies ? {} : { missed, wanted: wanted?.slice(0, MAX_VALUES), actual: actual?.slice(0, MAX_VALUES) };
   return {
     kind,
-    policy,
+    policy: nameIn(line),
     statement,
     effect,
     applies,
@@ -68,12 +68,19 @@ function missing(principal: Principal | Provider, decision: Decision) {
     keys.set("aws:sourcearn", [principal.sourceArn]);
     keys.set("aws:sourceaccount", [parseArn(principal.sourceArn)?.account || principal.account]);
   }
-  return smallestPolicy({ ...question, keys }, decision).map(withoutDocument);
+  return smallestPolicy({ ...question, keys }, decision).map((remedy) => brief(remedy, question));
 }
 
-/** The statement that denies is among those shown: its text is not told twice. */
-function withoutDocument(remedy: Remedy) {
-  if (remedy.change === "add") return remedy;
-  const { policy, statement } = remedy.line;
-  return { change: remedy.change, where: remedy.where, policy, statement };
+/** The statement that denies is among those shown: its text is not told twice. Of a limit, the policies that should have allowed are named. */
+function brief(remedy: Remedy, { boundary, controls }: Question) {
+  if (remedy.change === "except") {
+    const { change, where, line } = remedy;
+    return { change, where, policy: nameIn(line), statement: line.statement };
+  }
+  const limit = remedy.where === "permissions boundary" ? boundary : controls?.[remedy.level ?? -1];
+  return { ...remedy, among: limit?.policies.map(({ name }) => name) };
 }
+
+/** An inline policy's own name is not enough: two users and their groups may each have a `read`. */
+const nameIn = ({ policy, owner }: TraceLine): string =>
+  owner === undefined ? policy : `${policy} of ${owner.replace(":", " ")}`;

@@ -25,7 +25,15 @@ export interface Asked {
 
 /** Of the policy engine's Remedy. */
 export type Missing =
-  | { readonly change: "add"; readonly where: PolicyKind; readonly level?: number; readonly statement: SmallStatement }
+  | {
+      readonly change: "add";
+      readonly where: PolicyKind;
+      /** Of service control policies, from the organization's root (0) on. */
+      readonly level?: number;
+      /** The policies of a limit, none of which allows it. */
+      readonly among?: readonly string[];
+      readonly statement: SmallStatement;
+    }
   | { readonly change: "except"; readonly where: PolicyKind; readonly policy: string; readonly statement: string };
 
 /** A statement that names the action. */

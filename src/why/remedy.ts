@@ -34,14 +34,20 @@ export const remediesOf = (asked: Asked): Remedy[] =>
       };
     const { Resource, ...rest } = missing.statement;
     const statement = { ...rest, ...(Resource !== undefined && { Resource: literal(Resource) }) };
-    const { say, commands } = PLACES[missing.where](asked, statement);
+    const { say, commands } = PLACES[missing.where](asked, { statement, among: missing.among ?? [] });
     return { say, policy: { Version: "2012-10-17", Statement: [statement] }, commands };
   });
 
 const FILE = "file://policy.json";
 
+interface Place {
+  readonly statement: Statement;
+  /** Names or ARNs of the policies that are there, of a limit. */
+  readonly among: readonly string[];
+}
+
 /** How a statement comes into a policy of this kind. */
-const PLACES: Readonly<Record<PolicyKind, (asked: Asked, statement: Statement) => Omit<Remedy, "policy">>> = {
+const PLACES: Readonly<Record<PolicyKind, (asked: Asked, of: Place) => Omit<Remedy, "policy">>> = {
   "identity-based policy": (asked) => {
     const { type, name } = holderOf(asked);
     // Of the resource, too: a second one must not replace the first.
@@ -51,24 +57,24 @@ const PLACES: Readonly<Record<PolicyKind, (asked: Asked, statement: Statement) =
       commands: [`aws iam put-${type}-policy --${type}-name ${name} --policy-name ${policy} --policy-document ${FILE}`],
     };
   },
-  "permissions boundary": (asked) => {
-    const { type, name, noun } = holderOf(asked);
+  "permissions boundary": (asked, { among: [boundary = "?"] }) => {
+    const { type, name } = holderOf(asked);
+    const another = boundary.startsWith("arn:aws:iam::aws:")
+      ? `aws iam put-${type}-permissions-boundary --${type}-name ${name} --permissions-boundary ANOTHER-POLICY`
+      : `aws iam create-policy-version --policy-arn ${boundary} --set-as-default --policy-document file://boundary.json`;
     return {
-      say: `the permissions boundary of ${type} ${name} must allow it, too: it needs this statement besides its own`,
-      commands: [
-        `aws iam get-${type} --${type}-name ${name} --query ${noun}.PermissionsBoundary`,
-        "aws iam create-policy-version --policy-arn THE-BOUNDARY --set-as-default --policy-document file://boundary.json",
-      ],
+      say: `the permissions boundary of ${type} ${name}, ${boundary}, must allow it, too: it needs this statement besides its own`,
+      commands: [another],
     };
   },
   "session policy": () => ({
     say: "the session was given a session policy, and nothing beyond it is allowed: take a new session, with a policy that has this statement",
     commands: [],
   }),
-  "service control policy": (asked) => {
+  "service control policy": (asked, { among }) => {
     const { account } = named(asked.principal);
     return {
-      say: `a service control policy at each level above account ${account} must allow it, and at one of them none does: it needs this statement`,
+      say: `at each level from the organization's root to account ${account} a service control policy must allow it, and at one of them none does (there: ${among.join(", ") || "none"})`,
       commands: [`aws organizations list-policies-for-target --filter SERVICE_CONTROL_POLICY --target-id ${account}`],
     };
   },
@@ -79,17 +85,15 @@ const PLACES: Readonly<Record<PolicyKind, (asked: Asked, statement: Statement) =
       commands: [`aws iam update-assume-role-policy --role-name ${role} --policy-document ${FILE}`],
     };
   },
-  "resource-based policy": (asked, statement) => ({
+  "resource-based policy": (asked, { statement }) => ({
     say: `the policy of ${asked.resource} must allow it to ${asked.principal}${beyond(asked)}`,
     commands: commandsFor(asked, statement),
   }),
 };
 
-function holderOf({ holder, principal }: Asked): { type: "user" | "role"; noun: "User" | "Role"; name: string } {
+function holderOf({ holder, principal }: Asked): { type: "user" | "role"; name: string } {
   const { kind, name } = named(holder ?? principal);
-  return kind === "role" || kind === "session"
-    ? { type: "role", noun: "Role", name }
-    : { type: "user", noun: "User", name };
+  return { type: kind === "role" || kind === "session" ? "role" : "user", name };
 }
 
 /** In a policy `*`, `?` and `${` of an object's key are written as variables; no other ARN has them but to say "all". */
