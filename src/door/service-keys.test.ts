@@ -388,3 +388,20 @@ test("Lambda's and EventBridge's keys are of permissions, roles and targets", as
     },
   });
 });
+
+test("what a service reads on behalf of its caller is read by the caller, through a service", async () => {
+  await root.s3.createBucket({ Bucket: "code" });
+  await root.s3.putObject({ Bucket: "code", Key: "f.zip", Body: "no zip" });
+  const Code = { S3Bucket: "code", S3Key: "f.zip" };
+  for (const [via, refused] of [
+    ["true", /Could not unzip/],
+    ["false", /Your access has been denied by S3/],
+  ] as const) {
+    const PolicyDocument = policy(
+      allow(["lambda:*", "iam:PassRole"]),
+      allow("s3:GetObject", { Condition: { Bool: { "aws:ViaAWSService": via } } }),
+    );
+    await root.iam.putUserPolicy({ UserName: "asking", PolicyName: "p", PolicyDocument });
+    await assert.rejects(user.lambda.createFunction({ ...functionOf("f", "red"), Code }), refused);
+  }
+});
