@@ -41,6 +41,8 @@ export interface PrincipalPattern {
 export interface Selection {
   readonly denies: readonly Statement[];
   readonly allows: readonly Statement[];
+  /** Both, in their order; `of` is the place of the policy among those that were looked through. */
+  readonly all: readonly { readonly statement: Statement; readonly of: number }[];
   /** Condition keys that they ask for, in lower case: `aws:resourcetag/team`. What is not in it need not be worked out. */
   readonly wants: ReadonlySet<string>;
 }

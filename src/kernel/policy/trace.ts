@@ -28,8 +28,8 @@ export class Trace {
   }
 
   decided({ set, statement }: Decided): TraceLine {
-    const held = set.policies.find(({ policy }) => policy.statements.includes(statement))!;
-    return this.#line(set.kind, { held, statement });
+    const { of } = selection(set, this.#question.action).all.find((one) => one.statement === statement)!;
+    return this.#line(set.kind, { held: set.policies[of]!, statement });
   }
 
   /** An Allow that names the caller's account only does apply: it lets the account decide. */
@@ -43,14 +43,9 @@ export class Trace {
 
   #select(is: (statement: Statement) => boolean): TraceLine[] {
     const found: TraceLine[] = [];
-    for (const set of setsOf(this.#question)) {
-      const { allows, denies } = selection(set, this.#question.action);
-      const chosen = new Set([...denies, ...allows].filter(is));
-      if (chosen.size === 0) continue;
-      for (const held of set.policies)
-        for (const statement of held.policy.statements)
-          if (chosen.has(statement)) found.push(this.#line(set.kind, { held, statement }));
-    }
+    for (const set of setsOf(this.#question))
+      for (const { statement, of } of selection(set, this.#question.action).all)
+        if (is(statement)) found.push(this.#line(set.kind, { held: set.policies[of]!, statement }));
     return found;
   }
 
