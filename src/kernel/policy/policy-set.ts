@@ -44,12 +44,11 @@ export function selection({ policies, naming }: PolicySet, action: string): Sele
   const all = policies
     .flatMap(({ policy }, of) => policy.statements.map((statement) => ({ statement, of })))
     .filter(({ statement }) => namesAction(statement, name));
-  const statements = all.map(({ statement }) => statement);
   const found: Selection = {
-    denies: statements.filter(({ effect }) => effect === "Deny"),
-    allows: statements.filter(({ effect }) => effect === "Allow"),
+    denies: all.filter(({ statement }) => statement.effect === "Deny"),
+    allows: all.filter(({ statement }) => statement.effect === "Allow"),
     all,
-    wants: new Set(statements.flatMap(({ wants }) => wants)),
+    wants: new Set(all.flatMap(({ statement }) => statement.wants)),
   };
   if (naming.size >= ACTIONS_LIMIT) naming.clear();
   naming.set(action, found);
