@@ -10,10 +10,10 @@ import { median, percent, runAlone, type Table, whole } from "./table.ts";
 
 const POLICIES = [1, 10, 100] as const;
 const CONNECTIONS = 32;
-const ROUNDS = 5;
-const MEASURE_MS = 1000;
+const ROUNDS = 25;
+const MEASURE_MS = 200;
 const REQUESTS = 200;
-const DECISIONS = 200_000;
+const DECISIONS = 50_000;
 const POLICIES_PER_GROUP = 10;
 const TableName = "bench";
 const TABLE = `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/`;
