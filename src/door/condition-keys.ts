@@ -38,7 +38,12 @@ export function keysOf(facts: Facts, sets: readonly PolicySet[]): Later<Keys> {
   const put = (name: string, value: string | readonly string[] | undefined) => {
     if (value !== undefined) keys.set(name.toLowerCase(), typeof value === "string" ? [value] : value);
   };
-  const needs = { own: false, resourceTags: false, organizations: new Set<Organizational>() };
+  // What is there already may say of the request what its principal does not yet: MFA that is given with AssumeRole.
+  const needs = {
+    own: typeof facts.access.conditions === "object",
+    resourceTags: false,
+    organizations: new Set<Organizational>(),
+  };
   for (const key of wanted) {
     const read = GLOBAL.get(key);
     const organizational = ORGANIZATIONAL.get(key);
