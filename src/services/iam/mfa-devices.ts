@@ -3,12 +3,14 @@ import { type Access, type Arn, type Context, defineOperations, newUniqueId, typ
 import { errors } from "./errors.ts";
 import { aboutSeed, type DeviceRow, shown, stepNow } from "./mfa-codes.ts";
 import { cut, pageOf } from "./paging.ts";
+import { qrCode } from "./qr-code.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
 import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
 import { nameOf, onUser, type UserRow, userListed, userRow } from "./users.ts";
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
 const PER_USER = 8;
+const SERIAL_LIMIT = 256;
 /** Base32 digits, as long as AWS's: 320 bits. */
 const SEED_LENGTH = 64;
 export const mfaDevices = defineOperations("iam", {
@@ -23,6 +25,8 @@ export const mfaDevices = defineOperations("iam", {
       const { account } = ctx;
       const serial = deviceArn(account, Path, VirtualMFADeviceName!);
       const seed = newUniqueId("", SEED_LENGTH);
+      if (serial.length > SERIAL_LIMIT)
+        throw errors.tooLong("virtualMFADeviceName", VirtualMFADeviceName!.length - serial.length + SERIAL_LIMIT);
       const tags = tagsText(Tags);
       await ctx.write(async (tx) => {
         const made = await tx.run(
@@ -36,6 +40,10 @@ export const mfaDevices = defineOperations("iam", {
         VirtualMFADevice: {
           SerialNumber: serial,
           Base32StringSeed: Buffer.from(seed),
+          // https://docs.aws.amazon.com/IAM/latest/APIReference/API_VirtualMFADevice.html
+          QRCodePNG: qrCode(
+            `otpauth://totp/${encodeURIComponent(`${VirtualMFADeviceName}@${account}`)}?secret=${seed}`,
+          ),
           ...tagsOf(tags),
         },
       };
