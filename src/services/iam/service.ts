@@ -2,6 +2,7 @@
 import { defineService, loadModel } from "../../kernel/mod.ts";
 import { accessKeys, sealSecrets } from "./access-keys.ts";
 import { attachedPolicies } from "./attached-policies.ts";
+import { contextKeys } from "./context-keys.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
@@ -14,6 +15,7 @@ import { quirks } from "./quirks.ts";
 import { roles, trustPolicy } from "./roles.ts";
 import { samlProviders } from "./saml-providers.ts";
 import { serviceLinkedRoles } from "./service-linked-roles.ts";
+import { simulation } from "./simulation.ts";
 import { migrations } from "./tables.ts";
 import { users } from "./users.ts";
 
@@ -27,6 +29,8 @@ export const iam = defineService({
     ...serviceLinkedRoles,
     ...oidcProviders,
     ...samlProviders,
+    ...simulation,
+    ...contextKeys,
     ...users,
     ...groups,
     ...accessKeys,
