@@ -51,10 +51,10 @@ export const attachedPolicies = defineOperations("iam", {
   },
 });
 
-const withPolicy = async (access: Promise<Access>, arn: Arn): Promise<Access> => ({
-  ...(await access),
-  conditions: { "iam:PolicyARN": arn },
-});
+async function withPolicy(access: Promise<Access>, arn: Arn): Promise<Access> {
+  const found = await access;
+  return { ...found, conditions: { ...found.conditions, "iam:PolicyARN": arn } };
+}
 
 async function attach(ctx: Context, owner: Owner, arn: Arn) {
   const key = { account: ctx.account, owner: ownerOf(owner.kind, owner.name) };

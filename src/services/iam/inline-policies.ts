@@ -8,7 +8,7 @@ import { type OwnerKind, ownerOf } from "./tables.ts";
 import { onUser, userRow } from "./users.ts";
 
 /** Characters without white space, of all inline policies of one owner together. */
-const LIMIT: Record<OwnerKind, number> = { role: 10_240, user: 2_048, group: 5_120 };
+export const INLINE_LIMIT: Record<OwnerKind, number> = { role: 10_240, user: 2_048, group: 5_120 };
 
 export const inlinePolicies = defineOperations("iam", {
   PutRolePolicy: {
@@ -105,7 +105,7 @@ async function put(ctx: Context, owner: Owner, policy: { name: string; document:
       { ...key, name: policy.name },
     );
     const size = [...others, policy].reduce((sum, { document }) => sum + document.replace(/\s/g, "").length, 0);
-    if (size > LIMIT[owner.kind]) throw errors.inlineSize(LIMIT[owner.kind], owner.kind, name);
+    if (size > INLINE_LIMIT[owner.kind]) throw errors.inlineSize(INLINE_LIMIT[owner.kind], owner.kind, name);
     await tx.run(
       `INSERT INTO iam_inline_policy (account, owner, name, document) VALUES (:account, :owner, :name, :document)
        ON CONFLICT (account, owner, name) DO UPDATE SET document = excluded.document`,
