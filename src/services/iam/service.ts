@@ -10,6 +10,7 @@ import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { instanceProfiles } from "./instance-profiles.ts";
+import { lastAccessed } from "./last-accessed.ts";
 import { loginProfiles } from "./login-profiles.ts";
 import { mfaDevices } from "./mfa-devices.ts";
 import { oidcProviders } from "./oidc-providers.ts";
@@ -42,6 +43,7 @@ export const iam = defineService({
     ...samlProviders,
     ...simulation,
     ...contextKeys,
+    ...lastAccessed,
     ...users,
     ...groups,
     ...accessKeys,

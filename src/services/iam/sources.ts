@@ -90,9 +90,11 @@ async function heldByGroup(tx: Tx, account: string, name: string): Promise<HeldB
     { account, owner },
   );
   return {
-    policies: rows.flatMap(({ owner, name, document }) => {
-      const text = document ?? awsDocument(name);
-      return text === undefined ? [] : [{ name, document: text, ...(owner !== null && { owner }) }];
+    policies: rows.flatMap(({ owner, name: policy, document }) => {
+      const text = document ?? awsDocument(policy);
+      return text === undefined
+        ? []
+        : [{ name: policy, document: text, ...(owner !== null && { owner: `group:${name}` }) }];
     }),
   };
 }
