@@ -123,6 +123,10 @@ export const errors = {
     validation(
       "1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set",
     ),
+  tooLong: (member: string, most: number) =>
+    validation(
+      `1 validation error detected: Value at '${member}' failed to satisfy constraint: Member must have length less than or equal to ${most}`,
+    ),
   missing: (member: string) =>
     validation(
       `1 validation error detected: Value null at '${member}' failed to satisfy constraint: Member must not be null`,
