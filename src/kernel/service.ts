@@ -95,6 +95,8 @@ export interface Quirks {
   requestId?(): string;
   /** The operation that a request means, where the model's own routing is not enough. */
   route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
+  /** A form that was posted to a bucket, as the request that it means. Its signature is verified afterwards. */
+  form?(request: HttpRequest): HttpRequest;
   /** `body`: the bytes, where the operation takes them whole. */
   // biome-ignore lint/suspicious/noExplicitAny: any operation's input
   input?(operation: string, input: any, request: HttpRequest, body: Uint8Array | undefined): unknown;
