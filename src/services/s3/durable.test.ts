@@ -22,8 +22,7 @@ function writeDown(module: unknown, name: string, what: (...args: unknown[]) => 
 
 const ofDescriptor = (fd: unknown): string => readlinkSync(`/proc/self/fd/${fd}`);
 const isStaged = (path: unknown): boolean => /\/stage\/[0-9a-f]+$/.test(String(path));
-writeDown(fs, "fdatasync", (fd) => (isStaged(ofDescriptor(fd)) ? "bytes" : undefined));
-writeDown(fs, "fsync", (fd) => `names of ${basename(ofDescriptor(fd))}`);
+writeDown(fs, "fsync", (fd) => (isStaged(ofDescriptor(fd)) ? "bytes" : `names of ${basename(ofDescriptor(fd))}`));
 writeDown(promises, "rename", (from) => (isStaged(from) ? "rename" : undefined));
 syncBuiltinESMExports();
 
