@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { checkAccounts } from "./accounts.ts";
 import { type Cloud, openCloud } from "./cloud.ts";
 import { type Config, defaults, openTo } from "./config.ts";
 import { control } from "./control.ts";
@@ -13,6 +14,8 @@ import type { Entry } from "./kernel/journal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
+import { type Suggestion, suggest } from "./why/suggest.ts";
+import { type Question, type Why, why } from "./why/why.ts";
 import { holdWorkspace } from "./workspace.ts";
 
 export interface Aws extends AsyncDisposable {
@@ -24,13 +27,16 @@ export interface Aws extends AsyncDisposable {
   /** Resolves when everything that is due now has happened, and every file that was seen is in its bucket. */
   settle(): Promise<void>;
   clock(change: ClockChange): Promise<void>;
-  /** What is recorded of a request id, a file or a key: see Journal.chain. */
-  why(query: string): Promise<Entry[]>;
-  /** An operation, as the root of the cloud's own account. */
+  /** What is recorded of a request id, a file or a key, or of the last denied call; with each decision explained. */
+  why(question: Question): Promise<Why>;
+  /** The least privilege policies for what a principal did. `sinceMs`: so long ago, on the clock. */
+  suggest(of: { principal: string; sinceMs: number; denied: boolean }): Promise<Suggestion>;
+  /** An operation, as the root of the cloud's own account, or `as` another. */
   call<S extends ServiceName, Op extends OperationName<S>>(
     service: S,
     operation: Op,
     input: Input<S, Op>,
+    as?: Principal,
   ): Promise<Output<S, Op>>;
   /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
   directories(): Promise<string[]>;
@@ -66,6 +72,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     dir,
   };
 
+  checkAccounts(config.accounts, config);
   const isOpen = openTo(config);
   if (isOpen) throw new Error(isOpen);
   undo.use(await holdWorkspace(dir));
@@ -114,18 +121,24 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       world.post.wake();
       await settle();
     },
-    async why(query) {
-      const { journal } = open().world;
-      const home = [dir, realpathSync(dir)].find((one) => query.startsWith(`${one}/`));
-      const id = await journal.idOf(home === undefined ? query : query.slice(home.length + 1));
-      return id === undefined ? [] : await journal.chain(id);
+    why(question) {
+      const within = (name: string) => {
+        const home = [dir, realpathSync(dir)].find((one) => name.startsWith(`${one}/`));
+        return home === undefined ? name : name.slice(home.length + 1);
+      };
+      return why(open().world.journal, "names" in question ? { names: question.names.map(within) } : question);
     },
-    call: (service, operation, input) => {
+    async suggest({ principal, sinceMs, denied }) {
+      const { clock, world } = open();
+      return suggest(await world.journal.entries(), { principal, denied, since: clock.now() - sinceMs });
+    },
+    call: (service, operation, input, as = root) => {
       const { account, region } = config;
       return makeContext(open().world, { principal: root, account, region, from: "aws-like" }).call(
         service,
         operation,
         input,
+        as,
       );
     },
     directories: () => open().directories(),

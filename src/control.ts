@@ -1,4 +1,4 @@
-// /_aws-like/*: what this cloud can do that AWS cannot. Health, the clock, settle, reset, snapshots and `why`; JSON in, JSON out.
+// /_aws-like/*: what this cloud can do that AWS cannot. Health, the clock, settle, reset, snapshots, `why` and policies suggested; JSON in, JSON out.
 import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
@@ -27,7 +27,18 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     await aws.settle();
     return { settled: true };
   },
-  "GET /_aws-like/why": async (aws, _body, query) => ({ entries: await aws.why(query.get("id") ?? "") }),
+  "GET /_aws-like/why": (aws, _body, query) =>
+    aws.why(
+      query.has("denied")
+        ? { denied: true, principal: query.get("principal") ?? undefined }
+        : { names: query.getAll("id") },
+    ),
+  "GET /_aws-like/suggest": (aws, _body, query) =>
+    aws.suggest({
+      principal: query.get("principal") ?? "",
+      sinceMs: toMs(query.get("since")),
+      denied: query.has("denied"),
+    }),
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -81,6 +92,13 @@ function toChange(body: Body): ClockChange {
     400,
     'say {"advance": milliseconds}, {"freeze": true or an ISO time} or {"resume": true}',
   );
+}
+
+/** Absent: all time. */
+function toMs(text: string | null): number {
+  const ms = text === null ? Number.POSITIVE_INFINITY : Number(text);
+  if (Number.isNaN(ms)) throw new AwsError("BadRequest", 400, "since is a number of milliseconds");
+  return ms;
 }
 
 const clockOf = (aws: Aws) => ({ now: new Date(aws.now()).toISOString() });

@@ -7,6 +7,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   up: () => import("./cli/up.ts"),
   init: () => import("./cli/init.ts"),
   why: () => import("./cli/why.ts"),
+  policy: () => import("./cli/policy.ts"),
   logs: () => import("./cli/logs.ts"),
   clock: () => import("./cli/clock.ts"),
   snapshot: () => import("./cli/snapshot.ts"),

@@ -18,7 +18,7 @@ function assertRefused({ code, stdout, stderr }: Ran, sentence: RegExp): void {
   assert.match(stderr, sentence);
 }
 
-const COMMANDS = ["up", "init", "why", "logs", "clock", "snapshot", "doctor", "reset", "env", "version"];
+const COMMANDS = ["up", "init", "why", "policy", "logs", "clock", "snapshot", "doctor", "reset", "env", "version"];
 
 test("--help lists every command, and each has a --help of its own", async () => {
   const { code, stdout } = await run(["--help"]);
@@ -80,6 +80,11 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
   ["a duration that is none", ["clock", "advance", "soon"], /soon is no duration; say 90s/],
   ["a snapshot without a name", ["snapshot", "save"], /say: snapshot save NAME/],
   ["why without a question", ["why"], /say what to explain/],
+  ["why of a name and the last denied", ["why", "x", "--last-denied"], /a name or --last-denied, not both/],
+  ["why of a name and a principal", ["why", "x", "--principal", "alice"], /--principal goes with --last-denied/],
+  ["policy without suggest", ["policy"], /say: policy suggest --principal NAME/],
+  ["policy for nobody", ["policy", "suggest"], /say for whom: --principal NAME/],
+  ["policy since no time", ["policy", "suggest", "--principal", "a", "--since", "ever"], /ever is no duration/],
   ["logs where there are none", ["logs", "--dir", "/"], /there are no logs in \/logs\/lambda; say --dir WORKSPACE/],
   [
     "a cloud that does not run",

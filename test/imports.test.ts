@@ -14,22 +14,24 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
   ["model", /^src\/model\//, []],
   ["store", /^src\/store\//, []],
   ["config", /^src\/config\.ts$/, []],
+  ["accounts", /^src\/accounts\.ts$/, ["config"]],
   ["version", /^src\/version\.ts$/, []],
   ["workspace", /^src\/workspace\.ts$/, []],
   ["wire", /^src\/wire\//, ["model", "kernel/error"]],
   ["door", /^src\/door\//, ["wire", "model", "kernel", "config"]],
+  ["why", /^src\/why\//, ["kernel"]],
   ["services", /^src\/services\/[^/]+\//, ["kernel/mod"]],
   ["register", /^src\/services\.ts$/, ["kernel", "model", "services"]],
   ["template", /^src\/template\//, ["aws", "kernel"]],
   ["snapshot", /^src\/snapshot\.ts$/, ["config", "kernel", "store"]],
-  ["control", /^src\/control\.ts$/, ["aws", "config", "kernel", "model", "register", "snapshot", "version"]],
+  ["control", /^src\/control\.ts$/, ["aws", "config", "kernel", "model", "register", "snapshot", "version", "why"]],
   ["cloud", /^src\/cloud\.ts$/, ["config", "door", "kernel", "register", "store"]],
   [
     "aws",
     /^src\/aws\.ts$/,
-    ["cloud", "config", "control", "door", "kernel", "model", "snapshot", "store", "workspace"],
+    ["accounts", "cloud", "config", "control", "door", "kernel", "model", "snapshot", "store", "why", "workspace"],
   ],
-  ["cli", /^src\/(main\.ts|cli\/)/, ["aws", "config", "template", "version", "kernel", "services"]],
+  ["cli", /^src\/(main\.ts|cli\/)/, ["accounts", "aws", "config", "template", "version", "kernel", "services", "why"]],
 ];
 
 const partOf = (file: string): string => {

@@ -3,6 +3,7 @@ import { realNow } from "../kernel/clock.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { Credential, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
+import { explainMismatch } from "./mismatch.ts";
 import { claimForm, verifyForm } from "./post-form-claim.ts";
 import {
   badToken,
@@ -49,9 +50,10 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   if (!credential) throw unknownKey(claimed, { family });
   if (credential === "badToken") throw badToken(claimed, { family });
   const { secretAccessKey } = credential;
+  const secret = { family, secretAccessKey, body, path };
   const verified = request.form
     ? verifyForm(claimed, request.form, secretAccessKey)
-    : verify(claimed, request, { family, secretAccessKey, body, path });
+    : told(ctx, { claimed, request, secret }, () => verify(claimed, request, secret));
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
   if (service === "iam" && isStrangeToIam(principal)) throw unknownKey(claimed, { family });
@@ -65,6 +67,20 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
     ...(verified && { verified }),
     claim: claimed,
   };
+}
+
+type Secret = Parameters<typeof explainMismatch>[2];
+
+/** `why` is told what the difference is between what was signed and what came. */
+function told<T>(ctx: Context, of: { claimed: Claim; request: HttpRequest; secret: Secret }, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const { claimed, request, secret } = of;
+    if (!claimed.version2)
+      ctx.log.debug("the signature does not match", { ...explainMismatch(claimed, request, secret) });
+    throw error;
+  }
 }
 
 /** Root keys are in the configuration: the cloud's own, any 12 digits (that account's), and those of --accounts. */

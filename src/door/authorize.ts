@@ -1,5 +1,4 @@
 // Step 5: may the caller? Gathers what the decision needs and lets the policy engine decide; a denial explains itself.
-
 import { after, firstOf } from "../kernel/after.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";
@@ -12,6 +11,7 @@ import type { HttpRequest } from "../model/http.ts";
 import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
 import { deniedBy, saidAction } from "./denied.ts";
 import { authError, type Family } from "./signature.ts";
+import { tell } from "./tell.ts";
 
 export interface Asked {
   readonly family: Family;
@@ -63,7 +63,7 @@ function demandOne(
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
     after(guardOf(ctx, court, { access, principal }), (guard) =>
       after(decide(ctx, court, { access, asked, principal, limits, guard }), (decision) => {
-        tell(ctx, access, decision);
+        tell(ctx, { access, principal, decision });
         if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
       }),
     ),
@@ -286,17 +286,6 @@ function callerOf(principal: Subject): Caller {
       return { kind, account, arn, id };
     }
   }
-}
-
-/** What `why` prints. Root's own calls are every second line of a journal, and say nothing. */
-function tell(ctx: Context, access: Access, decision: Decision): void {
-  if (decision.allowed && decision.by === "root") return;
-  const { allowed, by, explicit, line, trace } = decision;
-  ctx.log.debug(`${access.action} ${allowed ? "allowed" : "denied"}`, {
-    subject: access.resource,
-    decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
-    ...(allowed ? {} : { explicit, trace }),
-  });
 }
 
 function refusal(

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
-import type { AnyService, Handler } from "../kernel/service.ts";
+import type { AnyService, Controls, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
@@ -22,6 +22,7 @@ export interface Door {
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
   verifyMfa: World["verifyMfa"];
+  controls: World["controls"];
 }
 
 /** What is known of a request that was found. */
@@ -39,7 +40,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, verifyMfa };
+  return { answer, call, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -116,6 +117,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     }
   }
 
+  async function controls(ctx: Context, account: string): Promise<Controls | undefined> {
+    for (const identity of identities) {
+      const found = await identity.controls?.(ctx, account);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
   async function verifyMfa(ctx: Context, of: Parameters<World["verifyMfa"]>[1]): Promise<boolean> {
     for (const identity of identities) {
       const verified = await identity.mfa?.(ctx, of);
@@ -149,7 +158,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       body = wants === "stream" ? bodied.body : await readBody(bodied.body);
     }
     const input = wire.input(model, route, bodied, body);
-    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied) : input;
+    const bytes = body instanceof Uint8Array ? body : undefined;
+    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied, bytes) : input;
   }
 
   async function perform(
@@ -211,6 +221,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const fields = {
       subject: target?.request.path,
       principal: caller && nameOf(caller.principal),
+      ...(caller ? { key: caller.accessKeyId } : target && claimed(target.request)),
       status,
       tookMs: since(startedAt),
       ...(failure && errorFields(failure)),
@@ -265,5 +276,21 @@ const since = (startedAt: number): number => Math.round((performance.now() - sta
 
 const nameOf = (principal: Caller["principal"]): string =>
   "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
+
+/** What a request that was not authenticated said of itself, whatever is wrong with it: for `why`. */
+function claimed({ headers, query }: HttpRequest) {
+  const text = `${headers.authorization ?? ""}&${query.replaceAll("%2F", "/")}`;
+  const [, key, day, region, service] = /Credential=([^/,&\s]*)(?:\/([^/]*)\/([^/]*)\/([^/,&\s]*))?/.exec(text) ?? [];
+  const dated = /X-Amz-Date=([^&]*)/.exec(query)?.[1] ?? headers["x-amz-date"] ?? headers.date;
+  return {
+    key,
+    scope: day && `${day}/${region}/${service}`,
+    dated,
+    token: hasToken(headers, query) || undefined,
+  };
+}
+
+const hasToken = (headers: HttpRequest["headers"], query: string): boolean =>
+  headers["x-amz-security-token"] !== undefined || query.includes("X-Amz-Security-Token=");
 
 const errorFields = ({ code, status, message }: AwsError) => ({ code, status, message });

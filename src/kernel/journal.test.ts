@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Entry, Journal } from "./journal.ts";
 
-const entry = (id: string, cause?: string, fields?: Record<string, unknown>): Entry => ({
-  at: 1,
-  level: "debug",
-  id,
-  ...(cause && { cause }),
-  from: "test",
-  text: `what ${id} did`,
-  ...(fields && { fields }),
-});
+const entry = (id: string): Entry => ({ at: 1, level: "debug", id, from: "test", text: `what ${id} did` });
 
 async function withJournal(work: (journal: Journal, dir: string) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "journal-"));
@@ -25,46 +17,12 @@ async function withJournal(work: (journal: Journal, dir: string) => Promise<void
   }
 }
 
-test("a chain is everything of one first cause, and nothing else", () =>
-  withJournal(async (journal) => {
-    for (const e of [
-      entry("file"),
-      entry("work", "file"),
-      entry("other"),
-      entry("call", "work"),
-      entry("otherwork", "other"),
-    ])
-      journal.write(e);
-    const ids = (await journal.chain("work")).map((e) => e.id);
-    assert.deepEqual(ids, ["file", "work", "call"]);
-  }));
-
-test("causes that form a circle end", () =>
-  withJournal(async (journal) => {
-    journal.write(entry("a", "b"));
-    journal.write(entry("b", "a"));
-    assert.ok((await journal.chain("a")).length > 0);
-  }));
-
-test("the newest entry about a file, a key or an ARN is found by it", () =>
-  withJournal(async (journal) => {
-    journal.write(entry("first", undefined, { subject: "arn:aws:s3:::input/cat.jpg" }));
-    journal.write(entry("second", undefined, { subject: "arn:aws:s3:::input/cat.jpg" }));
-    assert.equal(await journal.idOf("cat.jpg"), "second");
-    assert.equal(await journal.idOf("first"), "first");
-    assert.equal(await journal.idOf("dog.jpg"), undefined);
-    journal.write(
-      entry("third", undefined, { subject: "arn:aws:s3:::photos/cat.jpg", path: "buckets/photos/cat.jpg" }),
-    );
-    assert.equal(await journal.idOf("buckets/photos/cat.jpg"), "third");
-  }));
-
 test("a line that a crash cut short is passed over", () =>
   withJournal(async (journal, dir) => {
     journal.write(entry("whole"));
-    await journal.chain("whole");
+    await journal.entries();
     await appendFile(join(dir, "journal.ndjson"), '{"at":1,"id":"ha');
-    assert.equal((await journal.chain("whole")).length, 1);
+    assert.equal((await journal.entries()).length, 1);
   }));
 
 test("only what a person should see is shown", async () => {
@@ -77,3 +35,29 @@ test("only what a person should see is shown", async () => {
   await rm(dir, { recursive: true });
   assert.deepEqual(shown, ["loud"]);
 });
+
+test("a policy is kept once beside the journal, laid out where it was one line, and as it was put where it was not", () =>
+  withJournal(async ({ texts }, dir) => {
+    const name = texts.keep('{"Statement":[]}');
+    assert.match(name, /^[0-9a-f]{12}$/);
+    assert.equal(texts.keep('{"Statement":[]}'), name);
+    assert.equal(await readFile(join(dir, "policies", `${name}.json`), "utf8"), '{\n  "Statement": []\n}\n');
+    const put = '{\n "Statement":\n []}';
+    assert.equal(texts.read(texts.keep(put)), put);
+    assert.equal(texts.read(texts.keep("no { JSON")), "no { JSON");
+    assert.equal(texts.read("../../etc/passwd"), undefined);
+    assert.equal(texts.read("000000000000"), undefined);
+    assert.equal((await readdir(join(dir, "policies"))).length, 3);
+  }));
+
+test("policies that no kept line speaks of are forgotten, and written again when they are asked again", () =>
+  withJournal(async ({ texts }, dir) => {
+    const [old, present] = [texts.keep("old"), texts.keep("present")];
+    await utimes(join(dir, "policies", `${old}.json`), 1, 1);
+    texts.forgetBefore(2_000);
+    assert.deepEqual([texts.read(old), texts.read(present)], [undefined, "present"]);
+    await utimes(join(dir, "policies", `${present}.json`), 1, 1);
+    assert.deepEqual([texts.keep("old"), texts.keep("present")], [old, present]);
+    texts.forgetBefore(2_000);
+    assert.deepEqual([texts.read(old), texts.read(present)], ["old", "present"]);
+  }));

@@ -1,7 +1,8 @@
 // What happened, and what caused it: one line of JSON each in logs/journal.ndjson, which `why` reads and anyone may grep.
-import { closeSync, createReadStream, fstatSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, renameSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { KeptTexts } from "./kept-texts.ts";
 
 export interface Entry {
   /** ms since the epoch, on the clock. */
@@ -24,6 +25,8 @@ export interface Log {
   info(text: string, fields?: Record<string, unknown>): void;
   warn(text: string, fields?: Record<string, unknown>): void;
   error(text: string, fields?: Record<string, unknown>): void;
+  /** Keeps a policy's text beside the journal, once, and gives its name: logs/policies/NAME.json. */
+  keep(text: string): string;
 }
 
 // The newest two files are kept: at most twice this much is on disk and read by `why`.
@@ -37,15 +40,18 @@ export class Journal implements AsyncDisposable {
   #file: number | undefined;
   #size = 0;
   #pending: string[] = [];
+  /** Policies that lines speak of. */
+  readonly texts: KeptTexts;
 
-  private constructor(path: string, show: (entry: Entry) => void) {
-    this.#path = path;
+  private constructor(logsDir: string, show: (entry: Entry) => void) {
+    this.#path = join(logsDir, "journal.ndjson");
     this.#show = show;
+    this.texts = new KeptTexts(join(logsDir, "policies"));
   }
 
   /** `show` is given what a person should see: all but `debug`. */
   static async open(logsDir: string, show: (entry: Entry) => void): Promise<Journal> {
-    const journal = new Journal(join(logsDir, "journal.ndjson"), show);
+    const journal = new Journal(logsDir, show);
     journal.#open();
     return journal;
   }
@@ -56,25 +62,12 @@ export class Journal implements AsyncDisposable {
     if (entry.level !== "debug") this.#show(entry);
   }
 
-  /** All that is recorded of `id`, of what caused it back to the first cause, and of everything these caused; in order of time. */
-  async chain(id: string): Promise<Entry[]> {
-    const entries = await this.#all();
-    const causeOf = new Map<string, string>();
-    for (const e of entries) if (e.cause && e.cause !== e.id) causeOf.set(e.id, e.cause);
-    const root = firstCause(id, causeOf);
-    return entries.filter((e) => firstCause(e.id, causeOf) === root);
-  }
-
-  /** The newest id whose subject is, or ends in, `subject`: an S3 key, an ARN; or whose file it is, as a path in the workspace. */
-  async idOf(subject: string): Promise<string | undefined> {
-    let id: string | undefined;
-    for (const e of await this.#all()) {
-      const { subject: named, path } = e.fields ?? {};
-      if (typeof named === "string" && (named === subject || named.endsWith(`/${subject}`))) id = e.id;
-      if (path === subject) id = e.id;
-      if (e.id === subject) return subject;
-    }
-    return id;
+  /** All that is still recorded, in order. */
+  async entries(): Promise<Entry[]> {
+    this.#flush();
+    const entries: Entry[] = [];
+    for (const path of [this.#old, this.#path]) await readEntries(path, entries);
+    return entries;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,8 +95,11 @@ export class Journal implements AsyncDisposable {
   #rotate(): void {
     closeSync(this.#file!);
     this.#file = undefined;
-    renameSync(this.#path, `${this.#path}.1`);
+    // The old file's last line was written when the present one began: policies that were asked before are in neither any more.
+    const began = statSync(this.#old, { throwIfNoEntry: false })?.mtimeMs;
+    renameSync(this.#path, this.#old);
     this.#open();
+    if (began !== undefined) this.texts.forgetBefore(began);
   }
 
   #open(): void {
@@ -111,11 +107,8 @@ export class Journal implements AsyncDisposable {
     this.#size = fstatSync(this.#file).size;
   }
 
-  async #all(): Promise<Entry[]> {
-    this.#flush();
-    const entries: Entry[] = [];
-    for (const path of [`${this.#path}.1`, this.#path]) await readEntries(path, entries);
-    return entries;
+  get #old(): string {
+    return `${this.#path}.1`;
   }
 }
 
@@ -138,14 +131,4 @@ function parseEntry(line: string): Entry | undefined {
   } catch {
     return undefined;
   }
-}
-
-function firstCause(id: string, causeOf: ReadonlyMap<string, string>): string {
-  const seen = new Set<string>();
-  let at = id;
-  for (let up = causeOf.get(at); up !== undefined && !seen.has(up); up = causeOf.get(at)) {
-    seen.add(at);
-    at = up;
-  }
-  return at;
 }

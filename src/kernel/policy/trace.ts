@@ -8,6 +8,8 @@ import { type PolicyKind, type PolicyText, selection } from "./policy-set.ts";
 export interface TraceLine extends Partial<Miss> {
   readonly kind: PolicyKind;
   readonly policy: string;
+  /** Whose it is, where its name is no ARN: `group:readers`. */
+  readonly owner?: string | undefined;
   /** Its Sid, or its place from 1 on. */
   readonly statement: string;
   readonly effect: "Allow" | "Deny";
@@ -72,10 +74,11 @@ interface Parts {
 }
 
 function line({ kind, held, statement, miss }: Parts): TraceLine {
-  const { name, document, policy } = held;
+  const { name, owner, document, policy } = held;
   return {
     kind,
     policy: name,
+    owner,
     statement: statement.name,
     effect: statement.effect,
     applies: miss === undefined,

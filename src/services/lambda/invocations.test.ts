@@ -91,7 +91,7 @@ test("DryRun answers 204 and runs nothing", async () => {
   const answer = await cloud.lambda.send(new InvokeCommand({ FunctionName: "echo", InvocationType: "DryRun" }));
   assert.deepEqual([answer.StatusCode, answer.$metadata.httpStatusCode], [204, 204]);
   await cloud.settle();
-  assert.deepEqual(await readdir(join(cloud.aws.config.dir, "logs")), ["journal.ndjson"]);
+  assert.ok(!(await readdir(join(cloud.aws.config.dir, "logs"))).includes("lambda"));
 });
 
 test("A function that exits, and one that takes too long, end in AWS's own error documents", async () => {
@@ -269,7 +269,7 @@ test("What a function calls is caused by its invocation", async () => {
   );
   const answer = await cloud.lambda.send(new InvokeCommand({ FunctionName: "calls" }));
   assert.equal(JSON.parse(answer.Payload!.transformToString()).FunctionCount, 1);
-  const chain = await cloud.aws.why(answer.$metadata.requestId!);
+  const { entries: chain } = await cloud.aws.why({ names: [answer.$metadata.requestId!] });
   const call = chain.find((entry) => entry.text.startsWith("GetAccountSettings"));
   assert.equal(call?.cause, answer.$metadata.requestId);
   assert.match(String(call?.fields?.principal), /assumed-role\/function\/calls$/);

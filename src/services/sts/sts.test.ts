@@ -42,7 +42,9 @@ const DENIED = (action: string) =>
 async function withRole(cloud: TestCloud, trusting: string, may?: string): Promise<Key> {
   const iam = cloud.client(IAMClient);
   const alice = await userWith(cloud, "alice", { may });
-  await iam.send(new CreateRoleCommand({ RoleName: "reader", AssumeRolePolicyDocument: trusting }));
+  // A trust policy may name the role itself only when that is there.
+  await iam.send(new CreateRoleCommand({ RoleName: "reader", AssumeRolePolicyDocument: trust(ACCOUNT) }));
+  await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName: "reader", PolicyDocument: trusting }));
   const PolicyDocument = policy(allow("iam:ListRoles"));
   await iam.send(new PutRolePolicyCommand({ RoleName: "reader", PolicyName: "list", PolicyDocument }));
   return alice;

@@ -1,0 +1,86 @@
+// What the journal keeps of a decision, for `aws-like why` and `aws-like policy suggest`: who asked for what, and the statements that
+// decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
+import type { Context, Principal, Provider } from "../kernel/context.ts";
+import { parseArn } from "../kernel/names.ts";
+import type { Decision, Question, TraceLine } from "../kernel/policy/evaluate.ts";
+import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
+import type { Access } from "../kernel/service.ts";
+
+/** A principal with hundreds of policies does not fill the journal with one denial. */
+const MAX_STATEMENTS = 100;
+/** Of what a statement wants and a request has: a list of a thousand ARNs says no more. */
+const MAX_VALUES = 10;
+
+export interface Told {
+  readonly access: Access;
+  readonly principal: Principal | Provider;
+  readonly decision: Decision;
+}
+
+export function tell(ctx: Context, { access, principal, decision }: Told): void {
+  const { action, resource } = access;
+  const { allowed, by, explicit } = decision;
+  const asked = { subject: resource, action, allowed, by, principal: nameOf(principal), ...facts(principal) };
+  if (allowed && by === "root") {
+    ctx.log.debug(`${action} allowed`, asked); // what root did can be turned into a policy, too
+    return;
+  }
+  const { line } = decision;
+  const lines = allowed ? decision.applying : decision.trace;
+  ctx.log.debug(`${action} ${allowed ? "allowed" : "denied"}`, {
+    ...asked,
+    decision: line ? `${line.kind} ${nameIn(line)}, statement ${line.statement}` : `no ${by} allows it`,
+    explicit: explicit || undefined,
+    statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
+    ...(!allowed && { missing: missing(principal, decision) }),
+  });
+}
+
+const nameOf = (principal: Principal | Provider): string =>
+  "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
+
+/** Whose policies they are, where not the principal's own. */
+function facts(principal: Principal | Provider): { holder?: string } {
+  if (principal.kind === "session") return { holder: principal.roleArn };
+  return principal.kind === "federated" ? { holder: principal.user.arn } : {};
+}
+
+function statement(ctx: Context, line: TraceLine, decides: boolean) {
+  const { kind, statement, effect, applies, missed, wanted, actual, document } = line;
+  const miss = applies ? {} : { missed, wanted: wanted?.slice(0, MAX_VALUES), actual: actual?.slice(0, MAX_VALUES) };
+  return {
+    kind,
+    policy: nameIn(line),
+    statement,
+    effect,
+    applies,
+    ...miss,
+    decides: decides || undefined,
+    text: ctx.log.keep(document),
+  };
+}
+
+/** For which resource a service asks is said also where no policy wants to know: the permission it lacks should be for that one only. */
+function missing(principal: Principal | Provider, decision: Decision) {
+  const { question } = decision;
+  const keys = new Map(question.keys);
+  if (principal.kind === "service" && principal.sourceArn !== undefined) {
+    keys.set("aws:sourcearn", [principal.sourceArn]);
+    keys.set("aws:sourceaccount", [parseArn(principal.sourceArn)?.account || principal.account]);
+  }
+  return smallestPolicy({ ...question, keys }, decision).map((remedy) => brief(remedy, question));
+}
+
+/** The statement that denies is among those shown: its text is not told twice. Of a limit, the policies that should have allowed are named. */
+function brief(remedy: Remedy, { boundary, controls }: Question) {
+  if (remedy.change === "except") {
+    const { change, where, line } = remedy;
+    return { change, where, policy: nameIn(line), statement: line.statement };
+  }
+  const limit = remedy.where === "permissions boundary" ? boundary : controls?.[remedy.level ?? -1];
+  return { ...remedy, among: limit?.policies.map(({ name }) => name) };
+}
+
+/** An inline policy's own name is not enough: two users and their groups may each have a `read`. */
+const nameIn = ({ policy, owner }: TraceLine): string =>
+  owner === undefined ? policy : `${policy} of ${owner.replace(":", " ")}`;
