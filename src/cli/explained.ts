@@ -42,7 +42,7 @@ function remedy({ say, policy, commands }: Remedy): string[] {
   return [
     `  mend       ${say}`,
     ...(policy ? indented(JSON.stringify(policy, null, 2)) : []),
-    ...(commands.length > 0 ? [policy ? "  with that as policy.json:" : "  with:"] : []),
+    ...(commands.length > 0 ? [commands.join().includes("file://") ? "  with that in the file:" : "  with:"] : []),
     ...commands.map((one) => `    ${one}`),
   ];
 }
