@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { checkAccounts } from "./accounts.ts";
 import { type Cloud, openCloud } from "./cloud.ts";
 import { type Config, defaults, openTo } from "./config.ts";
 import { control } from "./control.ts";
@@ -30,11 +31,12 @@ export interface Aws extends AsyncDisposable {
   why(question: Question): Promise<Why>;
   /** The least privilege policies for what a principal did. `sinceMs`: so long ago, on the clock. */
   suggest(of: { principal: string; sinceMs: number; denied: boolean }): Promise<Suggestion>;
-  /** An operation, as the root of the cloud's own account. */
+  /** An operation, as the root of the cloud's own account, or `as` another. */
   call<S extends ServiceName, Op extends OperationName<S>>(
     service: S,
     operation: Op,
     input: Input<S, Op>,
+    as?: Principal,
   ): Promise<Output<S, Op>>;
   /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
   directories(): Promise<string[]>;
@@ -70,6 +72,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     dir,
   };
 
+  checkAccounts(config.accounts, config);
   const isOpen = openTo(config);
   if (isOpen) throw new Error(isOpen);
   undo.use(await holdWorkspace(dir));
@@ -129,12 +132,13 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       const { clock, world } = open();
       return suggest(await world.journal.entries(), { principal, denied, since: clock.now() - sinceMs });
     },
-    call: (service, operation, input) => {
+    call: (service, operation, input, as = root) => {
       const { account, region } = config;
       return makeContext(open().world, { principal: root, account, region, from: "aws-like" }).call(
         service,
         operation,
         input,
+        as,
       );
     },
     directories: () => open().directories(),

@@ -59,6 +59,7 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
     verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
+    controls: (ctx, account) => door.controls(ctx, account),
   };
   const door = openDoor(world, services);
   const running: Running[] = [];

@@ -60,11 +60,18 @@ export const defaults: Omit<Config, "dir"> = {
 };
 
 /** Why a cloud would be open to others who know what everybody knows; undefined where it is not. */
-export function openTo(config: Pick<Config, "host" | "rootSecretAccessKey" | "relaxed">): string | undefined {
-  const { host, rootSecretAccessKey, relaxed } = config;
+export function openTo(
+  config: Pick<Config, "host" | "rootSecretAccessKey" | "relaxed" | "accounts">,
+): string | undefined {
+  const { host, rootSecretAccessKey, relaxed, accounts } = config;
   if (host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host)) return undefined;
   if (relaxed) return `${host} is open to others: --relaxed, which makes everyone root, is for loopback only`;
-  return rootSecretAccessKey === defaults.rootSecretAccessKey
-    ? `${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`
-    : undefined;
+  // It is every account's: a key of 12 digits is that account's root.
+  if (rootSecretAccessKey === defaults.rootSecretAccessKey)
+    return `${host} is open to others: set AWS_LIKE_ROOT_SECRET to a secret of your own first`;
+  const known = accounts.find(({ secretAccessKey }) => secretAccessKey === defaults.rootSecretAccessKey);
+  return (
+    known &&
+    `${host} is open to others: account ${known.id} has the secret that everybody knows; give it one of its own`
+  );
 }

@@ -14,6 +14,7 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
   ["model", /^src\/model\//, []],
   ["store", /^src\/store\//, []],
   ["config", /^src\/config\.ts$/, []],
+  ["accounts", /^src\/accounts\.ts$/, ["config"]],
   ["version", /^src\/version\.ts$/, []],
   ["workspace", /^src\/workspace\.ts$/, []],
   ["wire", /^src\/wire\//, ["model", "kernel/error"]],
@@ -28,9 +29,9 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
   [
     "aws",
     /^src\/aws\.ts$/,
-    ["cloud", "config", "control", "door", "kernel", "model", "snapshot", "store", "why", "workspace"],
+    ["accounts", "cloud", "config", "control", "door", "kernel", "model", "snapshot", "store", "why", "workspace"],
   ],
-  ["cli", /^src\/(main\.ts|cli\/)/, ["aws", "config", "template", "version", "kernel", "services", "why"]],
+  ["cli", /^src\/(main\.ts|cli\/)/, ["accounts", "aws", "config", "template", "version", "kernel", "services", "why"]],
 ];
 
 const partOf = (file: string): string => {

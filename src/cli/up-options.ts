@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { checkAccounts } from "../accounts.ts";
 import { type Account, type Config, defaults, openTo } from "../config.ts";
 import { type Environment, UserError } from "./command.ts";
 
@@ -32,7 +33,9 @@ export function readOptions(
   const { values } = parseArgs({ args: [...args], options });
   const host = values.host ?? defaults.host;
   const rootSecretAccessKey = environment.AWS_LIKE_ROOT_SECRET || defaults.rootSecretAccessKey;
-  const open = openTo({ host, rootSecretAccessKey, relaxed: values.relaxed ?? false });
+  const rootAccessKeyId = environment.AWS_LIKE_ROOT_KEY ?? defaults.rootAccessKeyId;
+  const accounts = values.accounts === undefined ? [] : readAccounts(values.accounts, { rootAccessKeyId });
+  const open = openTo({ host, rootSecretAccessKey, relaxed: values.relaxed ?? false, accounts });
   if (open) throw new UserError(`--host ${open}`);
   const sandbox = (values.sandbox ?? defaults.sandbox) as Config["sandbox"];
   if (!SANDBOXES.includes(sandbox)) throw new UserError(`--sandbox is one of ${SANDBOXES.join(", ")}, not ${sandbox}`);
@@ -49,10 +52,10 @@ export function readOptions(
     host,
     databaseUrl,
     region: values.region ?? defaults.region,
-    rootAccessKeyId: environment.AWS_LIKE_ROOT_KEY ?? defaults.rootAccessKeyId,
+    rootAccessKeyId,
     rootSecretAccessKey,
     ...(environment.AWS_LIKE_STORE_KEY && { storeKey: environment.AWS_LIKE_STORE_KEY }),
-    accounts: values.accounts === undefined ? [] : readAccounts(values.accounts),
+    accounts,
     relaxed: values.relaxed ?? false,
     settleMs: numberOf("--settle-ms", values["settle-ms"] ?? String(defaults.settleMs), 60_000),
     durability,
@@ -98,13 +101,9 @@ function assignment(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function readAccounts(file: string): Account[] {
+function readAccounts(file: string, root: Pick<Config, "rootAccessKeyId">): readonly Account[] {
   try {
-    const accounts = JSON.parse(readFileSync(file, "utf8")) as Account[];
-    for (const { id, accessKeyId, secretAccessKey } of accounts)
-      if (!/^\d{12}$/.test(id) || !accessKeyId || !secretAccessKey)
-        throw new Error("each account needs an id of 12 digits, an accessKeyId and a secretAccessKey");
-    return accounts;
+    return checkAccounts(JSON.parse(readFileSync(file, "utf8")), root);
   } catch (error) {
     throw new UserError(`--accounts ${file}: ${(error as Error).message}`);
   }

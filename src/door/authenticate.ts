@@ -4,6 +4,7 @@ import type { Context, Principal } from "../kernel/context.ts";
 import type { Credential, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
 import { explainMismatch } from "./mismatch.ts";
+import { claimForm, verifyForm } from "./post-form-claim.ts";
 import {
   badToken,
   type Claim,
@@ -42,13 +43,17 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
   const { request, family, service, body, path } = question;
   const { config } = ctx;
   if (config.relaxed) return relaxed(ctx, request);
-  const claimed = claim(request, { family, service, realNow: realNow() });
+  const terms = { family, service, realNow: realNow() };
+  const claimed = request.form ? claimForm(request, request.form, terms) : claim(request, terms);
   if (!claimed) return { principal: { kind: "anonymous" }, account: config.account, region: config.region };
   const credential = rootCredential(ctx, claimed.accessKeyId) ?? (await knownCredential(ctx, identities, claimed));
   if (!credential) throw unknownKey(claimed, { family });
   if (credential === "badToken") throw badToken(claimed, { family });
-  const secret = { family, secretAccessKey: credential.secretAccessKey, body, path };
-  const verified = told(ctx, { claimed, request, secret }, () => verify(claimed, request, secret));
+  const { secretAccessKey } = credential;
+  const secret = { family, secretAccessKey, body, path };
+  const verified = request.form
+    ? verifyForm(claimed, request.form, secretAccessKey)
+    : told(ctx, { claimed, request, secret }, () => verify(claimed, request, secret));
   checkToken(claimed, credential, { family, now: ctx.now });
   const { principal } = credential;
   if (service === "iam" && isStrangeToIam(principal)) throw unknownKey(claimed, { family });
@@ -59,7 +64,7 @@ export async function authenticate(ctx: Context, identities: readonly Identity[]
     account: "account" in principal ? principal.account : config.account,
     region: claimed.region,
     accessKeyId: claimed.accessKeyId,
-    verified,
+    ...(verified && { verified }),
     claim: claimed,
   };
 }
@@ -118,7 +123,8 @@ export const rootOf = (account: string): Principal => ({
 
 /** --relaxed: nothing is verified; a 12-digit key still names its account, and a scope its region. */
 function relaxed({ config }: Context, request: HttpRequest): Caller {
-  const text = `${request.headers.authorization ?? ""}&${request.query.replaceAll("%2F", "/")}`;
+  const posted = request.form?.fields.get("x-amz-credential") ?? "";
+  const text = `${request.headers.authorization ?? ""}&${request.query.replaceAll("%2F", "/")}&Credential=${posted}`;
   const scope = /Credential=([^/,&\s]+)\/\d{8}\/([^/,&\s]+)\//.exec(text);
   const account = config.accounts.find((known) => known.accessKeyId === scope?.[1])?.id;
   const id = account ?? (/^\d{12}$/.test(scope?.[1] ?? "") ? scope![1]! : config.account);

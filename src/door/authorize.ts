@@ -1,5 +1,4 @@
 // Step 5: may the caller? Gathers what the decision needs and lets the policy engine decide; a denial explains itself.
-
 import { after, firstOf } from "../kernel/after.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";

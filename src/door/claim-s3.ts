@@ -18,7 +18,7 @@ import {
 import { claimVersion2, isVersion2 } from "./signature-v2.ts";
 
 const WEEK_S = 604_800;
-const ALGORITHM_4A = "AWS4-ECDSA-P256-SHA256";
+export const ALGORITHM_4A = "AWS4-ECDSA-P256-SHA256";
 const PAYLOADS = [
   "UNSIGNED-PAYLOAD",
   "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -31,8 +31,6 @@ const errors = {
   header: (text: string) =>
     authError("s3", "incomplete", { message: `The authorization header is malformed; ${text}` }),
   query: (text: string) => new AwsError("AuthorizationQueryParametersError", 400, text),
-  // S3's error page says 400 of this code; for a lifetime out of range clients were seen to be answered 403.
-  expires: (text: string) => new AwsError("AuthorizationQueryParametersError", 403, text),
   denied: (text: string, fields?: Record<string, unknown>) => authError("s3", "denied", { message: text, fields }),
   argument: (name: string, value: string, text: string) =>
     new AwsError("InvalidArgument", 400, text, { ArgumentName: name, ArgumentValue: value }),
@@ -42,9 +40,10 @@ const errors = {
       400,
       "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     ),
-  version4a: () =>
-    new AwsError("NotImplemented", 501, `Signature Version 4A (${ALGORITHM_4A}) is not supported; use ${ALGORITHM}.`),
 };
+
+export const version4a = () =>
+  new AwsError("NotImplemented", 501, `Signature Version 4A (${ALGORITHM_4A}) is not supported; use ${ALGORITHM}.`);
 
 /** undefined: the request carries no signature. */
 export function claimS3(request: HttpRequest, terms: Terms): Claim | undefined {
@@ -65,7 +64,7 @@ export function claimS3(request: HttpRequest, terms: Terms): Claim | undefined {
 }
 
 function fromHeader(request: HttpRequest, header: string, terms: Terms): Claim {
-  if (header.startsWith(ALGORITHM_4A)) throw errors.version4a();
+  if (header.startsWith(ALGORITHM_4A)) throw version4a();
   if (!header.startsWith(`${ALGORITHM} `))
     throw errors.argument("Authorization", header, "Unsupported Authorization Type");
   const given = parameters(header.slice(ALGORITHM.length));
@@ -111,7 +110,7 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
     throw errors.query(
       "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
     );
-  if (algorithm === ALGORITHM_4A) throw errors.version4a();
+  if (algorithm === ALGORITHM_4A) throw version4a();
   if (algorithm !== ALGORITHM)
     throw errors.query('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"');
   const parsing = (text: string) => errors.query(`Error parsing the X-Amz-Credential parameter; ${text}`);
@@ -119,11 +118,11 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
   const at = basicTime(date);
   if (at === undefined) throw errors.query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
   checkDay(scope.date, date, errors.query);
-  if (!/^-?\d{1,15}$/.test(expiresText)) throw errors.expires("X-Amz-Expires should be a number");
+  if (!/^-?\d{1,15}$/.test(expiresText)) throw errors.query("X-Amz-Expires should be a number");
   const expires = Number(expiresText);
-  if (expires < 0) throw errors.expires("X-Amz-Expires must be non-negative");
+  if (expires < 0) throw errors.query("X-Amz-Expires must be non-negative");
   if (expires > WEEK_S)
-    throw errors.expires(
+    throw errors.query(
       "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
     );
   const signed = readSignedHeaders(request, signedHeaders);
@@ -153,7 +152,7 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
   };
 }
 
-function readCredential(credential: string, terms: Terms, malformed: (text: string) => AwsError) {
+export function readCredential(credential: string, terms: Terms, malformed: (text: string) => AwsError) {
   const parts = credentialParts(credential);
   if (!parts)
     throw malformed('the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".');
@@ -168,14 +167,14 @@ function readCredential(credential: string, terms: Terms, malformed: (text: stri
   return { accessKeyId, date, region, service };
 }
 
-function checkDay(date: string, timestamp: string, malformed: (text: string) => AwsError): void {
+export function checkDay(date: string, timestamp: string, malformed: (text: string) => AwsError): void {
   const day = timestamp.slice(0, 8);
   if (date !== day)
     throw malformed(`Invalid credential date "${date}". This date is not the same as X-Amz-Date: "${day}".`);
 }
 
 function checkPayload(payloadHash: string): void {
-  if (PAYLOADS_4A.includes(payloadHash)) throw errors.version4a();
+  if (PAYLOADS_4A.includes(payloadHash)) throw version4a();
   if (PAYLOADS.includes(payloadHash) || /^[0-9a-fA-F]{64}$/.test(payloadHash)) return;
   throw errors.argument(
     "x-amz-content-sha256",

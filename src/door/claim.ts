@@ -4,7 +4,7 @@ import type { Family } from "./auth-errors.ts";
 import { decode, type Scope } from "./canonical.ts";
 
 export interface Claim extends Scope {
-  readonly kind: "header" | "query";
+  readonly kind: "header" | "query" | "form";
   /** A URL of Signature Version 2: `timestamp` is its Expires, `signature` base64. */
   readonly version2?: true;
   readonly accessKeyId: string;

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
-import type { AnyService, Handler } from "../kernel/service.ts";
+import type { AnyService, Controls, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
@@ -12,6 +12,7 @@ import { authenticate, type Caller } from "./authenticate.ts";
 import { authorizer } from "./authorize.ts";
 import { entity, readBody } from "./body.ts";
 import { type Found, find, isForm, noService, spoken } from "./find.ts";
+import { isPostedForm, openForm } from "./post-form.ts";
 import { incompleteBody, internalError, invalid, notImplemented, unknownOperation } from "./refusals.ts";
 import { type Family, familyOf } from "./signature.ts";
 
@@ -21,6 +22,7 @@ export interface Door {
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
   verifyMfa: World["verifyMfa"];
+  controls: World["controls"];
 }
 
 /** What is known of a request that was found. */
@@ -38,7 +40,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, verifyMfa };
+  return { answer, call, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -55,11 +57,19 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1
+      if (found) requestId = byName.get(found.service)!.quirks?.requestId?.() ?? requestId;
+      if (found && isPostedForm(found)) found = { ...found, request: await openForm(found.request) };
       target = resolve(request, found, form);
-      requestId = target.service.quirks?.requestId?.() ?? requestId;
       if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
-      const question = { request, family, service: target.model.signingName, body: whole, path: target.request.path };
+      const signed = found?.request.form ? found.request : request;
+      const question = {
+        request: signed,
+        family,
+        service: target.model.signingName,
+        body: whole,
+        path: target.request.path,
+      };
       caller = await authenticate(contextOf(requestId, { from: "door", signal }), identities, question); // 2
       const ctx = contextOf(requestId, { from: service.name, signal, caller, request: target.request });
       const handler = handlerOf(service, target.route.operation);
@@ -107,6 +117,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     }
   }
 
+  async function controls(ctx: Context, account: string): Promise<Controls | undefined> {
+    for (const identity of identities) {
+      const found = await identity.controls?.(ctx, account);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
   async function verifyMfa(ctx: Context, of: Parameters<World["verifyMfa"]>[1]): Promise<boolean> {
     for (const identity of identities) {
       const verified = await identity.mfa?.(ctx, of);
@@ -120,10 +138,11 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const service = byName.get(found.service)!;
     const model = service.model();
     const family = familyOf(found.protocol);
-    const modelled = () => wire.route(model, found.protocol, found.request, form);
-    const route = service.quirks?.route ? service.quirks.route(found.request, modelled) : modelled();
+    const meant = found.request.form && service.quirks?.form ? service.quirks.form(found.request) : found.request;
+    const modelled = () => wire.route(model, found.protocol, meant, form);
+    const route = service.quirks?.route ? service.quirks.route(meant, modelled) : modelled();
     if (!route) throw unknownOperation(family, request, form);
-    return { service, model, family, route, request: found.request };
+    return { service, model, family, route, request: meant };
   }
 
   async function read(
@@ -139,7 +158,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       body = wants === "stream" ? bodied.body : await readBody(bodied.body);
     }
     const input = wire.input(model, route, bodied, body);
-    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied) : input;
+    const bytes = body instanceof Uint8Array ? body : undefined;
+    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied, bytes) : input;
   }
 
   async function perform(

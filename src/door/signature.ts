@@ -116,9 +116,10 @@ export function signingKey(secretAccessKey: string, scope: Scope): Uint8Array {
   return key;
 }
 
-const bytesText = (text: string): string => (Buffer.from(text, "latin1").toString("hex").match(/../g) ?? []).join(" ");
+export const bytesText = (text: string): string =>
+  (Buffer.from(text, "latin1").toString("hex").match(/../g) ?? []).join(" ");
 
-const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
+export const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 function mismatch(claimed: Claim, about: Pick<Terms, "family"> & { canonical: string; text: string }) {
   if (about.family !== "s3") return authError(about.family, "mismatch");

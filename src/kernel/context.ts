@@ -8,6 +8,7 @@ import type { Memory } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
+import type { Controls } from "./service.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
@@ -119,6 +120,8 @@ export interface Context {
   ): Promise<Output<S, Op>>;
   /** Whether the caller's multi-factor device of this serial number shows `code` now. Each code is good once. */
   verifyMfa(serialNumber: string, code: string): Promise<boolean>;
+  /** Service control policies over an account, a list for each level; undefined: it is bound by none. */
+  controls(account: string): Promise<Controls | undefined>;
   /** Requests signed with this access key are, from now on, caused by `cause` (a running invocation); undefined ends it. */
   attribute(accessKeyId: string, cause: string | undefined): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
@@ -190,6 +193,7 @@ export interface World {
     },
   ): Promise<unknown>;
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
+  controls(ctx: Context, account: string): Promise<Controls | undefined>;
 }
 
 export interface Caller extends Place {
@@ -319,6 +323,10 @@ class WorldContext implements Context {
 
   verifyMfa(serialNumber: string, code: string): Promise<boolean> {
     return this.#world.verifyMfa(this, { serialNumber, code });
+  }
+
+  controls(account: string): Promise<Controls | undefined> {
+    return this.#world.controls(this, account);
   }
 
   attribute(accessKeyId: string, cause: string | undefined): void {

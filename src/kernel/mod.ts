@@ -1,6 +1,6 @@
 // The only thing that a service may import besides its own folder.
 export type { Account, Config } from "../config.ts";
-export type { HttpAnswer, HttpRequest } from "../model/http.ts";
+export type { HttpAnswer, HttpRequest, PostedForm } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
 export type { Params, Row, Tx, Value } from "../store/store.ts";
@@ -25,8 +25,10 @@ export {
 export { withoutNulls } from "./nulls.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
+export { child, each, scan } from "./policy/json.ts";
 export { type PolicySet, policySet } from "./policy/policy-set.ts";
-export { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./policy/validate.ts";
+export { identityPolicyFault } from "./policy/validate.ts";
+export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,

@@ -13,8 +13,18 @@ export interface HttpRequest {
   readonly body: Readable;
   /** Of an aws-chunked body, by lower-case name: complete when the body has ended. */
   readonly trailers?: Readonly<Record<string, string>>;
+  /** Of a form that was posted to a bucket: then the body is its file. */
+  readonly form?: PostedForm;
   /** The peer's address. */
   readonly from: string;
+}
+
+/** What came before the file. */
+export interface PostedForm {
+  /** By lower-case name; text. */
+  readonly fields: ReadonlyMap<string, string>;
+  /** Without a path; undefined where the file was posted without a name. */
+  readonly fileName?: string;
 }
 
 export interface HttpAnswer {

@@ -153,21 +153,23 @@ function date(text: string): number {
 }
 
 const bare = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, "");
-const family = (version: number) => (version === 4 ? "ipv4" : "ipv6");
+const familyOf = (address: string) => FAMILIES[isIP(address)];
+const FAMILIES: Readonly<Record<number, "ipv4" | "ipv6">> = { 4: "ipv4", 6: "ipv6" };
 
+/** A list for each family: to a BlockList, ::/0 holds IPv4 addresses too. */
 const inNetworks: Maker = (wanted) => {
-  const list = new BlockList();
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const want of wanted) {
     const [network, bits] = bare(want).split("/") as [string, string?];
-    const version = isIP(network);
-    const longest = version === 4 ? 32 : 128;
-    if (version === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))) continue;
-    list.addSubnet(network, Number(bits ?? longest), family(version));
+    const family = familyOf(network);
+    const longest = family === "ipv4" ? 32 : 128;
+    if (!family || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= longest))) continue;
+    lists[family].addSubnet(network, Number(bits ?? longest), family);
   }
   return (have) => {
     const address = bare(have);
-    const version = isIP(address);
-    return version !== 0 && list.check(address, family(version));
+    const family = familyOf(address);
+    return family !== undefined && lists[family].check(address, family);
   };
 };
 

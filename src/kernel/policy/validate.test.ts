@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: policy variables are written so
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { identityPolicyFault, resourcePolicyFault, trustPolicyFault } from "./validate.ts";
+import { identityPolicyFault } from "./validate.ts";
+import { resourcePolicyFault, trustPolicyFault } from "./validate-principals.ts";
 
 type Json = Record<string, unknown>;
 const document = (...statements: unknown[]) => JSON.stringify({ Version: "2012-10-17", Statement: statements });
@@ -16,12 +17,20 @@ describe("an identity policy", () => {
     ["with one statement and no list", JSON.stringify({ Statement: good }), undefined],
     [
       "with everything",
-      document({ ...good, Sid: "A1", Condition: { "ForAnyValue:StringLikeIfExists": { k: ["a", 1, true] } } }),
+      document({ ...good, Sid: "A1", Condition: { "ForAnyValue:StringLikeIfExists": { "aws:k": ["a", 1, true] } } }),
       undefined,
     ],
     [
-      "with the ARN of a variable",
-      document({ ...good, Resource: "arn:${aws:Partition}:s3:::${aws:username}/*" }),
+      "with a variable in an ARN's last part",
+      document({ ...good, Resource: "arn:aws:s3:::${aws:username}/*" }),
+      undefined,
+    ],
+    [
+      "with stars for whole parts of an ARN",
+      document({
+        ...good,
+        Resource: ["arn:*:sqs:*:*:*", "arn:aws:iam::aws:policy/*", "arn:aws:iam::*:root", "arn:aws:iam::1111*:*"],
+      }),
       undefined,
     ],
     ["that is no JSON", "{", SYNTAX],
@@ -57,6 +66,46 @@ describe("an identity policy", () => {
       'Resource bucket must be in ARN format or "*".',
     ],
     ["with a short ARN", document({ ...good, Resource: "arn:aws:s3" }), "The policy failed legacy parsing"],
+    [
+      "with a name for an account",
+      document({ ...good, Resource: "arn:aws:sqs:us-east-1:mine:q" }),
+      "The policy failed legacy parsing",
+    ],
+    [
+      "with a variable for an account",
+      document({ ...good, Resource: "arn:aws:sqs:us-east-1:${aws:PrincipalAccount}:q" }),
+      "The policy failed legacy parsing",
+    ],
+    [
+      "with an ARN of any service",
+      document({ ...good, Resource: "arn:aws:*:*:*:*" }),
+      "Resource vendor must be fully qualified and cannot contain regexes.",
+    ],
+    [
+      "with a region in IAM",
+      document({ ...good, Resource: "arn:aws:iam:us-east-1:111111111111:role/r" }),
+      "IAM resource arn:aws:iam:us-east-1:111111111111:role/r cannot contain region information.",
+    ],
+    [
+      "with a region in a bucket",
+      document({ ...good, Resource: "arn:aws:s3:us-east-1::b" }),
+      "Resource arn:aws:s3:us-east-1::b can not contain region information.",
+    ],
+    [
+      "with an unknown path in IAM",
+      document({ ...good, Resource: "arn:aws:iam::111111111111:*/x" }),
+      'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.',
+    ],
+    [
+      "with a condition key of no vendor",
+      document({ ...good, Condition: { StringEquals: { SourceIp: "v" } } }),
+      "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
+    ],
+    [
+      "with a key twice",
+      '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Effect":"Allow","Action":"*","Resource":"*"}]}',
+      SYNTAX,
+    ],
     [
       "with an odd partition",
       document({ ...good, Resource: "arn:red:s3:::b" }),
@@ -147,6 +196,35 @@ describe("a trust policy", () => {
       "AssumeRole policy may only specify STS AssumeRole actions.",
     ],
     ["with a resource", document({ ...trust, Resource: "*" }), "Has prohibited field Resource"],
+    ["with an unknown element", document({ ...trust, Actions: "*" }), "Unknown field Actions"],
+    ["with a key twice", '{"Statement":{"Effect":"Deny","Effect":"Allow"}}', "This policy contains invalid Json"],
+    ["with patterns of sts actions", document({ ...trust, Action: ["sts:AssumeRole*", "sts:TagSession"] }), undefined],
+    [
+      "with an sts action that assumes nothing",
+      document({ ...trust, Action: "sts:GetCallerIdentity" }),
+      "AssumeRole policy may only specify STS AssumeRole actions.",
+    ],
+    [
+      "for identity providers",
+      document({
+        ...trust,
+        Action: "sts:AssumeRoleWithWebIdentity",
+        Principal: {
+          Federated: ["accounts.google.com", "arn:aws:iam::111111111111:oidc-provider/token.example.com/a"],
+        },
+      }),
+      undefined,
+    ],
+    [
+      "with a bad identity provider",
+      document({ ...trust, Principal: { Federated: "*" } }),
+      "Federated principals must be valid domain names or SAML metadata ARNs",
+    ],
+    [
+      "with a user of another partition",
+      document({ ...trust, Principal: { AWS: "arn:aws-cn:iam::111111111111:user/a" } }),
+      'Invalid principal in policy: "AWS":"arn:aws-cn:iam::111111111111:user/a"',
+    ],
     [
       "with a Sid twice",
       document({ ...trust, Sid: "a" }, { ...trust, Sid: "a" }),
@@ -161,12 +239,24 @@ test("a resource policy must have principals, and may not allow all but some", (
   const ours = { ...good, Principal: "*" };
   assert.equal(resourcePolicyFault(document(ours)), undefined);
   assert.equal(resourcePolicyFault("x"), "This policy contains invalid Json");
-  assert.equal(resourcePolicyFault(document()), "Missing required field Statement");
+  assert.equal(resourcePolicyFault("{}"), "Missing required field Statement");
+  assert.equal(resourcePolicyFault(document()), "Could not parse the policy: Statement is empty!");
+  assert.equal(
+    resourcePolicyFault(document({ ...ours, Principal: { AWS: "someone" } })),
+    "Invalid principal in policy",
+  );
+  assert.equal(
+    resourcePolicyFault(document({ ...ours, Principal: { AWS: "111111111111" }, Effect: "Deny" })),
+    undefined,
+  );
+  assert.equal(resourcePolicyFault(document({ ...ours, NotPrincipal: "*" })), SYNTAX);
+  assert.equal(resourcePolicyFault(document({ ...ours, Condition: { StringSame: { "aws:k": "v" } } })), SYNTAX);
   assert.equal(resourcePolicyFault(document(good)), "Missing required field Principal");
   assert.equal(
     resourcePolicyFault(document({ ...good, NotPrincipal: "*" })),
     "Allow with NotPrincipal is not allowed.",
   );
   assert.equal(resourcePolicyFault(document(without(ours, "Action"))), "Missing required field Action");
-  assert.equal(resourcePolicyFault(document({ ...ours, Effect: 1 })), SYNTAX);
+  assert.equal(resourcePolicyFault(document({ ...ours, Effect: "Maybe" })), "Invalid effect: Maybe");
+  assert.equal(resourcePolicyFault(document(without(ours, "Effect"))), "Missing required field Effect");
 });

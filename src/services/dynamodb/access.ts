@@ -1,13 +1,19 @@
 // What a caller must be allowed to do, with the condition keys of fine-grained access control.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-import { type Access, AwsError, type Context } from "../../kernel/mod.ts";
+import { type Access, AwsError, type Conditions, type Context } from "../../kernel/mod.ts";
 import { lex, type Token } from "./expression/lex.ts";
-import { findTable, tableRef } from "./schema.ts";
+import { findTable, type TableRef, tableRef } from "./schema.ts";
 import { base64, type Item, member } from "./value.ts";
 
-export const onTable = (ctx: Context, action: string, nameOrArn: string | undefined): Access => ({
+export const onTable = (
+  ctx: Context,
+  action: string,
+  nameOrArn: string | undefined,
+  conditions?: Conditions,
+): Access => ({
   action: `dynamodb:${action}`,
   resource: tableRef(ctx, nameOrArn).arn,
+  ...(conditions && { conditions }),
 });
 
 /** Operations that no resource is named for. */
@@ -25,33 +31,62 @@ export interface Touching {
   /** Of a read: what it asks for, said or not. */
   readonly select?: string;
   readonly returnValues?: string | undefined;
+  readonly capacity?: string | undefined;
+  /** The transaction that it is part of. */
+  readonly enclosing?: string;
 }
 
-/** The root user is asked nothing, so nothing is worked out for it. */
-export async function onItems(
-  ctx: Context,
-  action: string,
-  { table, index, touching }: { table: string | undefined; index?: string | undefined; touching: () => Touching },
-): Promise<Access> {
+interface Asked {
+  readonly table: string | undefined;
+  readonly index?: string | undefined;
+  readonly touching: () => Touching;
+}
+
+/** What is touched is worked out where a policy has a condition on it. */
+export function onItems(ctx: Context, action: string, { table, index, touching }: Asked): Access {
   const ref = tableRef(ctx, table);
-  const access = { action: `dynamodb:${action}`, resource: index ? `${ref.arn}/index/${index}` : ref.arn };
-  if (ctx.principal.kind === "root") return access;
-  const { keys = [], attributes = [], expressions = [], names, select, returnValues } = touching();
-  const found = await ctx.read((tx) => findTable(tx, ref));
-  const schema = index ? found?.indexes.find(({ name }) => name === index)?.key : found?.key;
-  const hash = schema?.hash[0]?.name;
-  const leading = hash === undefined ? [] : keys.map((key) => keyText(key, hash)).filter((text) => text !== undefined);
-  const named = expressions.flatMap((text) => (text === undefined ? [] : topLevelNames(text, names ?? {})));
-  const touched = [...new Set([...keys.flatMap((key) => Object.keys(key)), ...attributes, ...named])];
   return {
-    ...access,
-    conditions: {
-      ...(leading.length > 0 && { "dynamodb:LeadingKeys": [...new Set(leading)] }),
-      ...(touched.length > 0 && { "dynamodb:Attributes": touched }),
-      ...(select !== undefined && { "dynamodb:Select": select }),
-      ...(returnValues !== undefined && { "dynamodb:ReturnValues": returnValues }),
+    action: `dynamodb:${action}`,
+    resource: index ? `${ref.arn}/index/${index}` : ref.arn,
+    conditions: async (wanted) => {
+      const { keys = [], attributes = [], expressions = [], names, ...said } = touching();
+      const named = expressions.flatMap((text) => (text === undefined ? [] : topLevelNames(text, names ?? {})));
+      const touched = [...new Set([...keys.flatMap((key) => Object.keys(key)), ...attributes, ...named])];
+      return {
+        ...(PARTITION_KEYS.some((key) => wanted.has(key.toLowerCase())) &&
+          (await partitionKeys(ctx, { ref, index, keys }))),
+        ...(touched.length > 0 && { "dynamodb:Attributes": touched }),
+        ...(said.select !== undefined && { "dynamodb:Select": said.select }),
+        ...(said.returnValues !== undefined && { "dynamodb:ReturnValues": said.returnValues }),
+        ...(said.capacity !== undefined && { "dynamodb:ReturnConsumedCapacity": said.capacity }),
+        ...(said.enclosing !== undefined && { "dynamodb:EnclosingOperation": said.enclosing }),
+      };
     },
   };
+}
+
+/** The first partition key has two names; global indexes have up to four. */
+const PARTITION_KEYS = [
+  "dynamodb:LeadingKeys",
+  "dynamodb:FirstPartitionKeyValues",
+  "dynamodb:SecondPartitionKeyValues",
+  "dynamodb:ThirdPartitionKeyValues",
+  "dynamodb:FourthPartitionKeyValues",
+];
+
+async function partitionKeys(
+  ctx: Context,
+  { ref, index, keys }: { ref: TableRef; index: string | undefined; keys: readonly Item[] },
+): Promise<Conditions> {
+  const found = await ctx.read((tx) => findTable(tx, ref));
+  const schema = index ? found?.indexes.find(({ name }) => name === index)?.key : found?.key;
+  const named = (schema?.hash ?? []).flatMap(({ name }, at) => {
+    const values = [...new Set(keys.map((key) => keyText(key, name)).filter((text) => text !== undefined))];
+    if (values.length === 0) return [];
+    const first: [string, string[]][] = at === 0 ? [[PARTITION_KEYS[0]!, values]] : [];
+    return [...first, [PARTITION_KEYS[at + 1]!, values] as [string, string[]]];
+  });
+  return Object.fromEntries(named);
 }
 
 function keyText(key: Item, name: string): string | undefined {

@@ -25,19 +25,18 @@ type Unprocessed = NonNullable<GetInput["RequestItems"]>;
 export const batches = defineOperations("dynamodb", {
   BatchGetItem: {
     access: (ctx, input) =>
-      Promise.all(
-        Object.entries(input.RequestItems ?? {}).map(([table, request]) =>
-          onItems(ctx, "BatchGetItem", {
-            table,
-            touching: () => ({
-              keys: request.Keys ?? [],
-              attributes: request.AttributesToGet ?? [],
-              expressions: [request.ProjectionExpression],
-              names: request.ExpressionAttributeNames,
-              select: selectOf(request),
-            }),
+      Object.entries(input.RequestItems ?? {}).map(([table, request]) =>
+        onItems(ctx, "BatchGetItem", {
+          table,
+          touching: () => ({
+            keys: request.Keys ?? [],
+            attributes: request.AttributesToGet ?? [],
+            expressions: [request.ProjectionExpression],
+            names: request.ExpressionAttributeNames,
+            select: selectOf(request),
+            capacity: input.ReturnConsumedCapacity,
           }),
-        ),
+        }),
       ),
     async handle(ctx, input) {
       const requests = readRequests(input);
@@ -62,15 +61,14 @@ export const batches = defineOperations("dynamodb", {
 
   BatchWriteItem: {
     access: (ctx, input) =>
-      Promise.all(
-        Object.entries(input.RequestItems ?? {}).map(([table, requests]) =>
-          onItems(ctx, "BatchWriteItem", {
-            table,
-            touching: () => ({
-              keys: requests.map(({ PutRequest, DeleteRequest }) => PutRequest?.Item ?? DeleteRequest?.Key ?? {}),
-            }),
+      Object.entries(input.RequestItems ?? {}).map(([table, requests]) =>
+        onItems(ctx, "BatchWriteItem", {
+          table,
+          touching: () => ({
+            keys: requests.map(({ PutRequest, DeleteRequest }) => PutRequest?.Item ?? DeleteRequest?.Key ?? {}),
+            capacity: input.ReturnConsumedCapacity,
           }),
-        ),
+        }),
       ),
     async handle(ctx, input) {
       const requests = readWrites(input);

@@ -13,6 +13,18 @@ export const errors = {
   notFound: () => new AwsError("ResourceNotFoundException", 400, "Requested resource not found"),
   tableNotFound: (name: string) =>
     new AwsError("ResourceNotFoundException", 400, `Requested resource not found: Table: ${name} not found`),
+  streamNotFound: (table: string, label: string) =>
+    new AwsError(
+      "ResourceNotFoundException",
+      400,
+      `Requested resource not found: Stream: ${label} not found for Table: ${table}`,
+    ),
+  policyNotFound: (what: string) =>
+    new AwsError(
+      "PolicyNotFoundException",
+      400,
+      `Resource-based policy not found for the provided ResourceArn: ${what}`,
+    ),
   tableExists: (name: string) => new AwsError("ResourceInUseException", 400, `Table already exists: ${name}`),
   limitExceeded: (message: string) => new AwsError("LimitExceededException", 400, message),
   canceled: (reasons: readonly { Code: string; Message?: string }[]) =>

@@ -21,6 +21,7 @@ export const items = defineOperations("dynamodb", {
           expressions: [input.ConditionExpression],
           names: input.ExpressionAttributeNames,
           returnValues: input.ReturnValues,
+          capacity: input.ReturnConsumedCapacity,
         }),
       }),
     async handle(ctx, input) {
@@ -44,6 +45,7 @@ export const items = defineOperations("dynamodb", {
           expressions: [input.ConditionExpression],
           names: input.ExpressionAttributeNames,
           returnValues: input.ReturnValues,
+          capacity: input.ReturnConsumedCapacity,
         }),
       }),
     async handle(ctx, input) {
@@ -68,6 +70,7 @@ export const items = defineOperations("dynamodb", {
           expressions: [input.UpdateExpression, input.ConditionExpression],
           names: input.ExpressionAttributeNames,
           returnValues: input.ReturnValues,
+          capacity: input.ReturnConsumedCapacity,
         }),
       }),
     async handle(ctx, input) {
@@ -85,6 +88,7 @@ export const items = defineOperations("dynamodb", {
           expressions: [input.ProjectionExpression],
           names: input.ExpressionAttributeNames,
           select: selectOf(input),
+          capacity: input.ReturnConsumedCapacity,
         }),
       }),
     async handle(ctx, input) {

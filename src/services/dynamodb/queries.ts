@@ -32,6 +32,7 @@ export const queries = defineOperations("dynamodb", {
           expressions: [input.KeyConditionExpression, input.FilterExpression, input.ProjectionExpression],
           names: input.ExpressionAttributeNames,
           select: selectOf(input),
+          capacity: input.ReturnConsumedCapacity,
         }),
       }),
     async handle(ctx, input) {
@@ -70,6 +71,7 @@ export const queries = defineOperations("dynamodb", {
           expressions: [input.FilterExpression, input.ProjectionExpression],
           names: input.ExpressionAttributeNames,
           select: selectOf(input),
+          capacity: input.ReturnConsumedCapacity,
         }),
       }),
     async handle(ctx, input) {

@@ -5,11 +5,12 @@ import { items } from "./items.ts";
 import { limits } from "./limits.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
+import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
-import { MIGRATION as TAGS, tags } from "./tags.ts";
+import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
 import { MIGRATION as TRANSACTIONS, transactions } from "./transactions.ts";
 import { expire, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
@@ -17,7 +18,7 @@ import { MIGRATION as VIEWS } from "./views.ts";
 export const dynamodb = defineService({
   name: "dynamodb",
   model: loadModel(import.meta.url),
-  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS],
+  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES],
   operations: {
     ...tables,
     ...tableUpdates,
@@ -28,7 +29,10 @@ export const dynamodb = defineService({
     ...transactions,
     ...timeToLive,
     ...limits,
+    ...resourcePolicies,
   },
   quirks,
+  resourcePolicy,
+  resourceTags,
   deliver: expire,
 });

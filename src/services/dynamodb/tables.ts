@@ -1,7 +1,9 @@
 // CreateTable, DescribeTable, ListTables, DeleteTable.
-import { type Context, defineOperations, type Input, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
 import { errors } from "./errors.ts";
+import { checkPolicy } from "./policy-rules.ts";
+import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
 import { removeRows } from "./rows.ts";
 import { findTable, type Index, insertTable, NAME, NAME_RULE, nextNumber, type Table, tableRef } from "./schema.ts";
 import { countRows, description, lastDescription, NO_COUNTS } from "./table-description.ts";
@@ -13,16 +15,20 @@ const MOST_TABLES_LISTED = 100;
 
 export const tables = defineOperations("dynamodb", {
   CreateTable: {
-    access: (ctx, input) => [
-      onTable(ctx, "CreateTable", input.TableName),
-      ...(input.Tags?.length ? [onTable(ctx, "TagResource", input.TableName)] : []),
-    ],
+    // What a table is made with wants permissions of its own.
+    access: (ctx, input) =>
+      [
+        "CreateTable",
+        ...(input.Tags?.length ? ["TagResource"] : []),
+        ...(input.ResourcePolicy === undefined ? [] : ["PutResourcePolicy"]),
+      ].map((action) => onTable(ctx, action, input.TableName, requestTags(input.Tags))),
     async handle(ctx, input) {
       const ref = tableRef(ctx, input.TableName);
       notYet(input);
       const { indexes, ...definition } = newDefinition(input, ctx.now);
       const tags = tagRules(input.Tags ?? []);
-      const table = await ctx.write(async (tx) => {
+      const policy = input.ResourcePolicy === undefined ? undefined : checkPolicy(input.ResourcePolicy);
+      const table = await changing(ctx, async (tx) => {
         if (await findTable(tx, ref)) throw errors.tableExists(ref.name);
         const table: Table = {
           ...ref,
@@ -36,6 +42,7 @@ export const tables = defineOperations("dynamodb", {
         await insertTable(tx, table);
         await createView(tx, table);
         await writeTags(tx, table, tags);
+        if (policy !== undefined) await putPolicy(tx, ctx, { ref, policy });
         return table;
       });
       ctx.log.info(`table ${table.name} created`, { subject: table.arn });
@@ -72,7 +79,7 @@ export const tables = defineOperations("dynamodb", {
   DeleteTable: {
     access: (ctx, input) => onTable(ctx, "DeleteTable", input.TableName),
     async handle(ctx, input) {
-      const table = await ctx.write(async (tx) => {
+      const table = await changing(ctx, async (tx) => {
         const table = await tableByName(tx, ctx, input.TableName);
         if (table.deletionProtection)
           throw errors.validation(
@@ -81,6 +88,7 @@ export const tables = defineOperations("dynamodb", {
         for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
         await dropView(tx, table);
         await removeTags(tx, table);
+        await removePolicy(tx, table);
         await tx.run("DELETE FROM dynamodb_table WHERE table_id = :table_id", { table_id: table.id });
         return table;
       });
@@ -108,6 +116,6 @@ export async function numbered(tx: Tx, indexes: readonly NewIndex[]): Promise<In
 function notYet(input: Input<"dynamodb", "CreateTable">): void {
   if (input.StreamSpecification?.StreamEnabled) throw errors.notImplemented("StreamSpecification.StreamEnabled");
   if (input.SSESpecification?.Enabled) throw errors.notImplemented("SSESpecification.Enabled");
-  for (const parameter of ["ResourcePolicy", "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"] as const)
+  for (const parameter of ["GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"] as const)
     if (input[parameter] !== undefined) throw errors.notImplemented(parameter);
 }

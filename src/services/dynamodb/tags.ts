@@ -1,5 +1,14 @@
 // TagResource, UntagResource, ListTagsOfResource.
-import { type Context, defineOperations, type Input, parseArn, type Tx } from "../../kernel/mod.ts";
+import {
+  type Arn,
+  type Context,
+  defineOperations,
+  type Input,
+  parseArn,
+  requestTagKeys,
+  requestTags,
+  type Tx,
+} from "../../kernel/mod.ts";
 import { onTable } from "./access.ts";
 import { errors } from "./errors.ts";
 import { openTable, type Table } from "./schema.ts";
@@ -24,7 +33,7 @@ interface Tag {
 
 export const tags = defineOperations("dynamodb", {
   TagResource: {
-    access: (ctx, input) => onTable(ctx, "TagResource", input.ResourceArn),
+    access: (ctx, input) => onTable(ctx, "TagResource", input.ResourceArn, requestTags(input.Tags)),
     async handle(ctx, input) {
       const given = tagRules(input.Tags ?? []);
       await ctx.write(async (tx) => {
@@ -36,7 +45,7 @@ export const tags = defineOperations("dynamodb", {
   },
 
   UntagResource: {
-    access: (ctx, input) => onTable(ctx, "UntagResource", input.ResourceArn),
+    access: (ctx, input) => onTable(ctx, "UntagResource", input.ResourceArn, requestTagKeys(input.TagKeys)),
     async handle(ctx, input) {
       await ctx.write(async (tx) => {
         const { number } = await taggedTable(tx, ctx, input.ResourceArn);
@@ -66,6 +75,21 @@ export const tags = defineOperations("dynamodb", {
     },
   },
 });
+
+/** For the door: an index has its table's. */
+export async function resourceTags(ctx: Context, resource: Arn): Promise<Readonly<Record<string, string>> | undefined> {
+  const parts = parseArn(resource)!;
+  const name = /^table\/([^/]+)/.exec(parts.resource)?.[1];
+  if (name === undefined) return undefined;
+  const rows = await ctx.read((tx) =>
+    tx.all<Tag>(
+      `SELECT g.key, g.value FROM dynamodb_table t JOIN dynamodb_tag g ON g.number = t.number
+       WHERE t.account = :account AND t.region = :region AND t.name = :name`,
+      { account: parts.account, region: parts.region, name },
+    ),
+  );
+  return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+}
 
 export function tagRules(given: Tags): readonly Tag[] {
   const pairs = given.map(({ Key = "", Value = "" }) => ({ key: Key, value: Value }));

@@ -34,21 +34,21 @@ export const transactions = defineOperations("dynamodb", {
   TransactWriteItems: {
     // AWS asks for the permission of each action: dynamodb:PutItem, dynamodb:ConditionCheckItem, ...
     access: (ctx, input) =>
-      Promise.all(
-        (input.TransactItems ?? []).map((item) => {
-          const { Put, Update, Delete, ConditionCheck } = oneAction(item);
-          const key = Update ?? Delete ?? ConditionCheck;
-          const action = Put ? "PutItem" : Update ? "UpdateItem" : Delete ? "DeleteItem" : "ConditionCheckItem";
-          return onItems(ctx, action, {
-            table: (Put ?? key)?.TableName,
-            touching: () => ({
-              keys: [Put?.Item ?? key?.Key ?? {}],
-              expressions: [Update?.UpdateExpression, (Put ?? key)?.ConditionExpression],
-              names: (Put ?? key)?.ExpressionAttributeNames,
-            }),
-          });
-        }),
-      ),
+      (input.TransactItems ?? []).map((item) => {
+        const { Put, Update, Delete, ConditionCheck } = oneAction(item);
+        const key = Update ?? Delete ?? ConditionCheck;
+        const action = Put ? "PutItem" : Update ? "UpdateItem" : Delete ? "DeleteItem" : "ConditionCheckItem";
+        return onItems(ctx, action, {
+          table: (Put ?? key)?.TableName,
+          touching: () => ({
+            keys: [Put?.Item ?? key?.Key ?? {}],
+            expressions: [Update?.UpdateExpression, (Put ?? key)?.ConditionExpression],
+            names: (Put ?? key)?.ExpressionAttributeNames,
+            capacity: input.ReturnConsumedCapacity,
+            enclosing: "TransactWriteItems",
+          }),
+        });
+      }),
     async handle(ctx, input) {
       const requests = (input.TransactItems ?? []).map(prepare);
       notTooLarge(input.TransactItems ?? []);
@@ -84,18 +84,18 @@ export const transactions = defineOperations("dynamodb", {
 
   TransactGetItems: {
     access: (ctx, input) =>
-      Promise.all(
-        (input.TransactItems ?? []).map(({ Get }) =>
-          onItems(ctx, "GetItem", {
-            table: Get?.TableName,
-            touching: () => ({
-              keys: [Get?.Key ?? {}],
-              expressions: [Get?.ProjectionExpression],
-              names: Get?.ExpressionAttributeNames,
-              select: selectOf(Get ?? {}),
-            }),
+      (input.TransactItems ?? []).map(({ Get }) =>
+        onItems(ctx, "GetItem", {
+          table: Get?.TableName,
+          touching: () => ({
+            keys: [Get?.Key ?? {}],
+            expressions: [Get?.ProjectionExpression],
+            names: Get?.ExpressionAttributeNames,
+            select: selectOf(Get ?? {}),
+            capacity: input.ReturnConsumedCapacity,
+            enclosing: "TransactGetItems",
           }),
-        ),
+        }),
       ),
     async handle(ctx, input) {
       const gets = (input.TransactItems ?? []).map(({ Get }) => ({

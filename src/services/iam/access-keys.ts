@@ -3,7 +3,7 @@ import { type Context, defineOperations, newAccessKeyId, newToken, type Tx } fro
 import { errors } from "./errors.ts";
 import { forgetUse, lastUsed } from "./last-used.ts";
 import { cut, pageOf } from "./paging.ts";
-import { secondOf } from "./tables.ts";
+import { secondOf, settable } from "./tables.ts";
 import { nameOf, onUser, userArn, userRow } from "./users.ts";
 
 export const KEYS_PER_USER = 2;
@@ -82,7 +82,7 @@ export const accessKeys = defineOperations("iam", {
       await change(ctx, { UserName, AccessKeyId: AccessKeyId! }, async (tx, key) => {
         const sql =
           "UPDATE iam_access_key SET status = :status WHERE id = :id AND account = :account AND user_key = :user_key";
-        return await tx.run(sql, { ...key, status: Status! });
+        return await tx.run(sql, { ...key, status: settable(Status!) });
       });
       return {};
     },

@@ -2,7 +2,7 @@
 import { type Access, type Arn, type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { onGroup } from "./groups.ts";
-import { group, type Owner, ownerName, role, user } from "./inline-policies.ts";
+import { changedOwner, group, type Owner, ownerName, role, user } from "./inline-policies.ts";
 import { cut, pageOf } from "./paging.ts";
 import { policyRow } from "./policies.ts";
 import { onRole } from "./roles.ts";
@@ -51,15 +51,15 @@ export const attachedPolicies = defineOperations("iam", {
   },
 });
 
-const withPolicy = async (access: Promise<Access>, arn: Arn): Promise<Access> => ({
-  ...(await access),
-  conditions: { "iam:PolicyARN": arn },
-});
+async function withPolicy(access: Promise<Access>, arn: Arn): Promise<Access> {
+  const found = await access;
+  return { ...found, conditions: { ...found.conditions, "iam:PolicyARN": arn } };
+}
 
 async function attach(ctx: Context, owner: Owner, arn: Arn) {
   const key = { account: ctx.account, owner: ownerOf(owner.kind, owner.name) };
   await ctx.write(async (tx) => {
-    await ownerName(tx, ctx.account, owner);
+    await changedOwner(tx, ctx.account, owner);
     await attachable(tx, ctx.account, arn);
     const made = await tx.run(
       "INSERT INTO iam_attached_policy (account, owner, arn) VALUES (:account, :owner, :arn) ON CONFLICT DO NOTHING",
@@ -73,6 +73,7 @@ async function attach(ctx: Context, owner: Owner, arn: Arn) {
 
 /** A policy that is not there is said in other words here. */
 async function attachable(tx: Tx, account: string, arn: Arn): Promise<void> {
+  if (arn.startsWith("arn:aws:iam::aws:policy/aws-service-role/")) throw errors.serviceRolePolicy();
   try {
     await policyRow(tx, account, arn);
   } catch (error) {
@@ -82,7 +83,7 @@ async function attachable(tx: Tx, account: string, arn: Arn): Promise<void> {
 
 async function detach(ctx: Context, owner: Owner, arn: Arn) {
   await ctx.write(async (tx) => {
-    await ownerName(tx, ctx.account, owner);
+    await changedOwner(tx, ctx.account, owner);
     const gone = await tx.run(
       "DELETE FROM iam_attached_policy WHERE account = :account AND owner = :owner AND arn = :arn",
       { account: ctx.account, owner: ownerOf(owner.kind, owner.name), arn },

@@ -4,6 +4,8 @@ import type { OwnerKind } from "./tables.ts";
 
 const noSuch = (message: string) => new AwsError("NoSuchEntity", 404, message);
 const conflict = (message: string) => new AwsError("DeleteConflict", 409, message);
+const taken = (message: string) => new AwsError("EntityAlreadyExists", 409, message);
+const malformedCertificate = (message: string) => new AwsError("MalformedCertificate", 400, message);
 const limit = (message: string) => new AwsError("LimitExceeded", 409, message);
 const validation = (message: string) => new AwsError("ValidationError", 400, message);
 
@@ -20,6 +22,18 @@ export const errors = {
   noSuchEntity: (arn: string) => noSuch(`The entity with ARN ${arn} cannot be found.`),
   noSuchGroup: (name: string) => noSuch(`The group with name ${name} cannot be found.`),
   notInGroup: (user: string, group: string) => noSuch(`User ${user} not in group ${group}`),
+  noSuchLoginProfile: (user: string) => noSuch(`Login Profile for User ${user} cannot be found.`),
+  noSuchPasswordPolicy: (account: string) => noSuch(`The Password Policy with domain name ${account} cannot be found.`),
+  noSuchMfaDevice: (serial: string) => noSuch(`VirtualMFADevice with serial number ${serial} doesn't exist.`),
+  noMfaDeviceOfUser: (serial: string, user: string) =>
+    noSuch(`MFA device with serial number ${serial} doesn't exist for user ${user}.`),
+  noSuchSshKey: (id: string) => noSuch(`The SSH Public Key with id ${id} cannot be found.`),
+  noSuchCertificate: (id: string) => noSuch(`The Certificate with id ${id} cannot be found.`),
+  noSuchServerCertificate: (name: string) => noSuch(`The Server Certificate with name ${name} cannot be found.`),
+  noSuchCredentialService: (name: string) =>
+    noSuch(`No such service ${name} is supported for Service Specific Credentials`),
+  noSuchServiceCredential: (id: string) => noSuch(`No such credential ${id} exists`),
+  noSuchAlias: (alias: string) => noSuch(`The account alias ${alias} cannot be found.`),
   noSuchInlinePolicy: (kind: OwnerKind, name: string) =>
     noSuch(`The ${kind} policy with name ${name} cannot be found.`),
   noSuchPolicy: (arn: string) => noSuch(`Policy ${arn} was not found.`),
@@ -43,6 +57,12 @@ export const errors = {
       `A policy called ${name} already exists. Duplicate names are not allowed.`,
     ),
 
+  loginProfileExists: (user: string) => taken(`Login Profile for user ${user} already exists.`),
+  mfaDeviceExists: () => taken("MFADevice entity at the same path and name already exists."),
+  mfaDeviceTaken: () => taken("MFA Device is already in use."),
+  serverCertificateExists: (name: string) => taken(`The Server Certificate with name ${name} already exists.`),
+  aliasTaken: (alias: string) => taken(`The account alias ${alias} already exists.`),
+
   detachFirst: () => conflict("Cannot delete entity, must detach all policies first."),
   deletePoliciesFirst: () => conflict("Cannot delete entity, must delete policies first."),
   deleteKeysFirst: () => conflict("Cannot delete entity, must delete access keys first."),
@@ -52,6 +72,7 @@ export const errors = {
   deleteMfaDeviceFirst: () => conflict("Cannot delete entity, must delete MFA device first."),
   deleteSigningCertificatesFirst: () => conflict("Cannot delete entity, must delete signing certificates first."),
   removeReferencedFirst: () => conflict("Cannot delete entity, must remove referenced objects first."),
+  mfaDeviceInUse: () => conflict("MFA VirtualDevice in use. Must deactivate first."),
   attached: () => conflict("Cannot delete a policy attached to entities."),
   versionsLeft: () =>
     conflict(
@@ -67,9 +88,45 @@ export const errors = {
   inlineSize: (most: number, kind: OwnerKind, name: string) =>
     limit(`Maximum policy size of ${most} bytes exceeded for ${kind} ${name}`),
 
+  passwordViolation: (fault: string) => new AwsError("PasswordPolicyViolation", 400, fault),
+  passwordReused: () =>
+    new AwsError("PasswordPolicyViolation", 400, "Password does not conform to the account password policy."),
+  wrongPassword: () => new AwsError("AccessDenied", 403, "The old password was incorrect."),
+  onlyUsersChangePassword: () => new AwsError("InvalidUserType", 400, "Only IAM Users can change their own password"),
+  wrongMfaCode: () => new AwsError("InvalidAuthenticationCode", 403, "Authentication code for device is not valid."),
+
+  duplicateSshKey: () =>
+    new AwsError("DuplicateSSHPublicKey", 400, "The SSH public key is already associated with the specified IAM user."),
+  unknownKeyEncoding: () => new AwsError("UnrecognizedPublicKeyEncoding", 400, "Invalid public key uploaded."),
+  badPublicKey: () => new AwsError("InvalidPublicKey", 400, "The specified public key is not valid."),
+  malformedCertificate: () =>
+    malformedCertificate("Unable to parse certificate. Please ensure the certificate is in PEM format."),
+  malformedPrivateKey: () =>
+    malformedCertificate("Unable to parse key. Please ensure the private key is in PEM format."),
+  malformedChain: () =>
+    malformedCertificate(
+      "Unable to validate certificate chain. The certificate chain must start with the immediate signing certificate, followed by any intermediaries in order.",
+    ),
+  keyPairMismatch: () => new AwsError("KeyPairMismatch", 400, "Private key does not match certificate."),
+  expiredCertificate: () => new AwsError("InvalidCertificate", 400, "Certificate is not valid at this time."),
+  duplicateCertificate: () =>
+    new AwsError("DuplicateCertificate", 409, "The certificate is already associated with the user."),
+
+  reportNotPresent: () => new AwsError("ReportNotPresent", 410, "Unknown"),
+  reportInProgress: () => new AwsError("ReportInProgress", 404, "Unknown"),
+  reportExpired: () => new AwsError("ReportExpired", 410, "Unknown"),
+
   malformed: (fault: string) => new AwsError("MalformedPolicyDocument", 400, fault),
   badArn: (arn: string) => validation(`ARN ${arn} is not valid.`),
   unparsableArn: () => validation("Invalid ARN:  Could not be parsed!"),
+  badStatus: () =>
+    validation(
+      "1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set",
+    ),
+  missing: (member: string) =>
+    validation(
+      `1 validation error detected: Value null at '${member}' failed to satisfy constraint: Member must not be null`,
+    ),
   badMarker: () => validation("Invalid Marker."),
   userNameNeeded: () => validation("Must specify userName when calling with non-User credentials"),
   systemTag: () => new AwsError("InvalidInput", 400, "aws: prefixed tag key names are not allowed for external use."),

@@ -4,11 +4,12 @@ import type { Context, Credential, Held, Identity, NamedPolicy, Principal, Tx } 
 import { secretOf } from "./access-keys.ts";
 import { awsDocument } from "./aws-managed.ts";
 import { used } from "./last-used.ts";
+import { mfa } from "./mfa-codes.ts";
 import { keyOf, ownerOf } from "./tables.ts";
 import type { Tag } from "./tags.ts";
 import { nameOf, userArn } from "./users.ts";
 
-export const identity: Identity = { credential, policies, used };
+export const identity: Identity = { credential, policies, mfa, used };
 
 interface Keyed {
   readonly secret: string;

@@ -3,12 +3,12 @@ import { type Context, defineOperations, identityPolicyFault, type Tx } from "..
 import { errors } from "./errors.ts";
 import { groupRow, onGroup } from "./groups.ts";
 import { cut, pageOf } from "./paging.ts";
-import { onRole, roleRow } from "./roles.ts";
+import { changeableRole, onRole, roleRow } from "./roles.ts";
 import { type OwnerKind, ownerOf } from "./tables.ts";
 import { onUser, userRow } from "./users.ts";
 
 /** Characters without white space, of all inline policies of one owner together. */
-const LIMIT: Record<OwnerKind, number> = { role: 10_240, user: 2_048, group: 5_120 };
+export const INLINE_LIMIT: Record<OwnerKind, number> = { role: 10_240, user: 2_048, group: 5_120 };
 
 export const inlinePolicies = defineOperations("iam", {
   PutRolePolicy: {
@@ -89,19 +89,23 @@ const ROW = { role: roleRow, user: userRow, group: groupRow };
 export const ownerName = async (tx: Tx, account: string, { kind, name }: Owner): Promise<string> =>
   (await ROW[kind](tx, account, name)).name;
 
+/** The same of one whose policies shall change: those of a service-linked role are its service's. */
+export const changedOwner = async (tx: Tx, account: string, owner: Owner): Promise<string> =>
+  owner.kind === "role" ? (await changeableRole(tx, account, owner.name)).name : await ownerName(tx, account, owner);
+
 async function put(ctx: Context, owner: Owner, policy: { name: string; document: string }) {
   const fault = identityPolicyFault(policy.document);
   const { account } = ctx;
   const key = { account, owner: ownerOf(owner.kind, owner.name) };
   await ctx.write(async (tx) => {
-    const name = await ownerName(tx, account, owner);
+    const name = await changedOwner(tx, account, owner);
     if (fault) throw errors.malformed(fault);
     const others = await tx.all<{ document: string }>(
       "SELECT document FROM iam_inline_policy WHERE account = :account AND owner = :owner AND name <> :name",
       { ...key, name: policy.name },
     );
     const size = [...others, policy].reduce((sum, { document }) => sum + document.replace(/\s/g, "").length, 0);
-    if (size > LIMIT[owner.kind]) throw errors.inlineSize(LIMIT[owner.kind], owner.kind, name);
+    if (size > INLINE_LIMIT[owner.kind]) throw errors.inlineSize(INLINE_LIMIT[owner.kind], owner.kind, name);
     await tx.run(
       `INSERT INTO iam_inline_policy (account, owner, name, document) VALUES (:account, :owner, :name, :document)
        ON CONFLICT (account, owner, name) DO UPDATE SET document = excluded.document`,
@@ -139,7 +143,7 @@ async function list(ctx: Context, owner: Owner, input: { Marker?: string | undef
 
 async function remove(ctx: Context, owner: Owner, name: string) {
   await ctx.write(async (tx) => {
-    await ownerName(tx, ctx.account, owner);
+    await changedOwner(tx, ctx.account, owner);
     const gone = await tx.run(
       "DELETE FROM iam_inline_policy WHERE account = :account AND owner = :owner AND name = :name",
       { account: ctx.account, owner: ownerOf(owner.kind, owner.name), name },

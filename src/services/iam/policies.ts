@@ -74,7 +74,7 @@ export const policies = defineOperations("iam", {
         if (Number(count!.n) > POLICIES_LIMIT) throw errors.quota("PoliciesPerAccount", POLICIES_LIMIT);
         await addVersion(tx, { arn: policy.arn, version: "v1", document, created_ms: now });
       });
-      return { Policy: { ...listed(policy), ...tagsOf(policy.tags) } };
+      return { Policy: { ...policyListed(policy), ...tagsOf(policy.tags) } };
     },
   },
 
@@ -86,7 +86,7 @@ export const policies = defineOperations("iam", {
         use: await usesOf(tx, ctx.account, PolicyArn!),
       }));
       const description = policy.description === null ? {} : { Description: policy.description };
-      return { Policy: { ...listed(policy, use), ...description, ...tagsOf(policy.tags) } };
+      return { Policy: { ...policyListed(policy, use), ...description, ...tagsOf(policy.tags) } };
     },
   },
 
@@ -106,7 +106,7 @@ export const policies = defineOperations("iam", {
         .filter(({ use }) => !PolicyUsageFilter || (use?.[USAGE[PolicyUsageFilter]] ?? 0) > 0)
         .sort((a, b) => (a.policy.arn < b.policy.arn ? -1 : 1));
       const { shown, more } = cut(rows, page, ({ policy }) => policy.arn);
-      return { Policies: shown.map(({ policy, use }) => listed(policy, use)), ...more };
+      return { Policies: shown.map(({ policy, use }) => policyListed(policy, use)), ...more };
     },
   },
 
@@ -218,7 +218,8 @@ const awsPolicies = ({ after, PathPrefix = "/" }: Range): PolicyRow[] =>
     .filter(({ arn, path }) => arn > after && path.startsWith(PathPrefix))
     .map((policy) => rowOfAws(policy));
 
-function awsRow(arn: Arn): PolicyRow | undefined {
+/** undefined: none of AWS's that we have. */
+export function awsRow(arn: Arn): PolicyRow | undefined {
   const policy = arn.startsWith("arn:aws:iam::aws:") ? awsManaged().get(arn) : undefined;
   return policy && rowOfAws(policy);
 }
@@ -239,7 +240,7 @@ async function setTags(ctx: Context, arn: Arn, value: (old: string) => string) {
   return {};
 }
 
-const listed = (policy: PolicyRow, use?: Use) => ({
+export const policyListed = (policy: PolicyRow, use?: Use) => ({
   PolicyName: policy.name,
   PolicyId: policy.id,
   Arn: policy.arn,

@@ -11,9 +11,9 @@ import {
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
-import { boundaryOf, bounded, checkBoundary } from "./permissions-boundary.ts";
+import { boundaryOf, bounded, checkBoundary, identityConditions } from "./permissions-boundary.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
-import { making, tagging, tagPage, tagRecord, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
+import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
 import { bindTrust, checkedTrust, shownTrusts, type Trust } from "./trust.ts";
 
 export interface RoleRow extends Trust {
@@ -290,16 +290,10 @@ export function onRole(action: string) {
     return {
       action: `iam:${action}`,
       resource: roleArn(ctx.account, role?.path, role?.name ?? RoleName!),
-      ...(role && { conditions: roleConditions(role) }),
+      ...(role && { conditions: identityConditions(role) }),
     };
   };
 }
-
-/** https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html */
-const roleConditions = ({ boundary, tags }: RoleRow) => ({
-  ...(boundary !== null && { "iam:PermissionsBoundary": boundary }),
-  ...Object.fromEntries(Object.entries(tagRecord(tags)).map(([key, value]) => [`iam:ResourceTag/${key}`, value])),
-});
 
 export const roleArn = (account: string, path = "/", name: string): Arn => `arn:aws:iam::${account}:role${path}${name}`;
 

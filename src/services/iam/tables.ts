@@ -1,3 +1,5 @@
+import { errors } from "./errors.ts";
+
 // IAM is global: its keys begin with the account and know no region. Names are kept as written and compared without case (`*_key`).
 export const migrations = [
   `
@@ -68,7 +70,7 @@ export const migrations = [
     PRIMARY KEY (account, certificate_key));
   CREATE TABLE iam_service_specific_credential (
     id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, user_key TEXT NOT NULL, service TEXT NOT NULL, service_user_name TEXT NOT NULL,
-    secret TEXT NOT NULL, status TEXT NOT NULL, created_ms BIGINT NOT NULL, expires_ms BIGINT);
+    secret TEXT NOT NULL, status TEXT NOT NULL, created_ms BIGINT NOT NULL);
   CREATE INDEX iam_service_specific_credential_user ON iam_service_specific_credential (account, user_key);
   CREATE TABLE iam_account_alias (alias TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL);
   CREATE UNIQUE INDEX iam_account_alias_account ON iam_account_alias (account);
@@ -106,3 +108,9 @@ export const ownerOf = (kind: OwnerKind, name: string): string => `${kind}:${key
 
 /** AWS tells IAM's times in whole seconds. */
 export const secondOf = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+/** A status as it may be set: what is Expired becomes so by itself. Throws ValidationError, in the words of the model. */
+export function settable(status: string): string {
+  if (status !== "Active" && status !== "Inactive") throw errors.badStatus();
+  return status;
+}

@@ -44,7 +44,7 @@ export const tagging = (access: Access, given: Given): Access =>
 
 export const untagging = (access: Access, keys: readonly string[] = []): Access => ({
   ...access,
-  conditions: { "aws:TagKeys": keys },
+  conditions: { ...access.conditions, "aws:TagKeys": keys },
 });
 
 const requested = (given: NonNullable<Given>): Conditions => ({

@@ -10,7 +10,7 @@ import {
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
-import { boundaryOf, bounded, checkBoundary } from "./permissions-boundary.ts";
+import { boundaryOf, bounded, checkBoundary, identityConditions } from "./permissions-boundary.ts";
 import { keyOf, secondOf } from "./tables.ts";
 import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
 import { refuseBelongings, renameBelongings } from "./user-belongings.ts";
@@ -150,11 +150,7 @@ export const users = defineOperations("iam", {
   },
 
   DeleteUserPermissionsBoundary: {
-    // Who may only with a boundary, may not take it away: the boundary that is there is told.
-    async access(ctx, input) {
-      const user = await ctx.read((tx) => findUser(tx, ctx.account, input.UserName!));
-      return bounded(await onUser("DeleteUserPermissionsBoundary")(ctx, input), user?.boundary ?? undefined);
-    },
+    access: onUser("DeleteUserPermissionsBoundary"),
     async handle(ctx, { UserName }) {
       await ctx.write(async (tx) => {
         const { user_key } = await userRow(tx, ctx.account, UserName!);
@@ -217,12 +213,14 @@ export function onUser(action: string) {
       return { action: `iam:${action}`, resource: principal.arn };
     const name = UserName ?? nameOf(principal);
     const user = await ctx.read((tx) => findUser(tx, account, name));
-    return { action: `iam:${action}`, resource: user ? userArn(account, user.path, user.name) : `user ${name}` };
+    if (!user) return { action: `iam:${action}`, resource: `user ${name}` };
+    const conditions = identityConditions(user);
+    return { action: `iam:${action}`, resource: userArn(account, user.path, user.name), conditions };
   };
 }
 
 /** As the lists have it: without boundary and tags. */
-export const userListed = (user: UserRow) => ({
+export const userListed = (user: Pick<UserRow, "account" | "path" | "name" | "id" | "created_ms">) => ({
   Path: user.path,
   UserName: user.name,
   UserId: user.id,

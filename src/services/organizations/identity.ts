@@ -5,12 +5,9 @@ import { fullAccess } from "./scp.ts";
 import type { OrganizationRow } from "./tables.ts";
 
 export const identity: Identity = {
-  async controls(ctx, account) {
-    return await ctx.recall("organizations", `controls ${account}`, () => readControls(ctx, account));
-  },
-  async organization(ctx, account) {
-    return await ctx.recall("organizations", `organization ${account}`, () => readOrganization(ctx, account));
-  },
+  controls: (ctx, account) => ctx.recall("organizations", `controls ${account}`, () => readControls(ctx, account)),
+  organization: (ctx, account) =>
+    ctx.recall("organizations", `organization ${account}`, () => readOrganization(ctx, account)),
 };
 
 interface Level extends Pick<OrganizationRow, "id" | "management" | "scps_enabled"> {

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
-import {
-  AttachRolePolicyCommand,
-  CreateRoleCommand,
-  CreateUserCommand,
-  IAMClient,
-  ListUsersCommand,
-} from "@aws-sdk/client-iam";
+import { CreateUserCommand, IAMClient, ListUsersCommand } from "@aws-sdk/client-iam";
 import {
   AttachPolicyCommand,
   CloseAccountCommand,
@@ -32,7 +26,8 @@ import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { type Key, startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { accountOf, organized } from "../../../test/organizations.ts";
-import { allow, policy, refusal, trust, userWith } from "../../../test/principals.ts";
+import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
+import type { Principal } from "../../kernel/context.ts";
 
 const Type = "SERVICE_CONTROL_POLICY";
 const FULL = "p-FullAWSAccess";
@@ -212,7 +207,7 @@ describe("what a service control policy forbids", () => {
   test("no one of the account may: not its root, its roles, its users; but the management account may", async () => {
     await using cloud = await startCloud();
     const client = cloud.client(OrganizationsClient);
-    const { root } = await organized(client);
+    const { id, root } = await organized(client);
     const member = await accountOf(cloud, client, "dev");
     const role = await roleIn(cloud, member);
     const user = await userWith(cloud, "u", { may: policy(allow("*")), by: rootKey(member) });
@@ -228,7 +223,7 @@ describe("what a service control policy forbids", () => {
       const denied = await refusal(make(key));
       assert.ok(
         denied.includes(
-          `User: ${who} is not authorized to perform: sqs:CreateQueue on resource: arn:aws:sqs:us-east-1:${member}:q with an explicit deny in a service control policy`,
+          `User: ${who} is not authorized to perform: sqs:createqueue on resource: arn:aws:sqs:us-east-1:${member}:q with an explicit deny in a service control policy: arn:aws:organizations::000000000000:policy/${id}/service_control_policy/${PolicyId}`,
         ),
         denied,
       );
@@ -280,7 +275,7 @@ describe("what a service control policy forbids", () => {
     await client.send(new AttachPolicyCommand({ PolicyId, TargetId: member }));
     await cloud.client(DynamoDBClient, role).send(new ListTablesCommand({}));
     const denied = await refusal(cloud.client(DynamoDBClient, rootKey(member)).send(new ListTablesCommand({})));
-    assert.match(denied, /with an explicit deny in a service control policy$/);
+    assert.match(denied, /with an explicit deny in a service control policy: arn:aws:organizations::\S+$/);
   });
 
   test("no resource policy of another account helps a member", async () => {
@@ -303,35 +298,37 @@ describe("what a service control policy forbids", () => {
     await put();
     const PolicyId = await scp(client, "no-s3", deny("s3:PutObject"));
     await client.send(new AttachPolicyCommand({ PolicyId, TargetId: member }));
-    assert.match(await refusal(put()), /with an explicit deny in a service control policy$/);
+    assert.match(
+      await refusal(put()),
+      /with an explicit deny in a service control policy: arn:aws:organizations::\S+$/,
+    );
   });
 
   test("service-linked roles act whatever it says", async () => {
     await using cloud = await startCloud();
     const client = cloud.client(OrganizationsClient);
-    await organized(client);
+    const { id } = await organized(client);
     const member = await accountOf(cloud, client, "dev");
-    const iam = cloud.client(IAMClient, rootKey(member));
-    const admin = await userWith(cloud, "admin", { may: policy(allow("sts:AssumeRole")) });
-    const asRole = async (Path: string, RoleName: string): Promise<Key> => {
-      const AssumeRolePolicyDocument = trust({ AWS: "000000000000" });
-      const { Role } = await iam.send(new CreateRoleCommand({ RoleName, Path, AssumeRolePolicyDocument }));
-      const PolicyArn = "arn:aws:iam::aws:policy/AdministratorAccess";
-      await iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn }));
-      const { Credentials } = await cloud
-        .client(STSClient, admin)
-        .send(new AssumeRoleCommand({ RoleArn: Role!.Arn!, RoleSessionName: "session" }));
-      const { AccessKeyId, SecretAccessKey, SessionToken } = Credentials!;
-      return { accessKeyId: AccessKeyId!, secretAccessKey: SecretAccessKey!, sessionToken: SessionToken! };
-    };
-    // As its service would have it: only the path says what it is.
-    const linked = await asRole("/aws-service-role/sqs.amazonaws.com/", "AWSServiceRoleForQueues");
-    const plain = await asRole("/", "plain");
     const PolicyId = await scp(client, "nothing", deny("*"));
     await client.send(new AttachPolicyCommand({ PolicyId, TargetId: member }));
-    const make = (as: Key) => cloud.client(SQSClient, as).send(new CreateQueueCommand({ QueueName: "q" }));
-    assert.match(await refusal(make(plain)), /service control policy/);
-    await make(linked);
+    // Only its service could assume such a role: a session of one asks from within.
+    const roleArn = (path: string) => `arn:aws:iam::${member}:role${path}`;
+    const denial = async (path: string) => {
+      const principal: Principal = {
+        kind: "session",
+        account: member,
+        arn: `arn:aws:sts::${member}:assumed-role/r/s`,
+        id: "AROAAAAAAAAAAAAAAAAAA:s",
+        roleArn: roleArn(path),
+      };
+      return await cloud.aws.call("sqs", "ListQueues", {}, principal).catch((error: Error) => error.message);
+    };
+    assert.match(String(await denial("/r")), new RegExp(`explicit deny in a service control policy: .*${id}`));
+    // What is left to hinder it is that the role holds no policy.
+    assert.match(
+      String(await denial("/aws-service-role/x.amazonaws.com/r")),
+      /because no identity-based policy allows the sqs:listqueues action$/,
+    );
   });
 
   test("a policy that is changed binds, and frees, at once; who leaves is free", async () => {
@@ -353,7 +350,7 @@ describe("what a service control policy forbids", () => {
     await cloud.advance(4 * 24 * 3600_000);
     assert.match(
       await refusal(leaving.send(new LeaveOrganizationCommand())),
-      /^AccessDeniedException 400 .*organizations:LeaveOrganization on resource: \* with an explicit deny in a service control policy$/,
+      /^AccessDeniedException 400 .*organizations:LeaveOrganization on resource: \* with an explicit deny in a service control policy: arn:aws:organizations::\S+$/,
     );
     await client.send(new UpdatePolicyCommand({ PolicyId, Content: policy(deny("iam:*")) }));
     await leaving.send(new LeaveOrganizationCommand());

@@ -3,6 +3,7 @@ import { defineService, loadModel } from "../../kernel/mod.ts";
 import { accounts } from "./accounts.ts";
 import { attachments } from "./attachments.ts";
 import { creating, deliver } from "./creating.ts";
+import { handshakes } from "./handshakes.ts";
 import { identity } from "./identity.ts";
 import { organization } from "./organization.ts";
 import { policies } from "./policies.ts";
@@ -15,7 +16,16 @@ export const organizations = defineService({
   name: "organizations",
   model: loadModel(import.meta.url),
   migrations,
-  operations: { ...organization, ...units, ...accounts, ...creating, ...policies, ...attachments, ...tags },
+  operations: {
+    ...organization,
+    ...units,
+    ...accounts,
+    ...creating,
+    ...handshakes,
+    ...policies,
+    ...attachments,
+    ...tags,
+  },
   quirks,
   resourceTags,
   identity,

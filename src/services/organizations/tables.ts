@@ -36,6 +36,7 @@ export const migrations = [
   CREATE INDEX organizations_handshake_organization ON organizations_handshake (organization_id, id);
   CREATE INDEX organizations_handshake_account ON organizations_handshake (account, id)
   `,
+  "ALTER TABLE organizations_handshake ADD COLUMN changed_ms BIGINT NOT NULL DEFAULT 0",
 ];
 
 export interface OrganizationRow {

@@ -24,17 +24,13 @@ export interface BucketInput {
 export const readBucket = (tx: Tx, name: string): Promise<BucketRow | undefined> =>
   tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name });
 
-/** What the door asks of a bucket, for each of its objects too: remembered until S3 writes. */
-export type BucketFacts = Pick<BucketRow, "account" | "policy" | "tags">;
-
-export const bucketFacts = (ctx: Context, name: string): BucketFacts | undefined | Promise<BucketFacts | undefined> =>
-  ctx.recall("s3", `bucket ${name}`, () =>
-    ctx.read((tx) => tx.one<BucketFacts>("SELECT account, policy, tags FROM s3_bucket WHERE name = :name", { name })),
-  );
+/** What the door and the handlers ask of a bucket, for each of its objects too: remembered until S3 writes. */
+export const bucketFacts = (ctx: Context, name: string): BucketRow | undefined | Promise<BucketRow | undefined> =>
+  ctx.recall("s3", `bucket ${name}`, () => ctx.read((tx) => readBucket(tx, name)));
 
 /** The bucket that a request names. Throws NoSuchBucket, and AccessDenied where it is not whose it was said to be. */
 export async function bucketOf(ctx: Context, input: BucketInput): Promise<BucketRow> {
-  return checkBucket(await ctx.read((tx) => readBucket(tx, input.Bucket!)), input);
+  return checkBucket(await bucketFacts(ctx, input.Bucket!), input);
 }
 
 export function checkBucket(bucket: BucketRow | undefined, { Bucket, ExpectedBucketOwner }: BucketInput): BucketRow {

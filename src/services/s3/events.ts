@@ -6,6 +6,7 @@ import type { BucketRow } from "./tables.ts";
 
 export type EventName =
   | "ObjectCreated:Put"
+  | "ObjectCreated:Post"
   | "ObjectCreated:Copy"
   | "ObjectCreated:CompleteMultipartUpload"
   | "ObjectRemoved:Delete"

@@ -12,7 +12,7 @@ import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./look
 import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
-import { bodyLengthOf, headerOf, originOf, trailerOf } from "./request.ts";
+import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
 import { type Staged, stage } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -37,6 +37,7 @@ export const objects = defineOperations("s3", {
       const tags = taggingHeader(input.Tagging);
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
+      const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
       const { staged, checksum } = await receive(ctx, bucket, input);
       const stored = await putVersion(ctx, {
         bucket,
@@ -52,12 +53,12 @@ export const objects = defineOperations("s3", {
           parts: null,
           upload_id: null,
         },
-        event: "ObjectCreated:Put",
+        event,
         origin: originOf(input),
         ...(check && { check }),
       });
       const type = contentHeaders(properties.headers).ContentType;
-      ctx.log.info(`ObjectCreated:Put ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
+      ctx.log.info(`${event} ${bucket.name}/${input.Key} (${staged.size} bytes, ${type})`, {
         subject: objectArn(bucket.name, input.Key!),
       });
       return {

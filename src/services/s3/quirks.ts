@@ -2,6 +2,7 @@
 import { type HttpAnswer, newShortRequestId, type Quirks } from "../../kernel/mod.ts";
 import { errors, headersOf } from "./errors.ts";
 import { extendedIdOf } from "./events.ts";
+import { admit, answerToForm, requestOfForm } from "./post-object.ts";
 import { withRequest } from "./request.ts";
 
 const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -9,10 +10,21 @@ const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 export const quirks: Quirks = {
   requestId: newShortRequestId,
 
-  // Handlers need the peer's address, trailers and raw headers.
-  input: (_operation, input, request) => withRequest(input as object, request),
+  form: requestOfForm,
 
-  output(operation, output, answer) {
+  // What is posted to a bucket, and is no operation, was meant for a browser's form.
+  route(request, modelled) {
+    const route = modelled();
+    if (!route && request.method === "POST" && request.query === "" && /^\/[^/]+\/?$/.test(request.path))
+      throw errors.preconditionFailed("Bucket POST must be of the enclosure-type multipart/form-data");
+    return route;
+  },
+
+  // Handlers need the peer's address, trailers and raw headers.
+  input: (_operation, input, request) =>
+    withRequest(request.form ? admit(input as object, request.form) : (input as object), request),
+
+  output(operation, output, answer, request) {
     // ExpiresString is the SDKs' invention for an Expires that is no date: on the wire there is the header as it was put.
     const { expiresstring, ...modelled } = answer.headers;
     const headers = {
@@ -27,7 +39,7 @@ export const quirks: Quirks = {
       return { ...answer, status, headers: { ...headers, "content-type": "application/json" } };
     if (operation === "HeadBucket")
       return { ...answer, status, headers: { ...headers, "content-type": "application/xml" } };
-    return { ...answer, status, headers };
+    return request.form ? answerToForm({ ...answer, headers }, request) : { ...answer, status, headers };
   },
 
   error(_operation, error, answer, request) {

@@ -17,10 +17,13 @@ export const headerOf = (input: object, name: string): string | undefined => req
 /** A trailer of an aws-chunked body: known when the body has been read. */
 export const trailerOf = (input: object, name: string): string | undefined => requestOf(input)?.trailers?.[name];
 
-/** The length that the body will have when its framing is taken off. Undefined in internal calls. Throws MissingContentLength. */
+/** Whether it is the file of a form that a browser posted. */
+export const isPosted = (input: object): boolean => requestOf(input)?.form !== undefined;
+
+/** The length that the body will have when its framing is taken off. Undefined in internal calls and of a form's file. Throws MissingContentLength. */
 export function bodyLengthOf(input: { ContentLength?: number | undefined }): number | undefined {
   const length = saidLength(input);
-  if (length === undefined && requestOf(input)) throw errors.missingContentLength();
+  if (length === undefined && requestOf(input) && !isPosted(input)) throw errors.missingContentLength();
   return length;
 }
 

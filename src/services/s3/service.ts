@@ -3,14 +3,14 @@ import { type Arn, after, type Context, defineService, loadModel, type Tags } fr
 import { bucketOfArn, withRequestKeys } from "./access.ts";
 import { attributes } from "./attributes.ts";
 import { bucketSettings } from "./bucket-settings.ts";
-import { type BucketFacts, bucketFacts, buckets, givenDirectories } from "./buckets.ts";
+import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { copies } from "./copy.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
-import { migrations } from "./tables.ts";
+import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
@@ -39,5 +39,4 @@ export const s3 = defineService({
 
 const bucketAt = (ctx: Context, resource: Arn) => bucketFacts(ctx, bucketOfArn(resource));
 
-const tagsByKey = ({ tags }: BucketFacts): Tags =>
-  Object.fromEntries(tagsOf(tags).map(({ Key, Value }) => [Key, Value]));
+const tagsByKey = ({ tags }: BucketRow): Tags => Object.fromEntries(tagsOf(tags).map(({ Key, Value }) => [Key, Value]));

@@ -1,9 +1,10 @@
 // Bytes on their way in: staged as they stream, hashed meanwhile, joined from parts; and files hashed where they lie.
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, openSync, read, readSync, writeSync, writev } from "node:fs";
+import { closeSync, constants, fstatSync, open, openSync, read, readSync, writeSync, writev } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import { newHex } from "../../kernel/mod.ts";
 import { type Algorithm, type Digest, openDigest } from "./checksums.ts";
 import { errors } from "./errors.ts";
@@ -37,7 +38,7 @@ export async function stage(
 ): Promise<Staged> {
   const path = stagePath(place, newStage());
   const hashes = openHashes(options.algorithms);
-  const fd = openStage(path);
+  const fd = await openStage(path);
   try {
     let size = 0;
     const gather = new Gather(fd);
@@ -188,17 +189,21 @@ function openHashes(algorithms: readonly Algorithm[]): Hashes {
   };
 }
 
-function openStage(path: string): number {
+/** Asked of a thread: while the disk writes its journal, a name is not made before that is done. */
+async function openStage(path: string): Promise<number> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   try {
-    return openSync(path, flags, 0o644);
+    return await openFile(path, flags, 0o644);
   } catch (error) {
     // Somebody cleared the home: it is ours to make again.
     if (!is(error, "ENOENT")) throw error;
-    mkdirSync(dirname(path), { recursive: true });
-    return openSync(path, flags, 0o644);
+    await fs.mkdir(dirname(path), { recursive: true });
+    return await openFile(path, flags, 0o644);
   }
 }
+
+/** A descriptor, not fs.promises' handle: what is small is written at once. */
+const openFile = promisify(open);
 
 /** Hashes a file that may be written to meanwhile: undefined where it was, or is no plain file. */
 export async function hashFile(
