@@ -116,7 +116,7 @@ test("a denied call: who asked, each statement that names the action with its li
   await iam.send(new PutUserPolicyCommand({ UserName: "alice", PolicyName: "suggested", PolicyDocument }));
   const allowed = await explanation(cloud, get(cloud, alice));
   assert.equal(allowed.outcome, "ok");
-  assert.equal(allowed.decisions[0]!.because, "identity-based policy suggested of user alice, statement 1, allows it");
+  assert.equal(allowed.decisions[0]!.because, "identity-based policy suggested, statement 1, allows it");
   assert.deepEqual(allowed.decisions[0]!.remedies, []);
   const [decisive, ...others] = allowed.decisions[0]!.statements;
   assert.deepEqual([decisive!.decides, others], [true, []]);
@@ -137,8 +137,8 @@ test("an explicit deny, a boundary, a session policy, another account and root a
   const deny = { Effect: "Deny", Action: "s3:GetObject", Resource: ARN, Sid: "Never" };
   const bob = await userWith(cloud, "bob", { may: policy(allow("s3:*"), deny) });
   const [byDeny] = (await explanation(cloud, get(cloud, bob))).decisions;
-  assert.equal(byDeny!.because, "identity-based policy p of user bob, statement Never, denies it");
-  assert.match(byDeny!.remedies[0]!.say, /^statement Never of identity-based policy p of user bob says Deny/);
+  assert.equal(byDeny!.because, "identity-based policy p, statement Never, denies it");
+  assert.match(byDeny!.remedies[0]!.say, /^statement Never of identity-based policy p says Deny/);
   assert.equal(byDeny!.remedies[0]!.policy, undefined);
 
   const root = `arn:aws:iam::000000000000:root`;

@@ -84,10 +84,11 @@ export function tree(entries: readonly Entry[]): string[] {
 const saysSomething = ({ fields }: Entry): boolean => fields?.by !== "root" || fields.allowed !== true;
 
 function line({ at, level, from, text, fields }: Entry, began: number, depth: number): string {
-  const { tookMs, principal, decision, message } = fields ?? {};
+  const { tookMs, principal, action, decision, message } = fields ?? {};
   const notes = [
     tookMs !== undefined && `${tookMs} ms`,
-    principal !== undefined && `as ${String(principal)}`,
+    // The line of the call itself says who asked.
+    principal !== undefined && action === undefined && `as ${String(principal)}`,
     decision !== undefined && String(decision),
     message !== undefined && String(message),
   ].filter(Boolean);

@@ -81,6 +81,6 @@ function brief(remedy: Remedy, { boundary, controls }: Question) {
   return { ...remedy, among: limit?.policies.map(({ name }) => name) };
 }
 
-/** An inline policy's own name is not enough: two users and their groups may each have a `read`. */
+/** What is not the principal's own: it and its groups may each have a policy `read`. */
 const nameIn = ({ policy, owner }: TraceLine): string =>
-  owner === undefined ? policy : `${policy} of ${owner.replace(":", " ")}`;
+  owner?.startsWith("group:") ? `${policy} of ${owner.replace(":", " ")}` : policy;
