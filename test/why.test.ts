@@ -318,8 +318,16 @@ test("the last denied call is explained, also that of one principal", async () =
     said,
     /asked {6}s3:GetObject on arn:aws:s3:::photos\/cats\/one\.jpg\n {2}DENIED {5}no identity-based policy allows it/,
   );
-  assert.match(said, /looked at {2}no statement of any policy names s3:GetObject/);
+  assert.match(said, /looked at {2}there is no policy to ask about s3:GetObject/);
   assert.match(said, /"Action": "s3:GetObject"/);
+  const iam = cloud.client(IAMClient);
+  const PolicyDocument = policy(allow("s3:GetObjects"));
+  await iam.send(new PutUserPolicyCommand({ UserName: "bob", PolicyName: "typo", PolicyDocument }));
+  await explanation(cloud, get(cloud, bob));
+  assert.match(
+    (await cli("--last-denied")).stdout,
+    /looked at {2}identity-based policy typo: no statement names s3:GetObject\n/,
+  );
   for (const name of ["alice", "arn:aws:iam::000000000000:user/alice"])
     assert.match((await cli("--last-denied", "--principal", name)).stdout, /who {8}user alice of/);
   assert.equal((await cli("--last-denied", "--principal", "eve")).stderr, "aws-like: nothing was denied to eve\n");
