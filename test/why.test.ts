@@ -333,6 +333,20 @@ test("the last denied call is explained, also that of one principal", async () =
   assert.equal((await cli("--last-denied", "--principal", "eve")).stderr, "aws-like: nothing was denied to eve\n");
 });
 
+test("of a thousand denials of one call twenty are explained, and the others counted", async () => {
+  await using cloud = await startCloud();
+  await withBucket(cloud);
+  const alice = await userWith(cloud, "alice");
+  const Objects = Array.from({ length: 30 }, (_, at) => ({ Key: `${at}` }));
+  const { Errors, $metadata } = await cloud
+    .client(S3Client, alice)
+    .send(new DeleteObjectsCommand({ Bucket: "photos", Delete: { Objects } }));
+  assert.equal(Errors?.length, 30);
+  const { explanations, more } = await cloud.aws.why({ names: [$metadata.requestId!] });
+  assert.equal(explanations[0]!.call, "s3 DeleteObjects");
+  assert.deepEqual([explanations.length, more], [20, 11]);
+});
+
 test("the policy suggested for what a user did lets a fresh user do the same, and nothing else", async () => {
   await using cloud = await startCloud();
   const admin = await userWith(cloud, "admin", { may: policy(allow("*")) });
