@@ -5,6 +5,7 @@ import {
   type Context,
   defineOperations,
   parseArn,
+  requestTagKeys,
   requestTags,
   type Tx,
 } from "../../kernel/mod.ts";
@@ -35,7 +36,7 @@ export const tags = defineOperations("organizations", {
   },
 
   UntagResource: {
-    access: onIds("UntagResource", idsOf, ({ TagKeys = [] }: About) => ({ "aws:TagKeys": TagKeys })),
+    access: onIds("UntagResource", idsOf, ({ TagKeys }: About) => requestTagKeys(TagKeys)),
     async handle(ctx, { ResourceId, TagKeys }) {
       const change = (old: Tags) => Object.fromEntries(Object.entries(old).filter(([key]) => !TagKeys!.includes(key)));
       await ctx.write(async (tx) => {
