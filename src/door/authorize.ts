@@ -2,7 +2,7 @@
 import { after, firstOf } from "../kernel/after.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";
-import { type Arn, parseArn } from "../kernel/names.ts";
+import { type Arn, canonicalIdOf, parseArn } from "../kernel/names.ts";
 import { type Caller, type Decision, denial, evaluate } from "../kernel/policy/evaluate.ts";
 import type { Keys } from "../kernel/policy/pattern.ts";
 import { type PolicySet, policySet, selection } from "../kernel/policy/policy-set.ts";
@@ -161,7 +161,7 @@ function decide(ctx: Context, court: Court, of: Case): Decision | Promise<Decisi
   const asks = sets.some((set) => wantsKeys(set, access.action));
   return after(asks ? keysOf(factsOf(ctx, court, of), sets) : NO_KEYS, (keys) =>
     evaluate({
-      caller: callerOf(principal),
+      caller: withCanonicalId(ctx, callerOf(principal)),
       action: access.action,
       resource: access.resource,
       keys,
@@ -265,6 +265,12 @@ function sessionPolicies(principal: Subject): PolicySet | undefined {
   if (principal.kind === "federated") return setOfSession(principal.policies);
   return principal.kind === "session" && principal.policies?.length ? setOfSession(principal.policies) : undefined;
 }
+
+/** The name of an account that S3's policies may use: `"CanonicalUser"`. */
+const withCanonicalId = ({ config }: Context, caller: Caller): Caller =>
+  caller.account === undefined || caller.kind === "service"
+    ? caller
+    : { ...caller, canonicalId: canonicalIdOf(caller.account, config.accounts) };
 
 function callerOf(principal: Subject): Caller {
   switch (principal.kind) {

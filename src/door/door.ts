@@ -158,7 +158,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       body = wants === "stream" ? bodied.body : await readBody(bodied.body);
     }
     const input = wire.input(model, route, bodied, body);
-    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied) : input;
+    const bytes = body instanceof Uint8Array ? body : undefined;
+    return service.quirks?.input ? service.quirks.input(route.operation, input, bodied, bytes) : input;
   }
 
   async function perform(

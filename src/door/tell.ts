@@ -1,11 +1,15 @@
 // What the journal keeps of a decision, for `aws-like why` and `aws-like policy suggest`: who asked for what, and the statements that
 // decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
 import type { Context, Principal, Provider } from "../kernel/context.ts";
-import type { Decision, TraceLine } from "../kernel/policy/evaluate.ts";
+import { parseArn } from "../kernel/names.ts";
+import { type Decision, type Question, setsOf, type TraceLine } from "../kernel/policy/evaluate.ts";
+import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
 import type { Access } from "../kernel/service.ts";
 
 /** A principal with hundreds of policies does not fill the journal with one denial. */
 const MAX_STATEMENTS = 100;
+/** Of what a statement wants and a request has: a list of a thousand ARNs says no more. */
+const MAX_VALUES = 10;
 
 export interface Told {
   readonly access: Access;
@@ -22,35 +26,68 @@ export function tell(ctx: Context, { access, principal, decision }: Told): void 
     return;
   }
   const { line } = decision;
-  const shown = (allowed ? decision.applying : decision.trace).slice(0, MAX_STATEMENTS);
+  const lines = allowed ? decision.applying : decision.trace;
   ctx.log.debug(`${action} ${allowed ? "allowed" : "denied"}`, {
     ...asked,
-    decision: line ? `${line.kind} ${line.policy}, statement ${line.statement}` : `no ${by} allows it`,
+    decision: line ? `${line.kind} ${nameIn(line)}, statement ${line.statement}` : `no ${by} allows it`,
     explicit: explicit || undefined,
-    statements: shown.map((one) => statement(ctx, one, one === line)),
+    statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
+    ...(!allowed && { asked: askedOf(decision), missing: missing(principal, decision) }),
   });
 }
 
 const nameOf = (principal: Principal | Provider): string =>
   "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;
 
-/** Whose policies they are, where not the principal's own; and for whom a service acts. */
-function facts(principal: Principal | Provider): { holder?: string; source?: string } {
+/** Whose policies they are, where not the principal's own. */
+function facts(principal: Principal | Provider): { holder?: string } {
   if (principal.kind === "session") return { holder: principal.roleArn };
-  if (principal.kind === "federated") return { holder: principal.user.arn };
-  return principal.kind === "service" && principal.sourceArn !== undefined ? { source: principal.sourceArn } : {};
+  return principal.kind === "federated" ? { holder: principal.user.arn } : {};
 }
 
 function statement(ctx: Context, line: TraceLine, decides: boolean) {
-  const { kind, policy, statement, effect, applies, missed, document } = line;
+  const { kind, statement, effect, applies, missed, wanted, actual, document } = line;
+  const miss = applies ? {} : { missed, wanted: wanted?.slice(0, MAX_VALUES), actual: actual?.slice(0, MAX_VALUES) };
   return {
     kind,
-    policy,
+    policy: nameIn(line),
     statement,
     effect,
     applies,
-    missed,
+    ...miss,
     decides: decides || undefined,
     text: ctx.log.keep(document),
   };
 }
+
+/** The policies that were asked, also those that do not name the action at all. */
+const askedOf = ({ question }: Decision) =>
+  setsOf(question).map(({ kind, policies }) => ({
+    kind,
+    policies: policies.slice(0, MAX_STATEMENTS).map(({ name, owner }) => nameIn({ policy: name, owner })),
+  }));
+
+/** For which resource a service asks is said also where no policy wants to know: the permission it lacks should be for that one only. */
+function missing(principal: Principal | Provider, decision: Decision) {
+  const { question } = decision;
+  const keys = new Map(question.keys);
+  if (principal.kind === "service" && principal.sourceArn !== undefined) {
+    keys.set("aws:sourcearn", [principal.sourceArn]);
+    keys.set("aws:sourceaccount", [parseArn(principal.sourceArn)?.account || principal.account]);
+  }
+  return smallestPolicy({ ...question, keys }, decision).map((remedy) => brief(remedy, question));
+}
+
+/** The statement that denies is among those shown: its text is not told twice. Of a limit, the policies that should have allowed are named. */
+function brief(remedy: Remedy, { boundary, controls }: Question) {
+  if (remedy.change === "except") {
+    const { change, where, line } = remedy;
+    return { change, where, policy: nameIn(line), statement: line.statement };
+  }
+  const limit = remedy.where === "permissions boundary" ? boundary : controls?.[remedy.level ?? -1];
+  return { ...remedy, among: limit?.policies.map(({ name }) => name) };
+}
+
+/** What is not the principal's own: it and its groups may each have a policy `read`. */
+const nameIn = ({ policy, owner }: Pick<TraceLine, "policy" | "owner">): string =>
+  owner?.startsWith("group:") ? `${policy} of ${owner.replace(":", " ")}` : policy;

@@ -97,8 +97,9 @@ export interface Quirks {
   route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
   /** A form that was posted to a bucket, as the request that it means. Its signature is verified afterwards. */
   form?(request: HttpRequest): HttpRequest;
+  /** `body`: the bytes, where the operation takes them whole. */
   // biome-ignore lint/suspicious/noExplicitAny: any operation's input
-  input?(operation: string, input: any, request: HttpRequest): unknown;
+  input?(operation: string, input: any, request: HttpRequest, body: Uint8Array | undefined): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: any operation's output
   output?(operation: string, output: any, answer: HttpAnswer, request: HttpRequest): HttpAnswer;
   error?(operation: string | undefined, error: AwsError, answer: HttpAnswer, request: HttpRequest): HttpAnswer;

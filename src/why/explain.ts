@@ -5,7 +5,7 @@ import { unknownCaller } from "./authentication.ts";
 import { lineOf } from "./lines.ts";
 import { inWords } from "./names.ts";
 import { type Answered, type Asked, answeredOf, askedOf, type Looked, wasRefused } from "./record.ts";
-import { type Remedy, remedyOf } from "./remedy.ts";
+import { type Remedy, remediesOf } from "./remedy.ts";
 
 export interface Explanation {
   readonly id: string;
@@ -26,11 +26,12 @@ export interface Explanation {
   readonly canonicalRequest?: string;
 }
 
-export interface Explained extends Pick<Asked, "action" | "resource" | "allowed"> {
+export interface Explained extends Pick<Asked, "action" | "resource" | "allowed" | "policies"> {
   /** One sentence. */
   readonly because: string;
   readonly statements: readonly Seen[];
-  readonly remedy?: Remedy;
+  /** All of them are needed. */
+  readonly remedies: readonly Remedy[];
 }
 
 export interface Seen extends Omit<Looked, "text"> {
@@ -83,15 +84,15 @@ const outcomeOf = ({ code, status }: Answered): string =>
   code === undefined ? "ok" : [code, status].filter((part) => part !== undefined).join(" ");
 
 function explained(asked: Asked, texts: KeptTexts): Explained {
-  const { action, resource, allowed, statements } = asked;
-  const remedy = remedyOf(asked);
+  const { action, resource, allowed, statements, policies } = asked;
   return {
     action,
     resource,
     allowed,
     because: becauseOf(asked),
+    policies,
     statements: statements.map((one) => seen(one, texts)),
-    ...(remedy && { remedy }),
+    remedies: remediesOf(asked),
   };
 }
 

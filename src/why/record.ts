@@ -1,5 +1,7 @@
 // The lines of the journal that decisions leave (door/tell.ts, door/door.ts), read back.
 import type { Entry } from "../kernel/journal.ts";
+import type { SmallStatement } from "../kernel/policy/missing.ts";
+import type { PolicyKind } from "../kernel/policy/policy-set.ts";
 
 /** One demand: who asked for what, and the statements that decided. */
 export interface Asked {
@@ -16,10 +18,25 @@ export interface Asked {
   readonly principal: string;
   /** Whose policies they are, where that is not the principal: its role, its user. */
   readonly holder?: string;
-  /** For what a service asks. */
-  readonly source?: string;
   readonly statements: readonly Looked[];
+  /** All policies that were asked, of a denial: also those that do not name the action. */
+  readonly policies: readonly { readonly kind: PolicyKind; readonly policies: readonly string[] }[];
+  /** What would have to change: all of it. */
+  readonly missing: readonly Missing[];
 }
+
+/** Of the policy engine's Remedy. */
+export type Missing =
+  | {
+      readonly change: "add";
+      readonly where: PolicyKind;
+      /** Of service control policies, from the organization's root (0) on. */
+      readonly level?: number;
+      /** The policies of a limit, none of which allows it. */
+      readonly among?: readonly string[];
+      readonly statement: SmallStatement;
+    }
+  | { readonly change: "except"; readonly where: PolicyKind; readonly policy: string; readonly statement: string };
 
 /** A statement that names the action. */
 export interface Looked {
@@ -30,6 +47,9 @@ export interface Looked {
   readonly effect: "Allow" | "Deny";
   readonly applies: boolean;
   readonly missed?: string;
+  /** What the statement has there, and what the request has. */
+  readonly wanted?: readonly string[];
+  readonly actual?: readonly string[];
   readonly decides?: boolean;
   /** Name of the policy's text in logs/policies. */
   readonly text: string;
@@ -38,7 +58,7 @@ export interface Looked {
 /** undefined: the line is about something else. */
 export function askedOf({ at, id, fields }: Entry): Asked | undefined {
   if (typeof fields?.action !== "string" || typeof fields.allowed !== "boolean") return undefined;
-  const { action, subject, allowed, by, explicit, principal, holder, source, statements } = fields;
+  const { action, subject, allowed, by, explicit, principal, holder, statements, asked, missing } = fields;
   return {
     at,
     id,
@@ -49,8 +69,9 @@ export function askedOf({ at, id, fields }: Entry): Asked | undefined {
     explicit: explicit === true,
     principal: String(principal),
     ...(typeof holder === "string" && { holder }),
-    ...(typeof source === "string" && { source }),
     statements: (statements as Looked[] | undefined) ?? [],
+    policies: (asked as Asked["policies"] | undefined) ?? [],
+    missing: (missing as Missing[] | undefined) ?? [],
   };
 }
 

@@ -41,7 +41,7 @@ export class Decision {
   readonly by: PolicyKind | "root";
   /** A statement said Deny, or none said Allow. */
   readonly explicit: boolean;
-  readonly #question: Question;
+  readonly question: Question;
   readonly #decided: Decided | undefined;
   #trace: Trace | undefined;
 
@@ -49,7 +49,7 @@ export class Decision {
     this.allowed = allowed;
     this.by = by;
     this.explicit = !allowed && decided !== undefined;
-    this.#question = question;
+    this.question = question;
     this.#decided = decided;
   }
 
@@ -69,7 +69,7 @@ export class Decision {
   }
 
   get #lines(): Trace {
-    this.#trace ??= new Trace(this.#question);
+    this.#trace ??= new Trace(this.question);
     return this.#trace;
   }
 }

@@ -15,6 +15,8 @@ export interface PolicyText {
   /** For the trace: the policy's name or ARN. */
   readonly name: string;
   readonly document: string;
+  /** Whose it is, where its name is no ARN: `user:alice`, `group:readers`. */
+  readonly owner?: string | undefined;
 }
 
 export interface PolicySet {
@@ -29,7 +31,7 @@ export interface PolicySet {
 const ACTIONS_LIMIT = 1000;
 
 export function policySet(kind: PolicyKind, texts: readonly PolicyText[]): PolicySet {
-  const policies = texts.map(({ name, document }) => ({ name, document, policy: readPolicy(document) }));
+  const policies = texts.map((text) => ({ ...text, policy: readPolicy(text.document) }));
   const wants = new Set(policies.flatMap(({ policy }) => policy.statements.flatMap((statement) => statement.wants)));
   // One policy alone needs no memory of its own: its text may be another set's too.
   const naming = policies.length === 1 ? policies[0]!.policy.naming : new Map<string, Selection>();

@@ -8,6 +8,8 @@ import { type PolicyKind, type PolicySet, selection } from "./policy-set.ts";
 export interface TraceLine {
   readonly kind: PolicyKind;
   readonly policy: string;
+  /** Whose it is, where its name is no ARN: `group:readers`. */
+  readonly owner?: string | undefined;
   /** Its Sid, or its place from 1 on. */
   readonly statement: string;
   readonly effect: "Allow" | "Deny";
@@ -73,6 +75,7 @@ interface Parts {
 class Line implements TraceLine {
   readonly kind: PolicyKind;
   readonly policy: string;
+  readonly owner: string | undefined;
   readonly statement: string;
   readonly effect: "Allow" | "Deny";
   readonly applies: boolean;
@@ -86,6 +89,7 @@ class Line implements TraceLine {
   constructor({ kind, held, statement, miss }: Parts) {
     this.kind = kind;
     this.policy = held.name;
+    this.owner = held.owner;
     this.statement = statement.name;
     this.effect = statement.effect;
     this.applies = miss === undefined;
