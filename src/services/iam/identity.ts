@@ -54,6 +54,8 @@ function policies(ctx: Context, principal: Principal): Held | Promise<Held> | un
     return heldBy(ctx, principal.account, { kind: "user", name: nameOf(principal), id: principal.id });
   if (principal.kind === "federated") {
     const { arn, id } = principal.user;
+    // Whoever the root user lets in may what the session's policies allow, as root itself may everything.
+    if (id === principal.account) return EVERYTHING;
     return heldBy(ctx, principal.account, { kind: "user", name: lastOf(arn), id });
   }
   if (principal.kind !== "session") return undefined;
@@ -63,6 +65,12 @@ function policies(ctx: Context, principal: Principal): Held | Promise<Held> | un
     id: principal.id.split(":")[0]!,
   });
 }
+
+const EVERYTHING: Held = {
+  policies: [
+    { name: "root", document: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}' },
+  ],
+};
 
 const lastOf = (arn: string): string => arn.slice(arn.lastIndexOf("/") + 1);
 

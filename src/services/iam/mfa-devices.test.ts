@@ -166,6 +166,11 @@ test("a user has eight devices at most, and none of another account", async () =
     if (at <= 8) await enabled;
     else assert.equal(await refusal(enabled), "LimitExceeded 409 Cannot exceed quota for MFADevicesPerUser: 8");
   }
+  assert.deepEqual((await iam.send(new sdk.ListMFADevicesCommand({}))).MFADevices, [], "root has none");
+  assert.match(
+    await refusal(iam.send(new sdk.CreateVirtualMFADeviceCommand({ VirtualMFADeviceName: "d".repeat(256) }))),
+    /^ValidationError 400 .* 'virtualMFADeviceName' failed to satisfy constraint: Member must have length less than or equal to 226$/,
+  );
   const other = cloud.client(sdk.IAMClient, { accessKeyId: "111111111111", secretAccessKey: "test" });
   const SerialNumber = "arn:aws:iam::000000000000:mfa/d1";
   assert.match(await refusal(other.send(new sdk.DeleteVirtualMFADeviceCommand({ SerialNumber }))), /^AccessDenied/);
