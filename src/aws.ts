@@ -130,7 +130,9 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     },
     async suggest({ principal, sinceMs, denied }) {
       const { clock, world } = open();
-      return suggest(await world.journal.entries(), { principal, denied, since: clock.now() - sinceMs });
+      const since = clock.now() - sinceMs;
+      const entries = await world.journal.entries(({ at, fields }) => at >= since && fields?.action !== undefined);
+      return suggest(entries, { principal, denied, since });
     },
     call: (service, operation, input, as = root) => {
       const { account, region } = config;

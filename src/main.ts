@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
 /** Sets the exit code: 0, or 1 with one clear sentence on stderr. */
 export async function main(args: readonly string[], environment: Environment): Promise<void> {
   const [name = "--help", ...rest] = args;
+  process.stdout.on("error", whoseReaderLeft);
   try {
     if (name === "--help" || name === "-h" || name === "help") return await help();
     if (name === "--version" || name === "-v") return void process.stdout.write(`aws-like ${version}\n`);
@@ -45,6 +46,12 @@ async function help(): Promise<void> {
 
 const usageOf = (name: string, { summary, usage, details }: Command): string =>
   [`usage: aws-like ${name}${usage && ` ${usage}`}`, "", summary, ...(details ? ["", details] : [])].join("\n");
+
+/** `aws-like why ID | head` is no failure. */
+function whoseReaderLeft(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+}
 
 /** node:util parseArgs' own sentences are clear enough. */
 const isParseError = (error: unknown): boolean =>

@@ -36,6 +36,12 @@ test("version says the versions of aws-like and of its Node", async () => {
   assert.match(stdout, /^aws-like \d+\.\d+\.\d+ \(node v\d+\.\d+\.\d+\)\n$/);
 });
 
+test("a reader that has enough ends the command quietly", () => {
+  const bin = join(import.meta.dirname, "../bin/aws-like");
+  const shell = spawnSync("bash", ["-o", "pipefail", "-c", `"${process.execPath}" "${bin}" --help | true`]);
+  assert.deepEqual([shell.status, String(shell.stderr)], [0, ""]);
+});
+
 test("env prints exports that a shell takes", async () => {
   const { stdout } = await run(["env", "--port", "4999", "--region", "eu-west-1"]);
   const shell = spawnSync("sh", ["-c", `${stdout}\necho "$AWS_ENDPOINT_URL $AWS_ACCESS_KEY_ID $AWS_DEFAULT_REGION"`]);

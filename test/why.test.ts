@@ -116,7 +116,7 @@ test("a denied call: who asked, each statement that names the action with its li
   await iam.send(new PutUserPolicyCommand({ UserName: "alice", PolicyName: "suggested", PolicyDocument }));
   const allowed = await explanation(cloud, get(cloud, alice));
   assert.equal(allowed.outcome, "ok");
-  assert.equal(allowed.decisions[0]!.because, "identity-based policy suggested of user alice, statement 1, allows it");
+  assert.equal(allowed.decisions[0]!.because, "identity-based policy suggested, statement 1, allows it");
   assert.deepEqual(allowed.decisions[0]!.remedies, []);
   const [decisive, ...others] = allowed.decisions[0]!.statements;
   assert.deepEqual([decisive!.decides, others], [true, []]);
@@ -137,8 +137,8 @@ test("an explicit deny, a boundary, a session policy, another account and root a
   const deny = { Effect: "Deny", Action: "s3:GetObject", Resource: ARN, Sid: "Never" };
   const bob = await userWith(cloud, "bob", { may: policy(allow("s3:*"), deny) });
   const [byDeny] = (await explanation(cloud, get(cloud, bob))).decisions;
-  assert.equal(byDeny!.because, "identity-based policy p of user bob, statement Never, denies it");
-  assert.match(byDeny!.remedies[0]!.say, /^statement Never of identity-based policy p of user bob says Deny/);
+  assert.equal(byDeny!.because, "identity-based policy p, statement Never, denies it");
+  assert.match(byDeny!.remedies[0]!.say, /^statement Never of identity-based policy p says Deny/);
   assert.equal(byDeny!.remedies[0]!.policy, undefined);
 
   const root = `arn:aws:iam::000000000000:root`;
@@ -201,7 +201,7 @@ test("what a group gives, what a boundary limits and what an organization forbid
   const PolicyDocument = policy(allow("s3:GetObject"));
   await iam.send(new PutGroupPolicyCommand({ GroupName: "Readers", PolicyName: "read", PolicyDocument }));
   const [byGroup] = (await explanation(cloud, get(cloud, alice))).decisions;
-  assert.equal(byGroup!.because, "identity-based policy read of group readers, statement 1, allows it");
+  assert.equal(byGroup!.because, "identity-based policy read of group Readers, statement 1, allows it");
 
   const made = await iam.send(new CreatePolicyCommand({ PolicyName: "edge", PolicyDocument: policy(allow("sqs:*")) }));
   const PermissionsBoundary = made.Policy!.Arn!;
@@ -318,11 +318,33 @@ test("the last denied call is explained, also that of one principal", async () =
     said,
     /asked {6}s3:GetObject on arn:aws:s3:::photos\/cats\/one\.jpg\n {2}DENIED {5}no identity-based policy allows it/,
   );
-  assert.match(said, /looked at {2}no statement of any policy names s3:GetObject/);
+  assert.match(said, /looked at {2}there is no policy to ask about s3:GetObject/);
   assert.match(said, /"Action": "s3:GetObject"/);
+  const iam = cloud.client(IAMClient);
+  const PolicyDocument = policy(allow("s3:GetObjects"));
+  await iam.send(new PutUserPolicyCommand({ UserName: "bob", PolicyName: "typo", PolicyDocument }));
+  await explanation(cloud, get(cloud, bob));
+  assert.match(
+    (await cli("--last-denied")).stdout,
+    /looked at {2}identity-based policy typo: no statement names s3:GetObject\n/,
+  );
   for (const name of ["alice", "arn:aws:iam::000000000000:user/alice"])
     assert.match((await cli("--last-denied", "--principal", name)).stdout, /who {8}user alice of/);
   assert.equal((await cli("--last-denied", "--principal", "eve")).stderr, "aws-like: nothing was denied to eve\n");
+});
+
+test("of a thousand denials of one call twenty are explained, and the others counted", async () => {
+  await using cloud = await startCloud();
+  await withBucket(cloud);
+  const alice = await userWith(cloud, "alice");
+  const Objects = Array.from({ length: 30 }, (_, at) => ({ Key: `${at}` }));
+  const { Errors, $metadata } = await cloud
+    .client(S3Client, alice)
+    .send(new DeleteObjectsCommand({ Bucket: "photos", Delete: { Objects } }));
+  assert.equal(Errors?.length, 30);
+  const { explanations, more } = await cloud.aws.why({ names: [$metadata.requestId!] });
+  assert.equal(explanations[0]!.call, "s3 DeleteObjects");
+  assert.deepEqual([explanations.length, more], [20, 11]);
 });
 
 test("the policy suggested for what a user did lets a fresh user do the same, and nothing else", async () => {

@@ -28,21 +28,32 @@ export function explained({
   ];
 }
 
-function decision({ action, resource, allowed, because, statements, remedies }: Explained): string[] {
+function decision(about: Explained): string[] {
+  const { action, resource, allowed, because, statements, remedies } = about;
   return [
     `  asked      ${action} on ${resource}`,
     `  ${allowed ? "allowed" : "DENIED "}    ${because}`,
     ...statements.flatMap(statement),
-    ...(allowed || statements.length > 0 ? [] : [`  looked at  no statement of any policy names ${action}`]),
+    ...(allowed ? [] : unnamed(about)),
     ...remedies.flatMap(remedy),
   ];
+}
+
+/** Policies that were asked and have nothing to say of the action. */
+function unnamed({ action, policies, statements }: Explained): string[] {
+  const named = new Set(statements.map(({ kind, policy }) => `${kind} ${policy}`));
+  const silent = policies.flatMap(({ kind, policies }) =>
+    policies.map((policy) => `${kind} ${policy}`).filter((one) => !named.has(one)),
+  );
+  if (silent.length === 0 && statements.length === 0) return [`  looked at  there is no policy to ask about ${action}`];
+  return silent.map((one) => `  looked at  ${one}: no statement names ${action}`);
 }
 
 function remedy({ say, policy, commands }: Remedy): string[] {
   return [
     `  mend       ${say}`,
     ...(policy ? indented(JSON.stringify(policy, null, 2)) : []),
-    ...(commands.length > 0 ? [policy ? "  with that as policy.json:" : "  with:"] : []),
+    ...(commands.length > 0 ? [commands.join().includes("file://") ? "  with that in the file:" : "  with:"] : []),
     ...commands.map((one) => `    ${one}`),
   ];
 }

@@ -30,12 +30,13 @@ export const command: Command = {
         : namesOf(query).map((name) => ["id", name]),
     );
     const endpoint = endpointOf(values.endpoint, environment);
-    const { entries, explanations } = await ask<Why>(endpoint, `/_aws-like/why?${asked}`, environment);
+    const { entries, explanations, more } = await ask<Why>(endpoint, `/_aws-like/why?${asked}`, environment);
     if (entries.length === 0)
       throw new UserError(query ? `nothing is recorded of ${query}` : nothingDenied(values.principal));
     const ids = new Set(entries.map(({ id }) => id));
     if (ids.size > 1 || explanations.length === 0) for (const line of tree(entries)) print(line);
     for (const one of explanations) for (const line of explained(one)) print(line);
+    if (more > 0) print(`\n${more} more calls of this chain were denied; ask for one of them by its id`);
   },
 };
 
@@ -84,10 +85,11 @@ export function tree(entries: readonly Entry[]): string[] {
 const saysSomething = ({ fields }: Entry): boolean => fields?.by !== "root" || fields.allowed !== true;
 
 function line({ at, level, from, text, fields }: Entry, began: number, depth: number): string {
-  const { tookMs, principal, decision, message } = fields ?? {};
+  const { tookMs, principal, action, decision, message } = fields ?? {};
   const notes = [
     tookMs !== undefined && `${tookMs} ms`,
-    principal !== undefined && `as ${String(principal)}`,
+    // The line of the call itself says who asked.
+    principal !== undefined && action === undefined && `as ${String(principal)}`,
     decision !== undefined && String(decision),
     message !== undefined && String(message),
   ].filter(Boolean);

@@ -2,7 +2,7 @@
 // decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
 import type { Context, Principal, Provider } from "../kernel/context.ts";
 import { parseArn } from "../kernel/names.ts";
-import type { Decision, Question, TraceLine } from "../kernel/policy/evaluate.ts";
+import { type Decision, type Question, setsOf, type TraceLine } from "../kernel/policy/evaluate.ts";
 import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
 import type { Access } from "../kernel/service.ts";
 
@@ -32,7 +32,7 @@ export function tell(ctx: Context, { access, principal, decision }: Told): void 
     decision: line ? `${line.kind} ${nameIn(line)}, statement ${line.statement}` : `no ${by} allows it`,
     explicit: explicit || undefined,
     statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
-    ...(!allowed && { missing: missing(principal, decision) }),
+    ...(!allowed && { asked: askedOf(decision), missing: missing(principal, decision) }),
   });
 }
 
@@ -60,6 +60,13 @@ function statement(ctx: Context, line: TraceLine, decides: boolean) {
   };
 }
 
+/** The policies that were asked, also those that do not name the action at all. */
+const askedOf = ({ question }: Decision) =>
+  setsOf(question).map(({ kind, policies }) => ({
+    kind,
+    policies: policies.slice(0, MAX_STATEMENTS).map(({ name, owner }) => nameIn({ policy: name, owner })),
+  }));
+
 /** For which resource a service asks is said also where no policy wants to know: the permission it lacks should be for that one only. */
 function missing(principal: Principal | Provider, decision: Decision) {
   const { question } = decision;
@@ -81,6 +88,6 @@ function brief(remedy: Remedy, { boundary, controls }: Question) {
   return { ...remedy, among: limit?.policies.map(({ name }) => name) };
 }
 
-/** An inline policy's own name is not enough: two users and their groups may each have a `read`. */
-const nameIn = ({ policy, owner }: TraceLine): string =>
-  owner === undefined ? policy : `${policy} of ${owner.replace(":", " ")}`;
+/** What is not the principal's own: it and its groups may each have a policy `read`. */
+const nameIn = ({ policy, owner }: Pick<TraceLine, "policy" | "owner">): string =>
+  owner?.startsWith("group:") ? `${policy} of ${owner.replace(":", " ")}` : policy;

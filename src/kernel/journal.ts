@@ -62,11 +62,12 @@ export class Journal implements AsyncDisposable {
     if (entry.level !== "debug") this.#show(entry);
   }
 
-  /** All that is still recorded, in order. */
-  async entries(): Promise<Entry[]> {
+  /** All that is still recorded, or of it what `keep` says, in order. */
+  async entries(keep: (entry: Entry) => boolean = () => true): Promise<Entry[]> {
     this.#flush();
     const entries: Entry[] = [];
-    for (const path of [this.#old, this.#path]) await readEntries(path, entries);
+    for (const path of [this.#old, this.#path])
+      for await (const entry of readEntries(path)) if (keep(entry)) entries.push(entry);
     return entries;
   }
 
@@ -112,12 +113,12 @@ export class Journal implements AsyncDisposable {
   }
 }
 
-async function readEntries(path: string, into: Entry[]): Promise<void> {
+async function* readEntries(path: string): AsyncGenerator<Entry> {
   const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
   try {
     for await (const line of lines) {
       const entry = parseEntry(line);
-      if (entry) into.push(entry);
+      if (entry) yield entry;
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // not rotated yet

@@ -26,7 +26,7 @@ export interface Explanation {
   readonly canonicalRequest?: string;
 }
 
-export interface Explained extends Pick<Asked, "action" | "resource" | "allowed"> {
+export interface Explained extends Pick<Asked, "action" | "resource" | "allowed" | "policies"> {
   /** One sentence. */
   readonly because: string;
   readonly statements: readonly Seen[];
@@ -84,12 +84,13 @@ const outcomeOf = ({ code, status }: Answered): string =>
   code === undefined ? "ok" : [code, status].filter((part) => part !== undefined).join(" ");
 
 function explained(asked: Asked, texts: KeptTexts): Explained {
-  const { action, resource, allowed, statements } = asked;
+  const { action, resource, allowed, statements, policies } = asked;
   return {
     action,
     resource,
     allowed,
     because: becauseOf(asked),
+    policies,
     statements: statements.map((one) => seen(one, texts)),
     remedies: remediesOf(asked),
   };

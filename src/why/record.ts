@@ -19,6 +19,8 @@ export interface Asked {
   /** Whose policies they are, where that is not the principal: its role, its user. */
   readonly holder?: string;
   readonly statements: readonly Looked[];
+  /** All policies that were asked, of a denial: also those that do not name the action. */
+  readonly policies: readonly { readonly kind: PolicyKind; readonly policies: readonly string[] }[];
   /** What would have to change: all of it. */
   readonly missing: readonly Missing[];
 }
@@ -56,7 +58,7 @@ export interface Looked {
 /** undefined: the line is about something else. */
 export function askedOf({ at, id, fields }: Entry): Asked | undefined {
   if (typeof fields?.action !== "string" || typeof fields.allowed !== "boolean") return undefined;
-  const { action, subject, allowed, by, explicit, principal, holder, statements, missing } = fields;
+  const { action, subject, allowed, by, explicit, principal, holder, statements, asked, missing } = fields;
   return {
     at,
     id,
@@ -68,6 +70,7 @@ export function askedOf({ at, id, fields }: Entry): Asked | undefined {
     principal: String(principal),
     ...(typeof holder === "string" && { holder }),
     statements: (statements as Looked[] | undefined) ?? [],
+    policies: (asked as Asked["policies"] | undefined) ?? [],
     missing: (missing as Missing[] | undefined) ?? [],
   };
 }

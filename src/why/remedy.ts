@@ -20,7 +20,7 @@ export interface Remedy {
   /** One sentence. */
   readonly say: string;
   readonly policy?: Document;
-  /** For the aws CLI; the policy is in policy.json. */
+  /** For the aws CLI, to paste. What replaces a whole policy takes it from policy.json: there belong its other statements, too. */
   readonly commands: readonly string[];
 }
 
@@ -35,8 +35,10 @@ export const remediesOf = (asked: Asked): Remedy[] =>
     const { Resource, ...rest } = missing.statement;
     const statement = { ...rest, ...(Resource !== undefined && { Resource: literal(Resource) }) };
     const { say, commands } = PLACES[missing.where](asked, { statement, among: missing.among ?? [] });
-    return { say, policy: { Version: "2012-10-17", Statement: [statement] }, commands };
+    return { say, policy: documentOf(statement), commands };
   });
+
+const documentOf = (statement: Statement): Document => ({ Version: "2012-10-17", Statement: [statement] });
 
 const FILE = "file://policy.json";
 
@@ -48,13 +50,16 @@ interface Place {
 
 /** How a statement comes into a policy of this kind. */
 const PLACES: Readonly<Record<PolicyKind, (asked: Asked, of: Place) => Omit<Remedy, "policy">>> = {
-  "identity-based policy": (asked) => {
-    const { type, name } = holderOf(asked);
+  "identity-based policy": (asked, { statement }) => {
+    const { type, name, account } = holderOf(asked);
     // Of the resource, too: a second one must not replace the first.
     const policy = `allow-${asked.action.replace(":", "-")}-${hash("sha256", asked.resource).slice(0, 6)}`;
+    const document = JSON.stringify(documentOf(statement)).replaceAll("'", "'\\''");
     return {
-      say: `a policy of ${type} ${name} must allow it`,
-      commands: [`aws iam put-${type}-policy --${type}-name ${name} --policy-name ${policy} --policy-document ${FILE}`],
+      say: `a policy of ${type} ${name} of account ${account} must allow it`,
+      commands: [
+        `aws iam put-${type}-policy --${type}-name ${name} --policy-name ${policy} --policy-document '${document}'`,
+      ],
     };
   },
   "permissions boundary": (asked, { among: [boundary = "?"] }) => {
@@ -81,19 +86,19 @@ const PLACES: Readonly<Record<PolicyKind, (asked: Asked, of: Place) => Omit<Reme
   "role trust policy": ({ resource, principal }) => {
     const role = named(resource).name;
     return {
-      say: `the trust policy of role ${role} says who may have it, and must name ${principal}`,
+      say: `the trust policy of role ${role} says who may have it, and must name ${principal}: it needs this statement besides its own`,
       commands: [`aws iam update-assume-role-policy --role-name ${role} --policy-document ${FILE}`],
     };
   },
   "resource-based policy": (asked, { statement }) => ({
-    say: `the policy of ${asked.resource} must allow it to ${asked.principal}${beyond(asked)}`,
+    say: `the policy of ${asked.resource} must allow it to ${asked.principal}${beyond(asked)}: it needs this statement besides its own`,
     commands: commandsFor(asked, statement),
   }),
 };
 
-function holderOf({ holder, principal }: Asked): { type: "user" | "role"; name: string } {
-  const { kind, name } = named(holder ?? principal);
-  return { type: kind === "role" || kind === "session" ? "role" : "user", name };
+function holderOf({ holder, principal }: Asked): { type: "user" | "role"; name: string; account: string } {
+  const { kind, name, account } = named(holder ?? principal);
+  return { type: kind === "role" || kind === "session" ? "role" : "user", name, account };
 }
 
 /** In a policy `*`, `?` and `${` of an object's key are written as variables; no other ARN has them but to say "all". */

@@ -15,19 +15,25 @@ export interface Why {
   readonly entries: readonly Entry[];
   /** The call that was asked about, and every one in the chain that was denied. */
   readonly explanations: readonly Explanation[];
+  /** Denied calls of the chain that are not explained: a DeleteObjects has a thousand of a kind. */
+  readonly more: number;
 }
+
+const MAX_EXPLANATIONS = 20;
 
 export async function why(journal: Journal, question: Question): Promise<Why> {
   const all = await journal.entries();
   const id = "denied" in question ? lastDenied(all, question.principal) : firstFound(question.names, all);
-  if (id === undefined) return { entries: [], explanations: [] };
+  if (id === undefined) return { entries: [], explanations: [], more: 0 };
   const entries = chainOf(id, all);
   // A name that is no id means a file: its chain tells the story, and only denials want explaining.
   const meant = "denied" in question || question.names.includes(id) ? [id] : [];
-  const explanations = [...new Set([...meant, ...deniedIds(entries)])].map((one) =>
-    explain(one, entries, journal.texts),
-  );
-  return { entries, explanations: explanations.filter((one) => one !== undefined) };
+  const ids = [...new Set([...meant, ...deniedIds(entries)])];
+  const explanations = ids
+    .slice(0, MAX_EXPLANATIONS)
+    .map((one) => explain(one, entries, journal.texts))
+    .filter((one) => one !== undefined);
+  return { entries, explanations, more: Math.max(0, ids.length - MAX_EXPLANATIONS) };
 }
 
 function firstFound(names: readonly string[], entries: readonly Entry[]): string | undefined {
