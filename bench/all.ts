@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { asMarkdown, asText, type Bench, type Table } from "./table.ts";
 
 /** What a user feels first. */
-const benches = ["startup", "drop", "lambda", "dynamodb", "s3", "watch", "store"] as const;
+const benches = ["startup", "drop", "lambda", "dynamodb", "decisions", "s3", "watch", "store"] as const;
 
 const PAGE = new URL("../docs/performance.md", import.meta.url);
 const MARK = "<!-- Below: written by bench/all.ts --write -->";

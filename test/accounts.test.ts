@@ -27,6 +27,7 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   ListBucketsCommand,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -169,6 +170,20 @@ test("an account of the file has its root key, its name in organizations, and it
   await s3.send(new CreateBucketCommand({ Bucket: "devs" }));
   const { Owner } = await s3.send(new ListBucketsCommand({}));
   assert.deepEqual(Owner, { ID: DEV.canonicalId, DisplayName: "dev" });
+  const byName = (CanonicalUser: string) => {
+    const Policy = policy({
+      Effect: "Allow",
+      Principal: { CanonicalUser },
+      Action: "s3:PutObject",
+      Resource: "arn:aws:s3:::devs/*",
+    });
+    return s3.send(new PutBucketPolicyCommand({ Bucket: "devs", Policy }));
+  };
+  const put = () => cloud.client(S3Client).send(new PutObjectCommand({ Bucket: "devs", Key: "k", Body: "x" }));
+  await byName("e".repeat(64));
+  assert.match(await refusal(put()), /^AccessDenied 403 /);
+  await byName("0".repeat(64));
+  await put();
   const organizations = cloud.client(OrganizationsClient, key);
   const { Organization } = await organizations.send(new CreateOrganizationCommand());
   assert.equal(Organization!.MasterAccountEmail, "dev@corp.example");

@@ -201,7 +201,7 @@ test("what a group gives, what a boundary limits and what an organization forbid
   const PolicyDocument = policy(allow("s3:GetObject"));
   await iam.send(new PutGroupPolicyCommand({ GroupName: "Readers", PolicyName: "read", PolicyDocument }));
   const [byGroup] = (await explanation(cloud, get(cloud, alice))).decisions;
-  assert.equal(byGroup!.because, "identity-based policy read of group readers, statement 1, allows it");
+  assert.equal(byGroup!.because, "identity-based policy read of group Readers, statement 1, allows it");
 
   const made = await iam.send(new CreatePolicyCommand({ PolicyName: "edge", PolicyDocument: policy(allow("sqs:*")) }));
   const PermissionsBoundary = made.Policy!.Arn!;

@@ -2,10 +2,10 @@
 import { after, firstOf } from "../kernel/after.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";
-import { type Arn, parseArn } from "../kernel/names.ts";
+import { type Arn, canonicalIdOf, parseArn } from "../kernel/names.ts";
 import { type Caller, type Decision, denial, evaluate } from "../kernel/policy/evaluate.ts";
 import type { Keys } from "../kernel/policy/pattern.ts";
-import { type PolicySet, policySet } from "../kernel/policy/policy-set.ts";
+import { type PolicySet, policySet, selection } from "../kernel/policy/policy-set.ts";
 import type { Access, AnyService, Controls, Demand, Held, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
 import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
@@ -157,10 +157,11 @@ function decide(ctx: Context, court: Court, of: Case): Decision | Promise<Decisi
   const { access, principal, limits, guard } = of;
   const { identityPolicies, sessionPolicies, boundary, controls } = limits;
   const { owner, policy: resourcePolicy, trust } = guard;
-  const asks = wantKeys(limits) || wantsKeys(resourcePolicy);
-  return after(asks ? keysOf(factsOf(ctx, court, of), setsOf(limits, guard)) : NO_KEYS, (keys) =>
+  const sets = setsOf(limits, guard);
+  const asks = sets.some((set) => wantsKeys(set, access.action));
+  return after(asks ? keysOf(factsOf(ctx, court, of), sets) : NO_KEYS, (keys) =>
     evaluate({
-      caller: callerOf(principal),
+      caller: withCanonicalId(ctx, callerOf(principal)),
       action: access.action,
       resource: access.resource,
       keys,
@@ -177,13 +178,9 @@ function decide(ctx: Context, court: Court, of: Case): Decision | Promise<Decisi
 
 const NO_KEYS: Keys = new Map();
 
-// Nothing is worked out, and nothing allocated, where no policy has conditions or variables.
-const wantsKeys = (set: PolicySet | undefined): boolean => set !== undefined && set.wants.size > 0;
-const wantKeys = ({ identityPolicies, sessionPolicies, boundary, controls }: Limits): boolean =>
-  wantsKeys(identityPolicies) ||
-  wantsKeys(sessionPolicies) ||
-  wantsKeys(boundary) ||
-  controls?.some(wantsKeys) === true;
+// Nothing is worked out where no statement that names the action has conditions or variables.
+const wantsKeys = (set: PolicySet, action: string): boolean =>
+  set.wants.size > 0 && selection(set, action).wants.size > 0;
 
 const setsOf = ({ identityPolicies, sessionPolicies, boundary, controls = [] }: Limits, { policy }: Guard) =>
   [identityPolicies, sessionPolicies, boundary, policy, ...controls].filter((set) => set !== undefined);
@@ -269,6 +266,12 @@ function sessionPolicies(principal: Subject): PolicySet | undefined {
   return principal.kind === "session" && principal.policies?.length ? setOfSession(principal.policies) : undefined;
 }
 
+/** The name of an account that S3's policies may use: `"CanonicalUser"`. */
+const withCanonicalId = ({ config }: Context, caller: Caller): Caller =>
+  caller.account === undefined || caller.kind === "service"
+    ? caller
+    : { ...caller, canonicalId: canonicalIdOf(caller.account, config.accounts) };
+
 function callerOf(principal: Subject): Caller {
   switch (principal.kind) {
     case "anonymous":
@@ -280,6 +283,10 @@ function callerOf(principal: Subject): Caller {
     case "session": {
       const { kind, account, arn, id, roleArn } = principal;
       return { kind, account, arn, id, roleArn };
+    }
+    case "federated": {
+      const { kind, account, arn, id, user } = principal;
+      return { kind, account, arn, id, user };
     }
     default: {
       const { kind, account, arn, id } = principal;

@@ -21,6 +21,18 @@ export const sha256Bytes = (bytes: Uint8Array): string => hash("sha256", bytes, 
 
 export const hmac = (key: string | Uint8Array, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
+/** HMAC-SHA256 in hexadecimal with a key of 32 bytes that is used again and again (RFC 2104): two digests at once cost half of an Hmac object. */
+export function macWith(key: Uint8Array): (text: string) => string {
+  const pad = (byte: number) => Buffer.concat([key, Buffer.alloc(BLOCK - key.length)]).map((of) => of ^ byte);
+  const [inner, outer] = [pad(0x36), pad(0x5c)];
+  return (text) => {
+    const below = hash("sha256", Buffer.concat([inner, Buffer.from(text)]), "hex");
+    return hash("sha256", Buffer.concat([outer, Buffer.from(below, "hex")]), "hex");
+  };
+}
+
+const BLOCK = 64;
+
 /**
  * The canonical requests that a correct client may have signed, the usual one first. There is more than one where clients differ in how
  * they write a path: as sent, or percent-encoded by the rules of RFC 3986 (curl sends `a(b)` and signs `a%28b%29`).

@@ -28,6 +28,8 @@ interface Given {
   readonly signedHeaders: readonly string[];
   readonly date: string;
   readonly at: number | undefined;
+  /** `at` as ISO 8601 basic. */
+  readonly timestamp: string | undefined;
   readonly sessionToken?: string;
 }
 
@@ -76,6 +78,7 @@ function fromHeader(request: HttpRequest, header: string, { family }: Terms): Gi
     signedHeaders: given.get("SignedHeaders")!.toLowerCase().split(";"),
     date: time.given,
     at: time.at,
+    timestamp: time.text,
     sessionToken: request.headers["x-amz-security-token"],
   };
 }
@@ -95,19 +98,20 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, { f
     signedHeaders: query.get("X-Amz-SignedHeaders")!.toLowerCase().split(";"),
     date,
     at: basicTime(date),
+    timestamp: date,
     sessionToken: query.get("X-Amz-Security-Token") ?? request.headers["x-amz-security-token"],
   };
 }
 
 function checked(given: Given, { family, service, realNow }: Terms): Claim {
   const incomplete = (message: string) => authError(family, "incomplete", { message });
-  if (given.at === undefined)
+  const { at, timestamp } = given;
+  if (at === undefined || timestamp === undefined)
     throw incomplete(
       `Date must be in ISO-8601 'basic format'. Got '${given.date}'. See http://en.wikipedia.org/wiki/ISO_8601`,
     );
-  const timestamp = basicText(given.at);
   // X-Amz-Expires does not lengthen or shorten this: these services take a presigned request for 15 minutes.
-  checkTime(given.at, timestamp, { family, realNow });
+  checkTime(at, timestamp, { family, realNow });
   if (!given.signedHeaders.includes("host"))
     throw authError(family, "mismatch", {
       message: "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",

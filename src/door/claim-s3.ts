@@ -4,7 +4,6 @@ import type { HttpRequest } from "../model/http.ts";
 import { authError } from "./auth-errors.ts";
 import { ALGORITHM } from "./canonical.ts";
 import {
-  basicText,
   basicTime,
   type Claim,
   credentialParts,
@@ -82,7 +81,7 @@ function fromHeader(request: HttpRequest, header: string, terms: Terms): Claim {
   checkPayload(payloadHash);
   const time = headerTime(request);
   if (time?.at === undefined) throw errors.denied("AWS authentication requires a valid Date or x-amz-date header");
-  const timestamp = basicText(time.at);
+  const timestamp = time.text;
   checkDay(scope.date, timestamp, errors.header);
   const signed = readSignedHeaders(request, signedHeaders);
   if (Math.abs(terms.realNow - time.at) > SKEW_MS)

@@ -46,6 +46,7 @@ export function parameters(text: string): Map<string, string> | undefined {
 /** The decoded X-Amz-... parameters of a query, by their exact names; the first one counts. */
 export function queryParameters(query: string): Map<string, string> {
   const found = new Map<string, string>();
+  if (query === "") return found;
   for (const part of query.split("&")) {
     const at = part.indexOf("=");
     const name = decode(at < 0 ? part : part.slice(0, at));
@@ -60,8 +61,16 @@ export function credentialParts(credential: string): [string, string, string, st
   return parts.length === 5 ? (parts as [string, string, string, string, string]) : undefined;
 }
 
+// Requests of one second have one time, and reading it costs as much as the rest of a claim.
+let latest: { text: string; at: number | undefined } = { text: "", at: undefined };
+
 /** ms since the epoch from `20130524T000000Z`; undefined where it is none. */
 export function basicTime(text: string): number | undefined {
+  if (latest.text !== text) latest = { text, at: readBasicTime(text) };
+  return latest.at;
+}
+
+function readBasicTime(text: string): number | undefined {
   const found = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (!found) return undefined;
   const [year, month, day, hour, minute, second] = found.slice(1).map(Number) as [
@@ -82,12 +91,14 @@ export const basicText = (ms: number): string => new Date(ms).toISOString().repl
 /** 2013-05-24T00:00:00Z */
 export const isoText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+/, "");
 
-/** The time that a header-signed request is of: X-Amz-Date before Date, as ISO 8601 basic or an HTTP date. */
-export function headerTime(request: HttpRequest): { given: string; at: number | undefined } | undefined {
+/** The time that a header-signed request is of: X-Amz-Date before Date, as ISO 8601 basic or an HTTP date. `text` is basic in either case. */
+export function headerTime(
+  request: HttpRequest,
+): { given: string; at: number; text: string } | { given: string; at: undefined; text?: string } | undefined {
   const given = request.headers["x-amz-date"] ?? request.headers.date;
   if (given === undefined) return undefined;
   const basic = basicTime(given);
-  if (basic !== undefined) return { given, at: basic };
+  if (basic !== undefined) return { given, at: basic, text: given };
   const httpDate = /^[A-Z][a-z]{2,8}, .*(GMT|UTC|[+-]\d{4})$/.test(given) ? Date.parse(given) : Number.NaN;
-  return { given, at: Number.isNaN(httpDate) ? undefined : httpDate };
+  return Number.isNaN(httpDate) ? { given, at: undefined } : { given, at: httpDate, text: basicText(httpDate) };
 }

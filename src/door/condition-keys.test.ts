@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { CreateRoleCommand, IAMClient, TagUserCommand } from "@aws-sdk/client-iam";
+import { CreateOrganizationCommand, OrganizationsClient } from "@aws-sdk/client-organizations";
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -18,10 +19,11 @@ import {
   GetSessionTokenCommand,
   STSClient,
 } from "@aws-sdk/client-sts";
-import { type Key, startCloud } from "../../test/cloud.ts";
+import type { Key } from "../../test/cloud.ts";
+import { arnOf, startCloudWithRole } from "../../test/lambda.ts";
 import { allow, policy, refusal, userWith } from "../../test/principals.ts";
 
-const cloud = await startCloud();
+const cloud = await startCloudWithRole();
 after(() => cloud[Symbol.asyncDispose]());
 const s3 = cloud.client(S3Client);
 const iam = cloud.client(IAMClient);
@@ -242,6 +244,25 @@ test("a service that acts for a resource says for which, and comes from nowhere"
   assert.deepEqual(wrong, []);
 });
 
+test("what a function does with its credentials says which function it is", async () => {
+  await cloud.createBash(
+    "told",
+    `printf '{"accessKeyId":"%s","secretAccessKey":"%s","sessionToken":"%s"}' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN"`,
+  );
+  const { payload } = await cloud.invoke("told");
+  const expected = { "lambda:SourceFunctionArn": arnOf("told"), "aws:PrincipalArn": "arn:aws:iam::*:role/function" };
+  // The role may everything, but for what is denied to all others.
+  const wrong: string[] = [];
+  for (const [key, value] of Object.entries(expected)) {
+    const statement = allow("s3:GetObject", { Principal: "*", Effect: "Deny", Resource: "arn:aws:s3:::seen/*" });
+    const Policy = policy({ ...statement, Condition: { StringNotLike: { [key]: value } } });
+    await s3.send(new PutBucketPolicyCommand({ Bucket: "seen", Policy }));
+    if (!(await reader(payload)())) wrong.push(key);
+    if (await reader(alice)()) wrong.push(`${key} of others`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
 test("variables stand for the caller's keys, and have no value where the key has none", async () => {
   const bob = await userWith(cloud, "bob");
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the policy
@@ -252,4 +273,22 @@ test("variables stand for the caller's keys, and have no value where the key has
   assert.match(await refusal(read()), /^AccessDenied 403/);
   await iam.send(new TagUserCommand({ UserName: "bob", Tags: [{ Key: "name", Value: "bob" }] }));
   await read();
+});
+
+test("members of an organization, and their resources, are of it", async () => {
+  await cloud.client(OrganizationsClient).send(new CreateOrganizationCommand({}));
+  await expectKeys(
+    {
+      "aws:PrincipalOrgID": "o-*",
+      "aws:PrincipalOrgPaths": "o-*/r-*/",
+      "aws:ResourceOrgID": "o-*",
+      "aws:ResourceOrgPaths": "o-*/r-*/",
+      "aws:SourceOrgID": null,
+    },
+    reader(alice),
+  );
+  await expectKeys(
+    { "aws:PrincipalOrgID": null, "aws:ResourceOrgID": "o-*" },
+    reader({ accessKeyId: "111111111111", secretAccessKey: "test" }),
+  );
 });

@@ -5,7 +5,7 @@ import { after } from "../kernel/after.ts";
 import type { Context, Principal, Provider, SessionFacts } from "../kernel/context.ts";
 import { parseArn } from "../kernel/names.ts";
 import type { Keys } from "../kernel/policy/pattern.ts";
-import type { PolicySet } from "../kernel/policy/policy-set.ts";
+import { type PolicySet, selection } from "../kernel/policy/policy-set.ts";
 import type { Access, Conditions, Held, Organization, Tags } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
 
@@ -33,14 +33,19 @@ export interface Facts {
 
 export function keysOf(facts: Facts, sets: readonly PolicySet[]): Later<Keys> {
   const wanted = new Set<string>();
-  for (const set of sets) for (const key of set.wants) wanted.add(key);
+  for (const set of sets) for (const key of selection(set, facts.access.action).wants) wanted.add(key);
   const keys = new Map<string, readonly string[]>();
   const put = (name: string, value: string | readonly string[] | undefined) => {
     if (value !== undefined) keys.set(name.toLowerCase(), typeof value === "string" ? [value] : value);
   };
-  const needs = { own: false, resourceTags: false, organizations: new Set<Organizational>() };
+  // What is there already may say of the request what its principal does not yet: MFA that is given with AssumeRole.
+  const needs = {
+    own: typeof facts.access.conditions === "object",
+    resourceTags: false,
+    organizations: new Set<Organizational>(),
+  };
   for (const key of wanted) {
-    const read = GLOBAL.get(key);
+    const read = saidBy(facts.access, key) ? undefined : GLOBAL.get(key);
     const organizational = ORGANIZATIONAL.get(key);
     if (read) put(key, read(facts));
     else if (organizational) needs.organizations.add(organizational);
@@ -64,6 +69,13 @@ export function keysOf(facts: Facts, sets: readonly PolicySet[]): Later<Keys> {
 
 const RESOURCE_TAGS = ["aws:ResourceTag/", "iam:ResourceTag/"];
 const RESOURCE_TAG = /^(?:aws|iam):resourcetag\//;
+
+/** What a request says of itself comes before what its credentials say: a multi-factor code that is given with it, who vouches for its token. */
+const saidBy = ({ conditions }: Access, key: string): boolean =>
+  SAYABLE.has(key) &&
+  typeof conditions === "object" &&
+  Object.keys(conditions).some((name) => name.toLowerCase() === key);
+const SAYABLE = new Set(["aws:multifactorauthpresent", "aws:multifactorauthage", "aws:federatedprovider"]);
 
 const ownKeys = ({ access: { conditions } }: Facts, wanted: ReadonlySet<string>): Later<Conditions | undefined> =>
   typeof conditions === "function" ? conditions(wanted) : conditions;

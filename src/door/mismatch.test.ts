@@ -1,11 +1,11 @@
 // A signature that does not match is explained by the change that was made to the request.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalRequests, hmac, sha256, stringToSign } from "./canonical.ts";
+import { canonicalRequests, sha256, stringToSign } from "./canonical.ts";
 import type { Claim } from "./claim.ts";
 import { explainMismatch } from "./mismatch.ts";
 import { KEY_ID, request, SECRET, type Sent } from "./signature.fixture.ts";
-import { signingKey } from "./signature.ts";
+import { signerOf } from "./signature.ts";
 
 const SCOPE = { date: "20130524", region: "us-east-1", service: "dynamodb" };
 const HEADERS = { host: "localhost:4566", "x-amz-date": "20130524T000000Z" };
@@ -22,8 +22,7 @@ function explained(signed: Made, sent: Made, headers = ["host", "x-amz-date"]): 
     payloadHash: sha256(signed.body ?? ""),
     s3: false,
   })[0]!;
-  const key = signingKey(signed.secret ?? SECRET, SCOPE);
-  const signature = hmac(key, stringToSign("20130524T000000Z", SCOPE, text)).toString("hex");
+  const signature = signerOf(signed.secret ?? SECRET, SCOPE).sign(stringToSign("20130524T000000Z", SCOPE, text));
   const claimed: Claim = {
     kind: "header",
     ...SCOPE,

@@ -1,9 +1,9 @@
 // Why a signature does not match: the one change between what was signed and what came that would explain it. Both sides make the same
 // text of the request, so each change a client or a proxy is known to make can be tried on it. Nothing here is in the way of a good request.
 import type { HttpRequest } from "../model/http.ts";
-import { canonicalRequests, hmac, sha256Bytes, stringToSign } from "./canonical.ts";
+import { canonicalRequests, sha256Bytes, stringToSign } from "./canonical.ts";
 import type { Claim, Terms } from "./claim.ts";
-import { signingKey } from "./signature.ts";
+import { signerOf } from "./signature.ts";
 
 export interface Mismatch {
   /** Sentences; the first one is the reason, where one was found. */
@@ -45,10 +45,8 @@ export function explainMismatch(
       },
     );
   const explains = (change: Change) => {
-    const key = signingKey(change.secret ?? secretAccessKey, claimed);
-    return texts(change).some(
-      (text) => hmac(key, stringToSign(claimed.timestamp, claimed, text)).toString("hex") === claimed.signature,
-    );
+    const { sign } = signerOf(change.secret ?? secretAccessKey, claimed);
+    return texts(change).some((text) => sign(stringToSign(claimed.timestamp, claimed, text)) === claimed.signature);
   };
   const found = changes(request, { claimed, family, secretAccessKey, body }).find(explains);
   const canonicalRequest = texts({})[0]!;

@@ -4,10 +4,10 @@ import { createHmac } from "node:crypto";
 import { AwsError } from "../kernel/error.ts";
 import type { HttpRequest } from "../model/http.ts";
 import { authError } from "./auth-errors.ts";
-import { ALGORITHM, hmac } from "./canonical.ts";
+import { ALGORITHM } from "./canonical.ts";
 import { basicTime, type Claim, type Terms } from "./claim.ts";
 import { ALGORITHM_4A, checkDay, readCredential, version4a } from "./claim-s3.ts";
-import { bytesText, equal, signingKey } from "./signature.ts";
+import { bytesText, equal, signerOf } from "./signature.ts";
 
 type Form = NonNullable<HttpRequest["form"]>;
 
@@ -64,7 +64,7 @@ export function verifyForm(claimed: Claim, form: Form, secretAccessKey: string):
   const policy = form.fields.get("policy")!;
   const right = claimed.version2
     ? createHmac("sha1", secretAccessKey).update(policy).digest("base64")
-    : hmac(signingKey(secretAccessKey, claimed), policy).toString("hex");
+    : signerOf(secretAccessKey, claimed).sign(policy);
   if (equal(Buffer.from(right), Buffer.from(claimed.signature))) return;
   const { accessKeyId: AWSAccessKeyId, signature: SignatureProvided } = claimed;
   const fields = { AWSAccessKeyId, StringToSign: policy, SignatureProvided, StringToSignBytes: bytesText(policy) };

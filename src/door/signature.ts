@@ -6,7 +6,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Credential } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
 import { authError } from "./auth-errors.ts";
-import { canonicalRequests, hmac, type Scope, scopeText, sha256Bytes, stringToSign } from "./canonical.ts";
+import { canonicalRequests, hmac, macWith, type Scope, scopeText, sha256Bytes, stringToSign } from "./canonical.ts";
 import type { Claim, Terms } from "./claim.ts";
 import { claimGeneric } from "./claim-generic.ts";
 import { claimS3 } from "./claim-s3.ts";
@@ -50,10 +50,10 @@ export function verify(
     payloadHash: claimed.payloadHash ?? sha256Bytes(options.body ?? EMPTY),
     s3: family === "s3",
   });
-  const key = signingKey(secretAccessKey, claimed);
+  const { key, sign } = signerOf(secretAccessKey, claimed);
   const given = Buffer.from(claimed.signature, "latin1");
   const texts = canonical.map((text) => stringToSign(claimed.timestamp, claimed, text));
-  if (!texts.some((text) => equal(Buffer.from(hmac(key, text).toString("hex")), given)))
+  if (!texts.some((text) => equal(Buffer.from(sign(text), "latin1"), given)))
     throw mismatch(claimed, { family, canonical: canonical[0]!, text: texts[0]! });
   const { timestamp, signature, payloadHash } = claimed;
   return { signingKey: key, scope: scopeText(claimed), timestamp, signature, payloadHash };
@@ -98,22 +98,25 @@ export const unknownKey = (claimed: Claim, { family }: Pick<Terms, "family">) =>
 
 const EMPTY = new Uint8Array();
 const KEYS_LIMIT = 1000;
-const keys = new Map<string, Uint8Array>();
+const signers = new Map<string, Signer>();
+
+interface Signer {
+  readonly key: Uint8Array;
+  /** Hexadecimal. */
+  sign(text: string): string;
+}
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, step 4. Kept: it is the same all day. */
-export function signingKey(secretAccessKey: string, scope: Scope): Uint8Array {
+export function signerOf(secretAccessKey: string, scope: Scope): Signer {
   const name = `${scopeText(scope)} ${secretAccessKey}`;
-  const known = keys.get(name);
-  if (known) {
-    keys.delete(name);
-    keys.set(name, known);
-    return known;
-  }
+  const known = signers.get(name);
+  if (known) return known;
   const { date, region, service } = scope;
   const key = hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, date), region), service), "aws4_request");
-  keys.set(name, key);
-  if (keys.size > KEYS_LIMIT) keys.delete(keys.keys().next().value!);
-  return key;
+  const signer = { key, sign: macWith(key) };
+  signers.set(name, signer);
+  if (signers.size > KEYS_LIMIT) signers.delete(signers.keys().next().value!);
+  return signer;
 }
 
 export const bytesText = (text: string): string =>

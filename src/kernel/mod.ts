@@ -12,6 +12,7 @@ export type { Log } from "./journal.ts";
 export {
   type Arn,
   accountOfAccessKey,
+  canonicalIdOf,
   chance,
   newAccessKeyId,
   newHex,

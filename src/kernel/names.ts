@@ -1,5 +1,6 @@
 // Chance and names: the one place where random values are made, and where ARNs are put together and taken apart.
 import { randomBytes, randomFillSync, randomUUID } from "node:crypto";
+import type { Account } from "../config.ts";
 
 export type Arn = string;
 
@@ -86,3 +87,7 @@ export function accountOfAccessKey(id: string): string | undefined {
   const account = (all >> CHANCE_BITS) & 0xffffffffffn;
   return account < 10n ** 12n ? String(account).padStart(12, "0") : undefined;
 }
+
+/** An account as S3's ACLs and policies know it: 64 hexadecimal digits, the accounts file's or made of the account's number. */
+export const canonicalIdOf = (account: string, accounts: readonly Account[]): string =>
+  accounts.find(({ id }) => id === account)?.canonicalId ?? account.padStart(64, "0");

@@ -16,6 +16,8 @@ test("what is sealed is opened by the same workspace only, about the same thing 
   assert.equal(new Seal(dir, "ab".repeat(32)).unseal(sealed, "key AKIA1"), undefined);
   const other = sealed.at(-1) === "A" ? "B" : "A";
   assert.equal(new Seal(dir).unseal(`${sealed.slice(0, -2)}${other}${sealed.at(-1)}`, "key AKIA1"), undefined);
+  for (const longer of [`${sealed}=`, `${sealed}!`, `${sealed} `, sealed.replace(":", ": ")])
+    assert.equal(new Seal(dir).unseal(longer, "key AKIA1"), undefined, "one form only");
   for (const none of ["", "secret", "sealed1:", "sealed1:AAAA"])
     assert.equal(new Seal(dir).unseal(none, "x"), undefined);
 });

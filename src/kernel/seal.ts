@@ -26,8 +26,11 @@ export class Seal {
   }
 
   unseal(sealed: string, about: string): string | undefined {
-    const bytes = Buffer.from(sealed.slice(PREFIX.length), "base64url");
-    if (!sealed.startsWith(PREFIX) || bytes.length < NONCE + TAG) return undefined;
+    const text = sealed.slice(PREFIX.length);
+    const bytes = Buffer.from(text, "base64url");
+    // One form only: the decoder passes over what is no digit, and over the last one's spare bits.
+    if (!sealed.startsWith(PREFIX) || bytes.length < NONCE + TAG || bytes.toString("base64url") !== text)
+      return undefined;
     const decipher = createDecipheriv("aes-256-gcm", this.#whole(), bytes.subarray(0, NONCE)).setAAD(
       Buffer.from(about),
     );

@@ -39,10 +39,18 @@ export interface PrincipalPattern {
 
 /** The statements of one or more policies that name an action. */
 export interface Selection {
-  readonly denies: readonly Statement[];
-  readonly allows: readonly Statement[];
+  readonly denies: readonly Selected[];
+  readonly allows: readonly Selected[];
+  /** Both, in their order. */
+  readonly all: readonly Selected[];
   /** Condition keys that they ask for, in lower case: `aws:resourcetag/team`. What is not in it need not be worked out. */
   readonly wants: ReadonlySet<string>;
+}
+
+export interface Selected {
+  readonly statement: Statement;
+  /** The place of its policy among those that were looked through. */
+  readonly of: number;
 }
 
 /** Characters of all policies that are kept parsed. */

@@ -4,7 +4,7 @@
 // resource's is enough; across accounts both are needed. A boundary and session policies allow nothing: they limit - but not what a resource's
 // policy in the same account grants to the very user or session. A role's trust policy must allow, whatever else does.
 import { applies } from "./applies.ts";
-import type { Statement } from "./document.ts";
+import type { Selected } from "./document.ts";
 import type { Keys } from "./pattern.ts";
 import { type PolicyKind, type PolicySet, selection } from "./policy-set.ts";
 import { type Caller, type Grant, STRENGTH } from "./principal.ts";
@@ -83,7 +83,7 @@ export function setsOf(question: Question): PolicySet[] {
 
 export interface Decided {
   readonly set: PolicySet;
-  readonly statement: Statement;
+  readonly selected: Selected;
 }
 
 interface Verdict {
@@ -146,20 +146,20 @@ function denyOf(question: Question): Decided | undefined {
 
 function denyIn(question: Question, set: PolicySet | undefined): Decided | undefined {
   if (!set) return undefined;
-  for (const statement of selection(set, question.action).denies)
-    if (applies(statement, question)) return { set, statement };
+  for (const selected of selection(set, question.action).denies)
+    if (applies(selected.statement, question)) return { set, selected };
   return undefined;
 }
 
 /** The Allow that names the caller most closely. */
 export function allowOf(question: Question, set: PolicySet): Granted | undefined {
   let best: Granted | undefined;
-  for (const statement of selection(set, question.action).allows) {
-    const grant = applies(statement, question);
+  for (const selected of selection(set, question.action).allows) {
+    const grant = applies(selected.statement, question);
     if (!grant || (best && STRENGTH[grant] <= STRENGTH[best.grant])) continue;
-    best = { set, statement, grant };
+    best = { set, selected, grant };
     // An identity's policy names nobody: one Allow is as good as another.
-    if (grant === "self" || !statement.principal) break;
+    if (grant === "self" || !selected.statement.principal) break;
   }
   return best;
 }

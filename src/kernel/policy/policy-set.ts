@@ -43,11 +43,14 @@ export function selection({ policies, naming }: PolicySet, action: string): Sele
   const known = naming.get(action);
   if (known) return known;
   const name = action.toLowerCase();
-  const all = policies.flatMap(({ policy }) => policy.statements).filter((statement) => namesAction(statement, name));
+  const all = policies
+    .flatMap(({ policy }, of) => policy.statements.map((statement) => ({ statement, of })))
+    .filter(({ statement }) => namesAction(statement, name));
   const found: Selection = {
-    denies: all.filter(({ effect }) => effect === "Deny"),
-    allows: all.filter(({ effect }) => effect === "Allow"),
-    wants: new Set(all.flatMap(({ wants }) => wants)),
+    denies: all.filter(({ statement }) => statement.effect === "Deny"),
+    allows: all.filter(({ statement }) => statement.effect === "Allow"),
+    all,
+    wants: new Set(all.flatMap(({ statement }) => statement.wants)),
   };
   if (naming.size >= ACTIONS_LIMIT) naming.clear();
   naming.set(action, found);

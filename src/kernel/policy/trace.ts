@@ -1,11 +1,11 @@
 // What a decision was made of: every statement that names the action, and what kept it from applying.
 import { applies, type Miss, missOf } from "./applies.ts";
-import type { Policy, Statement } from "./document.ts";
+import type { Policy, Selected, Statement } from "./document.ts";
 import { type Decided, type Question, setsOf } from "./evaluate.ts";
 import { child, each, lineAt, scan } from "./json.ts";
-import { type PolicyKind, type PolicyText, selection } from "./policy-set.ts";
+import { type PolicyKind, type PolicySet, selection } from "./policy-set.ts";
 
-export interface TraceLine extends Partial<Miss> {
+export interface TraceLine {
   readonly kind: PolicyKind;
   readonly policy: string;
   /** Whose it is, where its name is no ARN: `group:readers`. */
@@ -14,6 +14,10 @@ export interface TraceLine extends Partial<Miss> {
   readonly statement: string;
   readonly effect: "Allow" | "Deny";
   readonly applies: boolean;
+  /** What kept it from it: see Miss. */
+  readonly missed?: string | undefined;
+  readonly wanted?: readonly string[] | undefined;
+  readonly actual?: readonly string[] | undefined;
   /** The line on which the statement begins in the policy's text, from 1 on. Worked out when it is looked at; undefined in what is no JSON. */
   readonly at: number | undefined;
   /** The policy's text, for whoever shows it. */
@@ -29,9 +33,8 @@ export class Trace {
     this.#question = question;
   }
 
-  decided({ set, statement }: Decided): TraceLine {
-    const held = set.policies.find(({ policy }) => policy.statements.includes(statement))!;
-    return this.#line(set.kind, { held, statement });
+  decided({ set, selected }: Decided): TraceLine {
+    return this.#line(set, selected);
   }
 
   /** An Allow that names the caller's account only does apply: it lets the account decide. */
@@ -45,26 +48,22 @@ export class Trace {
 
   #select(is: (statement: Statement) => boolean): TraceLine[] {
     const found: TraceLine[] = [];
-    for (const set of setsOf(this.#question)) {
-      const { allows, denies } = selection(set, this.#question.action);
-      const chosen = new Set([...denies, ...allows].filter(is));
-      if (chosen.size === 0) continue;
-      for (const held of set.policies)
-        for (const statement of held.policy.statements)
-          if (chosen.has(statement)) found.push(this.#line(set.kind, { held, statement }));
-    }
+    for (const set of setsOf(this.#question))
+      for (const selected of selection(set, this.#question.action).all)
+        if (is(selected.statement)) found.push(this.#line(set, selected));
     return found;
   }
 
-  #line(kind: PolicyKind, { held, statement }: { held: Held; statement: Statement }): TraceLine {
+  #line({ kind, policies }: PolicySet, { statement, of }: Selected): TraceLine {
+    const held = policies[of]!;
     const lines = this.#lines.get(held) ?? [];
     this.#lines.set(held, lines);
-    lines[statement.place] ??= line({ kind, held, statement, miss: missOf(statement, this.#question) });
+    lines[statement.place] ??= new Line({ kind, held, statement, miss: missOf(statement, this.#question) });
     return lines[statement.place]!;
   }
 }
 
-type Held = PolicyText & { readonly policy: Policy };
+type Held = PolicySet["policies"][number];
 
 interface Parts {
   readonly kind: PolicyKind;
@@ -73,21 +72,38 @@ interface Parts {
   readonly miss: Miss | undefined;
 }
 
-function line({ kind, held, statement, miss }: Parts): TraceLine {
-  const { name, owner, document, policy } = held;
-  return {
-    kind,
-    policy: name,
-    owner,
-    statement: statement.name,
-    effect: statement.effect,
-    applies: miss === undefined,
-    ...miss,
-    get at() {
-      return linesOf(policy, document)[statement.place];
-    },
-    document,
-  };
+class Line implements TraceLine {
+  readonly kind: PolicyKind;
+  readonly policy: string;
+  readonly owner: string | undefined;
+  readonly statement: string;
+  readonly effect: "Allow" | "Deny";
+  readonly applies: boolean;
+  readonly missed: string | undefined;
+  readonly wanted: readonly string[] | undefined;
+  readonly actual: readonly string[] | undefined;
+  readonly document: string;
+  readonly #read: Policy;
+  readonly #place: number;
+
+  constructor({ kind, held, statement, miss }: Parts) {
+    this.kind = kind;
+    this.policy = held.name;
+    this.owner = held.owner;
+    this.statement = statement.name;
+    this.effect = statement.effect;
+    this.applies = miss === undefined;
+    this.missed = miss?.missed;
+    this.wanted = miss?.wanted;
+    this.actual = miss?.actual;
+    this.document = held.document;
+    this.#read = held.policy;
+    this.#place = statement.place;
+  }
+
+  get at(): number | undefined {
+    return linesOf(this.#read, this.document)[this.#place];
+  }
 }
 
 const lines = new WeakMap<Policy, readonly number[]>();

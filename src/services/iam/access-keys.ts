@@ -2,8 +2,8 @@
 import { type Context, defineOperations, newAccessKeyId, newToken, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { forgetUse, lastUsed } from "./last-used.ts";
-import { cut, pageOf } from "./paging.ts";
 import { secondOf, settable } from "./tables.ts";
+import { userPage } from "./user-pages.ts";
 import { nameOf, onUser, userArn, userRow } from "./users.ts";
 
 export const KEYS_PER_USER = 2;
@@ -54,18 +54,9 @@ export const accessKeys = defineOperations("iam", {
   ListAccessKeys: {
     access: onUser("ListAccessKeys"),
     async handle(ctx, input) {
-      const page = pageOf(input);
-      const name = userNameOf(ctx, input.UserName);
-      const { user, rows } = await ctx.read(async (tx) => {
-        const user = await userRow(tx, ctx.account, name);
-        const rows = await tx.all<KeyRow>(
-          `SELECT id, status, created_ms FROM iam_access_key
-           WHERE account = :account AND user_key = :user_key AND id > :after ORDER BY id LIMIT :limit`,
-          { account: ctx.account, user_key: user.user_key, ...page },
-        );
-        return { user, rows };
-      });
-      const { shown, more } = cut(rows, page, ({ id }) => id);
+      const UserName = userNameOf(ctx, input.UserName);
+      const of = { sql: OF_USER, key: ({ id }: KeyRow) => id };
+      const { user, shown, more } = await userPage(ctx, { ...input, UserName }, of);
       const AccessKeyMetadata = shown.map(({ id, status, created_ms }) => ({
         UserName: user.name,
         AccessKeyId: id,
@@ -122,6 +113,9 @@ export const accessKeys = defineOperations("iam", {
     },
   },
 });
+
+const OF_USER = `SELECT id, status, created_ms FROM iam_access_key
+  WHERE account = :account AND user_key = :user_key AND id > :after ORDER BY id LIMIT :limit`;
 
 /** What a key's secret is sealed about. */
 const about = (id: string): string => `iam access key ${id}`;

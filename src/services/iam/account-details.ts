@@ -3,6 +3,7 @@ import { type Arn, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { onAccount } from "./account.ts";
 import { awsDocument } from "./aws-managed.ts";
 import { type GroupRow, groupListed } from "./groups.ts";
+import { type ProfileRow, shown as shownProfiles } from "./instance-profiles.ts";
 import { cut, pageOf } from "./paging.ts";
 import { boundaryOf } from "./permissions-boundary.ts";
 import { awsRow, type PolicyRow, policyListed } from "./policies.ts";
@@ -149,11 +150,18 @@ async function roles(tx: Tx, range: Range, held: Holdings) {
     { ...range },
   );
   const trusts = await shownTrusts(tx, rows);
+  const profiles = await tx.all<ProfileRow>(
+    `SELECT * FROM iam_instance_profile
+     WHERE account = :account AND 'role:' || role_key > :after AND 'role:' || role_key <= :last ORDER BY profile_key`,
+    { ...range },
+  );
+  const shownOnes = await shownProfiles(tx, profiles);
+  const profilesOf = Map.groupBy(shownOnes, (_, at) => profiles[at]!.role_key);
   return rows.map((role, at) => {
     const { MaxSessionDuration: _, Description: __, ...listed } = listedRole(role, trusts[at]!);
     return {
       ...listed,
-      InstanceProfileList: [],
+      InstanceProfileList: profilesOf.get(role.role_key) ?? [],
       RolePolicyList: held.inline(`role:${role.role_key}`),
       AttachedManagedPolicies: held.attached(`role:${role.role_key}`),
       ...boundaryOf(role.boundary),

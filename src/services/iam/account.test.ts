@@ -126,6 +126,8 @@ test("the authorization details say who there is and what each may do, in pages 
   await iam.send(new sdk.PutGroupPolicyCommand({ GroupName: "devs", PolicyName: "q", PolicyDocument }));
   await iam.send(new sdk.CreateRoleCommand({ RoleName: "r", AssumeRolePolicyDocument: LAMBDA }));
   await iam.send(new sdk.AttachRolePolicyCommand({ RoleName: "r", PolicyArn: ADMIN }));
+  await iam.send(new sdk.CreateInstanceProfileCommand({ InstanceProfileName: "i" }));
+  await iam.send(new sdk.AddRoleToInstanceProfileCommand({ InstanceProfileName: "i", RoleName: "r" }));
   const details = (input: object) => iam.send(new sdk.GetAccountAuthorizationDetailsCommand(input));
 
   const all = await details({});
@@ -140,6 +142,8 @@ test("the authorization details say who there is and what each may do, in pages 
   const [role] = all.RoleDetailList!;
   assert.equal(role?.AssumeRolePolicyDocument, encodeURIComponent(LAMBDA));
   assert.deepEqual(role?.AttachedManagedPolicies, [{ PolicyName: "AdministratorAccess", PolicyArn: ADMIN }]);
+  const [profile] = role?.InstanceProfileList ?? [];
+  assert.deepEqual([profile?.InstanceProfileName, profile?.Roles?.[0]?.RoleName], ["i", "r"]);
   const told = all.Policies?.map((one) => [one.PolicyName, one.AttachmentCount, one.PermissionsBoundaryUsageCount]);
   assert.deepEqual(told, [
     ["own", 1, 0],

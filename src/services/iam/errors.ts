@@ -19,7 +19,7 @@ export const errors = {
   noSuchTemplate: (service: string) => noSuch(`Cannot find Service Linked Role template for ${service}`),
   noSuchTask: (id: string) => noSuch(`The deletion task with id ${id} cannot be found.`),
   noSuchJob: (id: string) => noSuch(`The job with id ${id} cannot be found.`),
-  noSuchEntity: (arn: string) => noSuch(`The entity with ARN ${arn} cannot be found.`),
+  noSuchArn: (arn: string) => noSuch(`ARN ${arn} was not found.`),
   noSuchGroup: (name: string) => noSuch(`The group with name ${name} cannot be found.`),
   notInGroup: (user: string, group: string) => noSuch(`User ${user} not in group ${group}`),
   noSuchLoginProfile: (user: string) => noSuch(`Login Profile for User ${user} cannot be found.`),
@@ -123,6 +123,10 @@ export const errors = {
     validation(
       "1 validation error detected: Value at 'status' failed to satisfy constraint: Member must satisfy enum value set",
     ),
+  tooLong: (member: string, most: number) =>
+    validation(
+      `1 validation error detected: Value at '${member}' failed to satisfy constraint: Member must have length less than or equal to ${most}`,
+    ),
   missing: (member: string) =>
     validation(
       `1 validation error detected: Value null at '${member}' failed to satisfy constraint: Member must not be null`,
@@ -142,7 +146,6 @@ export const errors = {
   serviceRolePolicy: () =>
     new AwsError("PolicyNotAttachable", 400, "Cannot attach a Service Role Policy to a Customer Role."),
   invalid: (message: string) => new AwsError("InvalidInput", 400, message),
-  evaluation: (message: string) => new AwsError("PolicyEvaluation", 500, message),
   validation,
   unmodifiable: () => new AwsError("AccessDenied", 403, "Cannot modify a policy of AWS."),
   /** Ours: a parameter without effect is refused by name. */

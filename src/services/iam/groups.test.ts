@@ -118,6 +118,35 @@ test("a group has inline and attached policies, which keep it from being deleted
   await remove();
 });
 
+test("what its groups may, a user may: at once, no longer than it is in them, and not beyond its boundary", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(sdk.IAMClient);
+  const asAlice = cloud.client(sdk.IAMClient, await userWith(cloud, "alice"));
+  const list = () => asAlice.send(new sdk.ListUsersCommand({}));
+  const denied = /^AccessDenied 403 .* because no identity-based policy allows the iam:ListUsers action$/;
+  await iam.send(new sdk.CreateGroupCommand(group));
+  await iam.send(new sdk.AddUserToGroupCommand({ ...group, ...alice }));
+  assert.match(await refusal(list()), denied);
+  const inline = { ...group, PolicyName: "p" };
+  await iam.send(new sdk.PutGroupPolicyCommand({ ...inline, PolicyDocument: policy(allow("iam:ListUsers")) }));
+  await list();
+  await iam.send(new sdk.DeleteGroupPolicyCommand(inline));
+  assert.match(await refusal(list()), denied);
+  await iam.send(new sdk.AttachGroupPolicyCommand({ ...group, PolicyArn: ADMIN }));
+  await list();
+  await iam.send(new sdk.UpdateGroupCommand({ ...group, NewGroupName: "ops" }));
+  await iam.send(new sdk.UpdateUserCommand({ ...alice, NewUserName: "anna" }));
+  await list();
+  const anna = { UserName: "anna" };
+  const PermissionsBoundary = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
+  await iam.send(new sdk.PutUserPermissionsBoundaryCommand({ ...anna, PermissionsBoundary }));
+  assert.match(await refusal(list()), /because no permissions boundary allows the iam:ListUsers action$/);
+  await iam.send(new sdk.DeleteUserPermissionsBoundaryCommand(anna));
+  await list();
+  await iam.send(new sdk.RemoveUserFromGroupCommand({ GroupName: "ops", ...anna }));
+  assert.match(await refusal(list()), denied);
+});
+
 test("who may change a group is said by the group's ARN, and on both names for a new one", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(sdk.IAMClient);

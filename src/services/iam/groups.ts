@@ -2,6 +2,7 @@
 import { type Access, type Arn, type Context, defineOperations, newUniqueId, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
+import { renaming } from "./renaming.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
 import { onUser, type UserRow, userListed, userRow } from "./users.ts";
 
@@ -104,14 +105,8 @@ export const groups = defineOperations("iam", {
   },
 
   UpdateGroup: {
-    // Who renames must be allowed to on both names.
-    async access(ctx, input) {
-      const group = await ctx.read((tx) => findGroup(tx, ctx.account, input.GroupName!));
-      const access = await onGroup("UpdateGroup")(ctx, input);
-      const { NewGroupName = group?.name, NewPath = group?.path } = input;
-      const to = groupArn(ctx.account, NewPath, NewGroupName ?? input.GroupName!);
-      return group && to !== access.resource ? [access, { ...access, resource: to }] : access;
-    },
+    access: async (ctx, input) =>
+      renaming(await onGroup("UpdateGroup")(ctx, input), { path: input.NewPath, name: input.NewGroupName }),
     async handle(ctx, { GroupName, NewGroupName, NewPath }) {
       const { account } = ctx;
       await ctx.write(async (tx) => {

@@ -1,15 +1,22 @@
 // Whose an access key is, and what its principal may do: one statement each, remembered until IAM writes. A change takes effect at once, also one
 // of another process.
-import type { Context, Credential, Held, Identity, NamedPolicy, Principal, Tx } from "../../kernel/mod.ts";
+import type { Context, Credential, Held, Identity, NamedPolicy, Principal, Tx, Use } from "../../kernel/mod.ts";
 import { secretOf } from "./access-keys.ts";
 import { awsDocument } from "./aws-managed.ts";
 import { used } from "./last-used.ts";
 import { mfa } from "./mfa-codes.ts";
+import { accessed } from "./service-use.ts";
 import { keyOf, ownerOf } from "./tables.ts";
 import type { Tag } from "./tags.ts";
 import { nameOf, userArn } from "./users.ts";
 
-export const identity: Identity = { credential, policies, mfa, used };
+export const identity: Identity = { credential, policies, mfa, used: usedAndAccessed };
+
+/** Each request comes by here: mostly there is nothing to tell, and nothing to wait for. */
+function usedAndAccessed(ctx: Context, use: Use): void | Promise<void> {
+  const told = used(ctx, use);
+  return told ? told.then(() => accessed(ctx, use)) : accessed(ctx, use);
+}
 
 interface Keyed {
   readonly secret: string;
@@ -47,6 +54,8 @@ function policies(ctx: Context, principal: Principal): Held | Promise<Held> | un
     return heldBy(ctx, principal.account, { kind: "user", name: nameOf(principal), id: principal.id });
   if (principal.kind === "federated") {
     const { arn, id } = principal.user;
+    // Whoever the root user lets in may what the session's policies allow, as root itself may everything.
+    if (id === principal.account) return EVERYTHING;
     return heldBy(ctx, principal.account, { kind: "user", name: lastOf(arn), id });
   }
   if (principal.kind !== "session") return undefined;
@@ -56,6 +65,12 @@ function policies(ctx: Context, principal: Principal): Held | Promise<Held> | un
     id: principal.id.split(":")[0]!,
   });
 }
+
+const EVERYTHING: Held = {
+  policies: [
+    { name: "root", document: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}' },
+  ],
+};
 
 const lastOf = (arn: string): string => arn.slice(arn.lastIndexOf("/") + 1);
 
@@ -99,7 +114,11 @@ export async function held(tx: Tx, account: string, { kind, name, id }: Holder):
   return {
     policies: known
       .filter(({ what }) => what === "inline" || what === "attached")
-      .map(({ what, owner, name, document }) => ({ name, document, ...(what === "inline" && { owner }) })),
+      .map(({ what, owner, name, document }) => ({
+        name,
+        document,
+        ...(what === "inline" && { owner: owner === of.owner ? `${kind}:${self.name}` : owner }),
+      })),
     boundary: bounded && {
       name: bounded.name,
       document: known.find(({ what }) => what === "boundary")?.document ?? NOTHING,
@@ -132,7 +151,8 @@ function sqlOf(kind: "role" | "user", owned: (column: string) => string): string
     LEFT JOIN iam_policy_version v ON v.arn = p.arn AND v.version = p.default_version
     WHERE b.boundary IS NOT NULL
     UNION ALL
-    SELECT 'inline' AS what, i.owner, i.name, i.document FROM iam_inline_policy i
+    SELECT 'inline' AS what, COALESCE('group:' || g.name, i.owner) AS owner, i.name, i.document FROM iam_inline_policy i
+    LEFT JOIN iam_group g ON g.account = i.account AND i.owner = 'group:' || g.group_key
     WHERE i.account = :account AND ${owned("i.owner")}
     UNION ALL
     SELECT 'attached' AS what, a.owner, a.arn AS name, v.document FROM iam_attached_policy a

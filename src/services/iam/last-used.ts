@@ -4,7 +4,7 @@ import type { Context, Tx, Use } from "../../kernel/mod.ts";
 /** A use by the same service in the same region is told anew after so long. */
 const STEP_MS = 15 * 60_000;
 /** One by another, after so long: a caller that alternates between two services writes no row a request. */
-const OTHER_STEP_MS = 10_000;
+const OTHER_STEP_MS = 1_000;
 
 interface LastUsed {
   used_ms: number;

@@ -55,18 +55,9 @@ export const loginProfiles = defineOperations("iam", {
   UpdateLoginProfile: {
     access: onUser("UpdateLoginProfile"),
     async handle(ctx, { UserName, Password, PasswordResetRequired }) {
-      if (Password !== undefined) await change(ctx, { name: UserName!, password: Password });
-      await ctx.write(async (tx) => {
-        const { user, profile } = await profileOf(tx, ctx.account, UserName!);
-        await tx.run(
-          "UPDATE iam_login_profile SET reset_required = :reset WHERE account = :account AND user_key = :user_key",
-          {
-            account: ctx.account,
-            user_key: user.user_key,
-            reset: PasswordResetRequired === undefined ? profile.reset_required : Number(PasswordResetRequired),
-          },
-        );
-      });
+      const change = { name: UserName!, resetRequired: PasswordResetRequired };
+      if (Password === undefined) await setReset(ctx, change);
+      else await changePassword(ctx, { ...change, password: Password });
       return {};
     },
   },
@@ -97,14 +88,36 @@ export const loginProfiles = defineOperations("iam", {
       const name = nameOf(ctx.principal);
       const { profile } = await ctx.read((tx) => profileOf(tx, ctx.account, name));
       if (!(await matches(OldPassword!, profile.hash))) throw errors.wrongPassword();
-      await change(ctx, { name, password: NewPassword!, from: profile.hash });
+      await changePassword(ctx, { name, password: NewPassword!, from: profile.hash });
       return {};
     },
   },
 });
 
-/** `from`: the hash that must still stand. */
-async function change(ctx: Context, { name, password, from }: { name: string; password: string; from?: string }) {
+async function setReset(
+  ctx: Context,
+  { name, resetRequired }: { name: string; resetRequired: boolean | undefined },
+): Promise<void> {
+  const { account } = ctx;
+  await ctx.write(async (tx) => {
+    const { user, profile } = await profileOf(tx, account, name);
+    const reset = resetRequired === undefined ? profile.reset_required : Number(resetRequired);
+    await tx.run(
+      "UPDATE iam_login_profile SET reset_required = :reset WHERE account = :account AND user_key = :user_key",
+      { account, user_key: user.user_key, reset },
+    );
+  });
+}
+
+interface Change {
+  readonly name: string;
+  readonly password: string;
+  readonly resetRequired?: boolean | undefined;
+  /** The hash that must still stand. */
+  readonly from?: string;
+}
+
+async function changePassword(ctx: Context, { name, password, resetRequired = false, from }: Change): Promise<void> {
   const { account } = ctx;
   const old = await ctx.read(async (tx) => {
     const { user, profile } = await profileOf(tx, account, name);
@@ -134,9 +147,9 @@ async function change(ctx: Context, { name, password, from }: { name: string; pa
       { ...key, forgotten: number - REMEMBERED },
     );
     await tx.run(
-      `UPDATE iam_login_profile SET hash = :hash, reset_required = 0, changed_ms = :now
+      `UPDATE iam_login_profile SET hash = :hash, reset_required = :reset, changed_ms = :now
        WHERE account = :account AND user_key = :user_key`,
-      { ...key, hash, now: secondOf(ctx.now) },
+      { ...key, hash, reset: Number(resetRequired), now: secondOf(ctx.now) },
     );
   });
 }

@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { inflateSync } from "node:zlib";
 import * as sdk from "@aws-sdk/client-iam";
+import { GetSessionTokenCommand, STSClient } from "@aws-sdk/client-sts";
 import { startCloud } from "../../../test/cloud.ts";
-import { refusal } from "../../../test/principals.ts";
+import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 import { codeOf, enablingCodes } from "../../../test/totp.ts";
+import { qrCode } from "./qr-code.ts";
 import { codeAt } from "./totp.ts";
 
 const alice = { UserName: "alice" };
+const MFA = { Bool: { "aws:MultiFactorAuthPresent": "true" } };
 const WRONG = "InvalidAuthenticationCode 403 Authentication code for device is not valid.";
 
 test("codes are those of RFC 6238", () => {
@@ -21,6 +26,21 @@ test("codes are those of RFC 6238", () => {
     [20000000000, "353130"],
   ] as const;
   for (const [seconds, code] of cases) assert.equal(codeAt(seed, Math.floor(seconds / 30)), code);
+});
+
+test("a QR code has the modules that a reader reads", () => {
+  // jsQR 1.4 read these, and all lengths up to the longest; what it read is kept as a digest of the pixels.
+  const pixels = (png: Buffer) =>
+    createHash("sha256")
+      .update(inflateSync(png.subarray(41, -16)))
+      .digest("hex");
+  const cases = [
+    ["a", 1, "a8ba9ab68ac21f69fee87826dc54a8f0bf3ea55ec88b87a6d606e1fd1bb13d1a"],
+    ["b", 150, "0e5c64fc7ebbe0c2ab4c6e100574a0a948af8e13697bccfdceaa69e2c996443a"],
+    ["c", 858, "7f2df63fa348f11d35c36c37f62018d70a621e4a1888767b70b58f26dc887227"],
+  ] as const;
+  for (const [letter, length, digest] of cases) assert.equal(pixels(qrCode(letter.repeat(length))), digest);
+  assert.throws(() => qrCode("d".repeat(859)), RangeError);
 });
 
 test("a virtual device is made, enabled with two codes in a row, listed, deactivated and deleted", async () => {
@@ -38,6 +58,8 @@ test("a virtual device is made, enabled with two codes in a row, listed, deactiv
   const seed = device!.Base32StringSeed!;
   assert.equal(SerialNumber, "arn:aws:iam::000000000000:mfa/x/phone");
   assert.match(Buffer.from(seed).toString(), /^[A-Z2-7]{64}$/);
+  const address = `otpauth://totp/phone%40000000000000?secret=${Buffer.from(seed)}`;
+  assert.deepEqual(Buffer.from(device!.QRCodePNG!), qrCode(address));
   assert.equal(
     await refusal(iam.send(new sdk.CreateVirtualMFADeviceCommand({ VirtualMFADeviceName: "phone", Path: "/x/" }))),
     "EntityAlreadyExists 409 MFADevice entity at the same path and name already exists.",
@@ -98,6 +120,34 @@ test("a virtual device is made, enabled with two codes in a row, listed, deactiv
   assert.deepEqual(await list("Any"), [["spare", undefined]]);
 });
 
+test("a device vouches for its user to sts, once with each code", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(sdk.IAMClient);
+  const key = await userWith(cloud, "alice", { may: policy(allow("iam:GetUser", { Condition: MFA })) });
+  const { VirtualMFADevice: device } = await iam.send(
+    new sdk.CreateVirtualMFADeviceCommand({ VirtualMFADeviceName: "phone" }),
+  );
+  const SerialNumber = device!.SerialNumber!;
+  const seed = device!.Base32StringSeed!;
+  const token = (TokenCode: string, as = key) =>
+    cloud.client(STSClient, as).send(new GetSessionTokenCommand({ SerialNumber, TokenCode }));
+  const wrong = /^AccessDenied 403 MultiFactorAuthentication failed with invalid MFA one time pass code/;
+  assert.match(await refusal(token(codeOf(seed))), wrong, "it is nobody's yet");
+  await iam.send(new sdk.EnableMFADeviceCommand({ ...alice, SerialNumber, ...enablingCodes(seed) }));
+  assert.match(await refusal(token(codeOf(seed), await userWith(cloud, "bob"))), wrong, "it is not bob's");
+  assert.match(await refusal(token(codeOf(seed, 9))), wrong);
+  const code = codeOf(seed);
+  const { Credentials: given } = await token(code);
+  assert.match(await refusal(token(code)), wrong, "a code is good once");
+  assert.match(await refusal(cloud.client(sdk.IAMClient, key).send(new sdk.GetUserCommand({}))), /^AccessDenied 403 /);
+  const withMfa = cloud.client(sdk.IAMClient, {
+    accessKeyId: given!.AccessKeyId!,
+    secretAccessKey: given!.SecretAccessKey!,
+    sessionToken: given!.SessionToken!,
+  });
+  assert.equal((await withMfa.send(new sdk.GetUserCommand({}))).User?.UserName, "alice");
+});
+
 test("a user has eight devices at most, and none of another account", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(sdk.IAMClient);
@@ -116,6 +166,11 @@ test("a user has eight devices at most, and none of another account", async () =
     if (at <= 8) await enabled;
     else assert.equal(await refusal(enabled), "LimitExceeded 409 Cannot exceed quota for MFADevicesPerUser: 8");
   }
+  assert.deepEqual((await iam.send(new sdk.ListMFADevicesCommand({}))).MFADevices, [], "root has none");
+  assert.match(
+    await refusal(iam.send(new sdk.CreateVirtualMFADeviceCommand({ VirtualMFADeviceName: "d".repeat(256) }))),
+    /^ValidationError 400 .* 'virtualMFADeviceName' failed to satisfy constraint: Member must have length less than or equal to 226$/,
+  );
   const other = cloud.client(sdk.IAMClient, { accessKeyId: "111111111111", secretAccessKey: "test" });
   const SerialNumber = "arn:aws:iam::000000000000:mfa/d1";
   assert.match(await refusal(other.send(new sdk.DeleteVirtualMFADeviceCommand({ SerialNumber }))), /^AccessDenied/);

@@ -3,12 +3,15 @@ import { type Access, type Arn, type Context, defineOperations, newUniqueId, typ
 import { errors } from "./errors.ts";
 import { aboutSeed, type DeviceRow, shown, stepNow } from "./mfa-codes.ts";
 import { cut, pageOf } from "./paging.ts";
+import { qrCode } from "./qr-code.ts";
 import { keyOf, ownerOf, secondOf } from "./tables.ts";
 import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
+import { userPage } from "./user-pages.ts";
 import { nameOf, onUser, type UserRow, userListed, userRow } from "./users.ts";
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
 const PER_USER = 8;
+const SERIAL_LIMIT = 256;
 /** Base32 digits, as long as AWS's: 320 bits. */
 const SEED_LENGTH = 64;
 export const mfaDevices = defineOperations("iam", {
@@ -23,6 +26,8 @@ export const mfaDevices = defineOperations("iam", {
       const { account } = ctx;
       const serial = deviceArn(account, Path, VirtualMFADeviceName!);
       const seed = newUniqueId("", SEED_LENGTH);
+      if (serial.length > SERIAL_LIMIT)
+        throw errors.tooLong("virtualMFADeviceName", VirtualMFADeviceName!.length - serial.length + SERIAL_LIMIT);
       const tags = tagsText(Tags);
       await ctx.write(async (tx) => {
         const made = await tx.run(
@@ -36,6 +41,10 @@ export const mfaDevices = defineOperations("iam", {
         VirtualMFADevice: {
           SerialNumber: serial,
           Base32StringSeed: Buffer.from(seed),
+          // https://docs.aws.amazon.com/IAM/latest/APIReference/API_VirtualMFADevice.html
+          QRCodePNG: qrCode(
+            `otpauth://totp/${encodeURIComponent(`${VirtualMFADeviceName}@${account}`)}?secret=${seed}`,
+          ),
           ...tagsOf(tags),
         },
       };
@@ -148,17 +157,13 @@ export const mfaDevices = defineOperations("iam", {
   ListMFADevices: {
     access: onUser("ListMFADevices"),
     async handle(ctx, input) {
-      const page = pageOf(input);
-      const { user, rows } = await ctx.read(async (tx) => {
-        const user = await userRow(tx, ctx.account, input.UserName ?? nameOf(ctx.principal));
-        const rows = await tx.all<DeviceRow>(
-          `SELECT * FROM iam_mfa_device WHERE account = :account AND owner = :owner AND serial > :after
-           ORDER BY serial LIMIT :limit`,
-          { account: ctx.account, owner: ownerOf("user", user.name), ...page },
-        );
-        return { user, rows };
-      });
-      const { shown: devices, more } = cut(rows, page, ({ serial }) => serial);
+      // Root has none, here.
+      if (input.UserName === undefined && ctx.principal.kind === "root") return { MFADevices: [], IsTruncated: false };
+      const {
+        user,
+        shown: devices,
+        more,
+      } = await userPage(ctx, input, { sql: OF_USER, key: ({ serial }: DeviceRow) => serial });
       return { MFADevices: devices.map((device) => enabled(device, user)), ...more };
     },
   },
@@ -198,6 +203,9 @@ export const mfaDevices = defineOperations("iam", {
     },
   },
 });
+
+const OF_USER = `SELECT * FROM iam_mfa_device WHERE account = :account AND owner = 'user:' || :user_key AND serial > :after
+  ORDER BY serial LIMIT :limit`;
 
 const deviceArn = (account: string, path = "/", name: string): Arn => `arn:aws:iam::${account}:mfa${path}${name}`;
 

@@ -110,6 +110,12 @@ export const policyVersions = defineOperations("iam", {
   },
 });
 
+/** The document that counts. */
+export async function documentOf(tx: Tx, policy: PolicyRow): Promise<string> {
+  const versions = await versionsOf(tx, policy);
+  return versions.find(({ version }) => version === policy.default_version)!.document;
+}
+
 /** The newest first. */
 async function versionsOf(tx: Tx, { arn, default_version, updated_ms }: PolicyRow): Promise<VersionRow[]> {
   const document = awsDocument(arn);

@@ -265,6 +265,7 @@ export async function addRole(tx: Tx, role: RoleRow): Promise<RoleRow> {
 export async function removeRole(tx: Tx, { account, role_key: key, id }: RoleRow): Promise<void> {
   await tx.run("DELETE FROM iam_role WHERE account = :account AND role_key = :key", { account, key });
   await tx.run("DELETE FROM iam_last_used WHERE owner = :id", { id });
+  await tx.run("DELETE FROM iam_service_use WHERE account = :account AND owner = :id", { account, id });
 }
 
 /** The trust policy as it decides, by unique ids; undefined where there is no such role (its ARN has path and name exactly). */

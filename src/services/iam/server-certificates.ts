@@ -3,6 +3,7 @@ import { type Access, type Arn, type Context, defineOperations, newUniqueId, typ
 import { certificateOf, checkChain, checkPrivateKey } from "./certificates.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
+import { renaming } from "./renaming.ts";
 import { keyOf, secondOf } from "./tables.ts";
 import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
 
@@ -105,14 +106,11 @@ export const serverCertificates = defineOperations("iam", {
   },
 
   UpdateServerCertificate: {
-    // Who renames must be allowed to on both names.
-    async access(ctx, input) {
-      const row = await ctx.read((tx) => findCertificate(tx, ctx.account, input.ServerCertificateName!));
-      const access = await onCertificate("UpdateServerCertificate")(ctx, input);
-      if (!row) return access;
-      const to = certificateArn(ctx.account, input.NewPath ?? row.path, input.NewServerCertificateName ?? row.name);
-      return to === access.resource ? access : [access, { ...access, resource: to }];
-    },
+    access: async (ctx, input) =>
+      renaming(await onCertificate("UpdateServerCertificate")(ctx, input), {
+        path: input.NewPath,
+        name: input.NewServerCertificateName,
+      }),
     async handle(ctx, { ServerCertificateName, NewServerCertificateName, NewPath }) {
       const { account } = ctx;
       await ctx.write(async (tx) => {

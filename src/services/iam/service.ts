@@ -4,11 +4,13 @@ import { accessKeys, sealSecrets } from "./access-keys.ts";
 import { account } from "./account.ts";
 import { accountDetails } from "./account-details.ts";
 import { attachedPolicies } from "./attached-policies.ts";
+import { contextKeys } from "./context-keys.ts";
 import { credentialReport } from "./credential-report.ts";
 import { groups } from "./groups.ts";
 import { identity } from "./identity.ts";
 import { inlinePolicies } from "./inline-policies.ts";
 import { instanceProfiles } from "./instance-profiles.ts";
+import { lastAccessed } from "./last-accessed.ts";
 import { loginProfiles } from "./login-profiles.ts";
 import { mfaDevices } from "./mfa-devices.ts";
 import { oidcProviders } from "./oidc-providers.ts";
@@ -24,6 +26,7 @@ import { serverCertificates } from "./server-certificates.ts";
 import { serviceLinkedRoles } from "./service-linked-roles.ts";
 import { serviceSpecificCredentials } from "./service-specific-credentials.ts";
 import { signingCertificates } from "./signing-certificates.ts";
+import { simulation } from "./simulation.ts";
 import { sshPublicKeys } from "./ssh-public-keys.ts";
 import { migrations } from "./tables.ts";
 import { users } from "./users.ts";
@@ -38,6 +41,9 @@ export const iam = defineService({
     ...serviceLinkedRoles,
     ...oidcProviders,
     ...samlProviders,
+    ...simulation,
+    ...contextKeys,
+    ...lastAccessed,
     ...users,
     ...groups,
     ...accessKeys,

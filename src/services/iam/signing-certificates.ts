@@ -2,8 +2,8 @@
 import { type Context, defineOperations, newUniqueId, type Tx } from "../../kernel/mod.ts";
 import { certificateOf } from "./certificates.ts";
 import { errors } from "./errors.ts";
-import { cut, pageOf } from "./paging.ts";
 import { secondOf, settable } from "./tables.ts";
+import { userPage } from "./user-pages.ts";
 import { nameOf, onUser, type UserRow, userRow } from "./users.ts";
 
 interface CertificateRow {
@@ -54,17 +54,7 @@ export const signingCertificates = defineOperations("iam", {
   ListSigningCertificates: {
     access: onUser("ListSigningCertificates"),
     async handle(ctx, input) {
-      const page = pageOf(input);
-      const { user, rows } = await ctx.read(async (tx) => {
-        const user = await userRow(tx, ctx.account, input.UserName ?? nameOf(ctx.principal));
-        const rows = await tx.all<CertificateRow>(
-          `SELECT * FROM iam_signing_certificate WHERE account = :account AND user_key = :user_key AND id > :after
-           ORDER BY id LIMIT :limit`,
-          { account: ctx.account, user_key: user.user_key, ...page },
-        );
-        return { user, rows };
-      });
-      const { shown, more } = cut(rows, page, ({ id }) => id);
+      const { user, shown, more } = await userPage(ctx, input, { sql: OF_USER, key: ({ id }: CertificateRow) => id });
       return { Certificates: shown.map((row) => listed(user, row)), ...more };
     },
   },
@@ -95,6 +85,9 @@ export const signingCertificates = defineOperations("iam", {
     },
   },
 });
+
+const OF_USER = `SELECT * FROM iam_signing_certificate WHERE account = :account AND user_key = :user_key AND id > :after
+  ORDER BY id LIMIT :limit`;
 
 /** Throws NoSuchEntity where the user has none of this id: `work` says how many rows it changed. */
 async function change(

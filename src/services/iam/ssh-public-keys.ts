@@ -2,9 +2,9 @@
 import { createHash, createPublicKey, type webcrypto } from "node:crypto";
 import { type Context, defineOperations, newUniqueId, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { cut, pageOf } from "./paging.ts";
 import { secondOf, settable } from "./tables.ts";
-import { nameOf, onUser, type UserRow, userRow } from "./users.ts";
+import { userPage } from "./user-pages.ts";
+import { onUser, type UserRow, userRow } from "./users.ts";
 
 interface KeyRow {
   readonly id: string;
@@ -65,17 +65,7 @@ export const sshPublicKeys = defineOperations("iam", {
   ListSSHPublicKeys: {
     access: onUser("ListSSHPublicKeys"),
     async handle(ctx, input) {
-      const page = pageOf(input);
-      const { user, rows } = await ctx.read(async (tx) => {
-        const user = await userRow(tx, ctx.account, input.UserName ?? nameOf(ctx.principal));
-        const rows = await tx.all<KeyRow>(
-          `SELECT * FROM iam_ssh_public_key WHERE account = :account AND user_key = :user_key AND id > :after
-           ORDER BY id LIMIT :limit`,
-          { account: ctx.account, user_key: user.user_key, ...page },
-        );
-        return { user, rows };
-      });
-      const { shown, more } = cut(rows, page, ({ id }) => id);
+      const { user, shown, more } = await userPage(ctx, input, { sql: OF_USER, key: ({ id }: KeyRow) => id });
       return { SSHPublicKeys: shown.map((key) => listed(user, key)), ...more };
     },
   },
@@ -100,6 +90,9 @@ export const sshPublicKeys = defineOperations("iam", {
     },
   },
 });
+
+const OF_USER = `SELECT * FROM iam_ssh_public_key WHERE account = :account AND user_key = :user_key AND id > :after
+  ORDER BY id LIMIT :limit`;
 
 async function change(
   ctx: Context,

@@ -230,6 +230,36 @@ test("what may be tagged, and made with which boundary, conditions say", async (
   assert.match(await refusal(asAlice.send(new UntagUserCommand({ ...bob, TagKeys: ["cost"] }))), /^AccessDenied/);
 });
 
+test("what a user's tags and boundary say of it, conditions hear", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const PermissionsBoundary = "arn:aws:iam::aws:policy/AdministratorAccess";
+  await iam.send(new CreateUserCommand({ UserName: "mine", Tags: [{ Key: "team", Value: "a" }] }));
+  await iam.send(new CreateUserCommand({ UserName: "bounded", PermissionsBoundary }));
+  const may = policy(
+    allow("iam:GetUser", { Condition: { StringEquals: { "aws:ResourceTag/team": "a" } } }),
+    allow("iam:ListUserTags", { Condition: { StringEquals: { "iam:ResourceTag/team": "a" } } }),
+    allow("iam:AttachUserPolicy", {
+      Condition: {
+        StringEquals: { "iam:PermissionsBoundary": PermissionsBoundary, "iam:PolicyARN": PermissionsBoundary },
+      },
+    }),
+  );
+  const asAlice = cloud.client(IAMClient, await userWith(cloud, "alice", { may }));
+  const attach = (UserName: string) =>
+    asAlice.send(new AttachUserPolicyCommand({ UserName, PolicyArn: PermissionsBoundary }));
+  await asAlice.send(new GetUserCommand({ UserName: "mine" }));
+  await asAlice.send(new ListUserTagsCommand({ UserName: "mine" }));
+  await attach("bounded");
+  const others = [
+    asAlice.send(new GetUserCommand({ UserName: "bounded" })),
+    asAlice.send(new ListUserTagsCommand({ UserName: "bounded" })),
+    attach("mine"),
+    asAlice.send(new GetUserCommand({ UserName: "nobody" })),
+  ];
+  for (const denied of await Promise.all(others.map(refusal))) assert.match(denied, /^AccessDenied 403 /);
+});
+
 test("tags keep within their limits", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(IAMClient);

@@ -11,6 +11,7 @@ import {
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
 import { boundaryOf, bounded, checkBoundary, identityConditions } from "./permissions-boundary.ts";
+import { renaming } from "./renaming.ts";
 import { keyOf, secondOf } from "./tables.ts";
 import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
 import { refuseBelongings, renameBelongings } from "./user-belongings.ts";
@@ -97,14 +98,8 @@ export const users = defineOperations("iam", {
   },
 
   UpdateUser: {
-    // Who renames must be allowed to on both names.
-    async access(ctx, input) {
-      const user = await ctx.read((tx) => findUser(tx, ctx.account, input.UserName!));
-      const access = await onUser("UpdateUser")(ctx, input);
-      const { NewUserName = user?.name, NewPath = user?.path } = input;
-      const to = userArn(ctx.account, NewPath, NewUserName ?? input.UserName!);
-      return user && to !== access.resource ? [access, { ...access, resource: to }] : access;
-    },
+    access: async (ctx, input) =>
+      renaming(await onUser("UpdateUser")(ctx, input), { path: input.NewPath, name: input.NewUserName }),
     async handle(ctx, { UserName, NewUserName, NewPath }) {
       const { account } = ctx;
       await ctx.write(async (tx) => {

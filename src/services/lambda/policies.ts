@@ -123,13 +123,15 @@ async function removed(ctx: Context, input: Input<"lambda", "RemovePermission">)
 }
 
 /** For the door: the document on a function, a version or an alias. $LATEST has the function's. */
-export async function resourcePolicy(ctx: Context, resource: Arn): Promise<string | undefined> {
+export function resourcePolicy(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined> {
   const ref = parseFunctionName(resource, ctx);
   if (!ref) return undefined;
-  const policy = await ctx.read((tx) =>
-    findPolicy(tx, ref.qualifier === "$LATEST" ? { ...ref, qualifier: undefined } : ref),
-  );
-  return policy && document(policy.statements);
+  return ctx.recall("lambda", `policy ${resource}`, async () => {
+    const policy = await ctx.read((tx) =>
+      findPolicy(tx, ref.qualifier === "$LATEST" ? { ...ref, qualifier: undefined } : ref),
+    );
+    return policy && document(policy.statements);
+  });
 }
 
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: "Function resource-based policy: 20 KB".

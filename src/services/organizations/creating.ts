@@ -37,6 +37,9 @@ export const creating = defineOperations("organizations", {
       const request = await ctx.write(async (tx) => {
         const organization = await managedBy(tx, ctx.account);
         await checkLimit(tx, organization);
+        // A number that was drawn before: the next draw is another.
+        if (ctx.config.accounts.some(({ id }) => id === account) || (await isKnown(tx, account)))
+          throw errors.concurrent();
         const row: RequestRow = {
           id,
           organization_id: organization.id,
@@ -115,12 +118,12 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
   if (request?.state !== "IN_PROGRESS") return;
   const { role, ...asked } = request;
   // The role first: who sees the account in the list can get in.
-  const taken = await ctx.read((tx) => emailTaken(tx, asked.email));
+  const taken = await ctx.read((tx) => isTaken(tx, ctx, asked.email));
   if (!taken) await makeRole(ctx, { role, management: request.management, account: asked.account });
   await ctx.write(async (tx) => {
     const still = await requestRow(tx, id);
     if (still?.state !== "IN_PROGRESS") return;
-    const failed = await emailTaken(tx, asked.email);
+    const failed = await isTaken(tx, ctx, asked.email);
     const organization = (await tx.one<OrganizationRow>("SELECT * FROM organizations_organization WHERE id = :id", {
       id: asked.organization_id,
     }))!;
@@ -146,8 +149,17 @@ const requestRow = (tx: Tx, id: string) =>
     { id },
   );
 
-const emailTaken = (tx: Tx, email: string) =>
-  tx.one("SELECT account FROM organizations_account WHERE email = :email", { email });
+const isKnown = (tx: Tx, account: string) =>
+  tx.one(
+    `SELECT account FROM organizations_account WHERE account = :account
+     UNION ALL SELECT account FROM organizations_account_request WHERE account = :account`,
+    { account },
+  );
+
+async function isTaken(tx: Tx, { config }: Context, email: string): Promise<boolean> {
+  if (config.accounts.some((account) => account.email === email)) return true;
+  return (await tx.one("SELECT account FROM organizations_account WHERE email = :email", { email })) !== undefined;
+}
 
 async function makeRole(ctx: Context, of: { role: string; management: string; account: string }): Promise<void> {
   const as: Principal = { kind: "service", name: "organizations.amazonaws.com", account: of.account };

@@ -22,6 +22,12 @@ export const errors = {
       "You can't remove the management account from an organization. If you want the management account to become a member account in another organization, you must first delete the current organization of the management account.",
     ),
 
+  concurrent: () =>
+    error(
+      "ConcurrentModification",
+      "AWS Organizations can't complete your request because it conflicts with another attempt to modify the same entity. Try again later.",
+    ),
+
   noAccount: () => notFound("Account", "an account"),
   noRequest: () => notFound("CreateAccountStatus", "a create account request"),
   noUnit: () => notFound("OrganizationalUnit", "an organizational unit"),

@@ -1,5 +1,5 @@
 // Which organization an account belongs to, and what it may do there: nearly everything is the management account's alone.
-import type { Access, Context, Tx } from "../../kernel/mod.ts";
+import type { Access, Conditions, Context, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { arnOf } from "./names.ts";
 import type { AccountRow, OrganizationRow } from "./tables.ts";
@@ -38,11 +38,7 @@ export async function accountRow(tx: Tx, organization: OrganizationRow, account:
 
 /** `access` of an operation on what `ids` names; on "*" where it names nothing, or the caller manages no organization: the handler says so. */
 export const onIds =
-  <I>(
-    action: string,
-    ids: (input: I) => readonly (string | undefined)[],
-    keys?: (input: I) => Record<string, string | readonly string[]>,
-  ) =>
+  <I>(action: string, ids: (input: I) => readonly (string | undefined)[], keys?: (input: I) => Conditions) =>
   async (ctx: Context, input: I): Promise<Access[]> => {
     const organization = await ctx.recall("organizations", `of ${ctx.account}`, () =>
       ctx.read(async (tx) => (await organizationOf(tx, ctx.account)) ?? null),

@@ -331,6 +331,18 @@ test("tags of accounts, units and roots are put, listed, and taken away", async 
   };
   assert.equal((await user.send(await made("blue"))).OrganizationalUnit!.Name, "blue");
   assert.match(await refusal(user.send(await made("red"))), /^AccessDeniedException 400 /);
+
+  // So does the tag that something is made with.
+  const request = { Condition: { StringEquals: { "aws:RequestTag/team": "blue" } } };
+  const making = policy(allow(["organizations:CreateOrganizationalUnit", "organizations:TagResource"], request));
+  const maker = cloud.client(OrganizationsClient, await userWith(cloud, "maker", { may: making }));
+  const make = (Name: string, Value: string) =>
+    maker.send(new CreateOrganizationalUnitCommand({ Name, ParentId: root, Tags: [{ Key: "team", Value }] }));
+  await make("two", "blue");
+  assert.match(
+    await refusal(make("three", "red")),
+    /^AccessDeniedException 400 .*organizations:CreateOrganizationalUnit/,
+  );
 });
 
 test("what we do not do is refused by name", async () => {

@@ -85,48 +85,47 @@ describe("policies", () => {
     const { Policy } = await client.send(new DescribePolicyCommand({ PolicyId }));
     assert.deepEqual([Policy!.PolicySummary!.Name, Policy!.Content], ["no-puts", changed]);
     const { Policies } = await client.send(new ListPoliciesCommand({ Filter: Type }));
-    assert.deepEqual(
-      Policies!.map(({ Name, AwsManaged, Arn }) => [Name, AwsManaged, Arn]),
-      [
-        ["FullAWSAccess", true, "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"],
-        ["no-puts", false, made.Policy!.PolicySummary!.Arn],
-      ],
-    );
+    assert.deepEqual(Policies!.map(({ Name, AwsManaged, Arn }) => [Name, AwsManaged, Arn]).sort(), [
+      ["FullAWSAccess", true, "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"],
+      ["no-puts", false, made.Policy!.PolicySummary!.Arn],
+    ]);
     await client.send(new AttachPolicyCommand({ PolicyId, TargetId: root }));
     assert.match(await refusal(client.send(new DeletePolicyCommand({ PolicyId }))), /^PolicyInUseException 400 /);
     await client.send(new DetachPolicyCommand({ PolicyId, TargetId: root }));
     await client.send(new DeletePolicyCommand({ PolicyId }));
 
-    const refused: [Promise<unknown>, RegExp][] = [
+    const refused: [() => Promise<unknown>, RegExp][] = [
       [
-        client.send(new DescribePolicyCommand({ PolicyId })),
+        () => client.send(new DescribePolicyCommand({ PolicyId })),
         /^PolicyNotFoundException 400 You specified a policy that/,
       ],
-      [client.send(new UpdatePolicyCommand({ PolicyId: FULL, Name: "mine" })), /^InvalidInputException 400 /],
-      [client.send(new DeletePolicyCommand({ PolicyId: FULL })), /^InvalidInputException 400 /],
-      [scp(client, "FullAWSAccess", deny("*")), /^DuplicatePolicyException 400 /],
+      [() => client.send(new UpdatePolicyCommand({ PolicyId: FULL, Name: "mine" })), /^InvalidInputException 400 /],
+      [() => client.send(new DeletePolicyCommand({ PolicyId: FULL })), /^InvalidInputException 400 /],
+      [() => scp(client, "FullAWSAccess", deny("*")), /^DuplicatePolicyException 400 /],
       [
-        client.send(new CreatePolicyCommand({ Name: "x", Type, Description: "", Content: "{" })),
+        () => client.send(new CreatePolicyCommand({ Name: "x", Type, Description: "", Content: "{" })),
         /^MalformedPolicyDocumentException 400 The provided policy document does not meet the requirements of the specified policy type\.$/,
       ],
-      [scp(client, "who", { ...deny("s3:*"), Principal: "*" }), /^MalformedPolicyDocumentException 400 /],
+      [() => scp(client, "who", { ...deny("s3:*"), Principal: "*" }), /^MalformedPolicyDocumentException 400 /],
       [
-        client.send(
-          new CreatePolicyCommand({
-            Name: "x",
-            Type,
-            Description: "",
-            Content: policy(deny("s3:*", { Sid: "a".repeat(10_240) })),
-          }),
-        ),
+        () =>
+          client.send(
+            new CreatePolicyCommand({
+              Name: "x",
+              Type,
+              Description: "",
+              Content: policy(deny("s3:*", { Sid: "a".repeat(10_240) })),
+            }),
+          ),
         /^ConstraintViolationException 400 You have exceeded the maximum policy size\.$/,
       ],
       [
-        client.send(new CreatePolicyCommand({ Name: "x", Type: "BACKUP_POLICY", Description: "", Content: "{}" })),
+        () =>
+          client.send(new CreatePolicyCommand({ Name: "x", Type: "BACKUP_POLICY", Description: "", Content: "{}" })),
         /^NotImplemented 501 .*BACKUP_POLICY/,
       ],
     ];
-    for (const [sent, sentence] of refused) assert.match(await refusal(sent), sentence);
+    for (const [send, sentence] of refused) assert.match(await refusal(send()), sentence);
   });
 
   test("stand on roots, units and accounts: one at least, ten at most", async () => {
@@ -302,6 +301,53 @@ describe("what a service control policy forbids", () => {
       await refusal(put()),
       /with an explicit deny in a service control policy: arn:aws:organizations::\S+$/,
     );
+  });
+
+  test("who is of the organization, and where in it, other accounts' policies may ask", async () => {
+    await using cloud = await startCloud();
+    const client = cloud.client(OrganizationsClient);
+    const { id, root } = await organized(client);
+    const member = await accountOf(cloud, client, "dev");
+    const unit = await client.send(new CreateOrganizationalUnitCommand({ Name: "u", ParentId: root }));
+    const unitId = unit.OrganizationalUnit!.Id!;
+    const s3 = cloud.client(S3Client);
+    await s3.send(new CreateBucketCommand({ Bucket: "shared" }));
+    const open = (Condition: object) =>
+      s3.send(
+        new PutBucketPolicyCommand({
+          Bucket: "shared",
+          Policy: policy({
+            Effect: "Allow",
+            Principal: "*",
+            Action: "s3:*",
+            Resource: "arn:aws:s3:::shared/*",
+            Condition,
+          }),
+        }),
+      );
+    const put = (account: string) =>
+      cloud.client(S3Client, rootKey(account)).send(new PutObjectCommand({ Bucket: "shared", Key: "k", Body: "x" }));
+    const stranger = "444444444444";
+    await open({ StringEquals: { "aws:PrincipalOrgID": id } });
+    await put(member);
+    assert.match(await refusal(put(stranger)), /^AccessDenied 403 /);
+    await open({ "ForAnyValue:StringLike": { "aws:PrincipalOrgPaths": `${id}/${root}/${unitId}/*` } });
+    assert.match(await refusal(put(member)), /^AccessDenied 403 /);
+    await client.send(new MoveAccountCommand({ AccountId: member, SourceParentId: root, DestinationParentId: unitId }));
+    await put(member);
+    // And an SCP may keep the account's own within it.
+    const outside = { StringNotEquals: { "aws:ResourceOrgID": id } };
+    const PolicyId = await scp(client, "stay", deny("s3:*", { Condition: outside }));
+    await client.send(new AttachPolicyCommand({ PolicyId, TargetId: unitId }));
+    await put(member);
+    const theirs = cloud.client(S3Client, rootKey(stranger));
+    await theirs.send(new CreateBucketCommand({ Bucket: "outside" }));
+    const Policy = policy({ Effect: "Allow", Principal: "*", Action: "s3:*", Resource: "arn:aws:s3:::outside/*" });
+    await theirs.send(new PutBucketPolicyCommand({ Bucket: "outside", Policy }));
+    const away = cloud
+      .client(S3Client, rootKey(member))
+      .send(new PutObjectCommand({ Bucket: "outside", Key: "k", Body: "x" }));
+    assert.match(await refusal(away), /explicit deny in a service control policy: arn:aws:organizations::\S+$/);
   });
 
   test("service-linked roles act whatever it says", async () => {

@@ -1,5 +1,14 @@
 // Tags of roots, OUs, accounts and policies: one JSON object a resource.
-import { type Access, type Arn, type Context, defineOperations, parseArn, type Tx } from "../../kernel/mod.ts";
+import {
+  type Access,
+  type Arn,
+  type Context,
+  defineOperations,
+  parseArn,
+  requestTagKeys,
+  requestTags,
+  type Tx,
+} from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { managedBy, onIds } from "./membership.ts";
 import { FULL_ACCESS, idOf } from "./names.ts";
@@ -15,7 +24,7 @@ interface About {
 
 export const tags = defineOperations("organizations", {
   TagResource: {
-    access: onIds("TagResource", idsOf, ({ Tags }: About) => tagKeys(Tags)),
+    access: onIds("TagResource", idsOf, ({ Tags }: About) => requestTags(Tags)),
     async handle(ctx, { ResourceId, Tags }) {
       const given = tagsOf(Tags);
       await ctx.write(async (tx) => {
@@ -27,7 +36,7 @@ export const tags = defineOperations("organizations", {
   },
 
   UntagResource: {
-    access: onIds("UntagResource", idsOf, ({ TagKeys = [] }: About) => ({ "aws:TagKeys": TagKeys })),
+    access: onIds("UntagResource", idsOf, ({ TagKeys }: About) => requestTagKeys(TagKeys)),
     async handle(ctx, { ResourceId, TagKeys }) {
       const change = (old: Tags) => Object.fromEntries(Object.entries(old).filter(([key]) => !TagKeys!.includes(key)));
       await ctx.write(async (tx) => {
@@ -53,18 +62,9 @@ function idsOf({ ResourceId }: About) {
   return [ResourceId];
 }
 
-/** aws:RequestTag/KEY and aws:TagKeys. */
-export const tagKeys = (given: GivenTags = []): Record<string, string | readonly string[]> =>
-  given.length === 0
-    ? {}
-    : {
-        ...Object.fromEntries(given.map(({ Key, Value }) => [`aws:RequestTag/${Key}`, Value ?? ""])),
-        "aws:TagKeys": given.map(({ Key }) => Key!),
-      };
-
 /** Making something with tags is two permissions. */
 export const making = (action: string, given: GivenTags): Access[] => {
-  const conditions = tagKeys(given);
+  const conditions = requestTags(given);
   const actions = given?.length ? [action, "TagResource"] : [action];
   return actions.map((name) => ({ action: `organizations:${name}`, resource: "*", conditions }));
 };

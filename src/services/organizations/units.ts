@@ -1,23 +1,24 @@
 // Organizational units: what they are, what is above and below.
-import { defineOperations, type Tx } from "../../kernel/mod.ts";
+import { defineOperations, requestTags, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { attachFullAccess } from "./joining.ts";
 import { managedBy, onIds } from "./membership.ts";
 import { arnOf, newId, parentType } from "./names.ts";
 import { cut, pageOf } from "./paging.ts";
 import { LIMITS, type OrganizationRow, type UnitRow } from "./tables.ts";
-import { dropTags, making, putTags, tagsOf } from "./tags.ts";
+import { dropTags, type GivenTags, making, putTags, tagsOf } from "./tags.ts";
 
 interface About {
   readonly ParentId?: string | undefined;
   readonly ChildId?: string | undefined;
   readonly OrganizationalUnitId?: string | undefined;
+  readonly Tags?: GivenTags;
 }
 
 export const units = defineOperations("organizations", {
   CreateOrganizationalUnit: {
     access: async (ctx, input) => [
-      ...(await onIds("CreateOrganizationalUnit", ({ ParentId }: About) => [ParentId])(ctx, input)),
+      ...(await onIds("CreateOrganizationalUnit", parentOf, ({ Tags }: About) => requestTags(Tags))(ctx, input)),
       ...making("CreateOrganizationalUnit", input.Tags).slice(1),
     ],
     async handle(ctx, { ParentId, Name, Tags }) {

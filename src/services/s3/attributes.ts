@@ -17,6 +17,7 @@ export const attributes = defineOperations("s3", {
     async handle(ctx, input) {
       refuseWithoutEffect(input);
       const wanted = new Set((input.ObjectAttributes ?? []).flatMap((one) => one.split(",")).map((one) => one.trim()));
+      if (wanted.size === 0 || wanted.has("")) throw errors.attributesMissing();
       for (const name of wanted)
         if (!ATTRIBUTES.includes(name))
           throw errors.invalidArgument("Invalid attribute name specified.", "x-amz-object-attributes", name);

@@ -1,7 +1,7 @@
 // Buckets: directories with a row. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 import { readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { dirname, join, normalize, sep } from "node:path";
-import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
+import { type Context, canonicalIdOf, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { onNewBucket } from "./access.ts";
 import { errors } from "./errors.ts";
 import { is } from "./files.ts";
@@ -190,7 +190,7 @@ export const buckets = defineOperations("s3", {
 export function ownerOf(ctx: Context, account: string): { ID: string; DisplayName?: string } {
   const known = ctx.config.accounts.find(({ id }) => id === account);
   return {
-    ID: known?.canonicalId ?? account.padStart(64, "0"),
+    ID: canonicalIdOf(account, ctx.config.accounts),
     ...(known?.name && { DisplayName: known.name }),
   };
 }

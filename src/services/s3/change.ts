@@ -93,7 +93,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
   const rank = await commit(ctx, made, async (tx) => {
     const now = await sameBucket(tx, bucket);
-    const rank = rankAfter(await unchanged(tx, bucket.name, stored, before.standing), sequence);
+    const rank = rankAfter(await unchanged(tx, stored, { before, check: put.check }), sequence);
     await insertVersion(tx, {
       bucket: bucket.name,
       key: stored,
@@ -221,7 +221,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
       const sequence = nextSequence(ctx);
       await commit(ctx, made, async (tx) => {
         const now = await sameBucket(tx, bucket);
-        const rank = rankAfter(await unchanged(tx, bucket.name, stored, before.standing), sequence);
+        const rank = rankAfter(await unchanged(tx, stored, { before, check }), sequence);
         if (marks)
           await insertVersion(tx, {
             bucket: bucket.name,
@@ -367,8 +367,13 @@ async function sameBucket(tx: Tx, { name, created_ms }: BucketRow): Promise<Buck
 }
 
 /** Within one process the key's lock sees to it; another node on the same database is told apart here. */
-async function unchanged(tx: Tx, bucket: string, key: string, before: Standing): Promise<ObjectRow | undefined> {
-  const { newest } = await standing(tx, bucket, key);
-  if (newest?.rank !== before.newest?.rank) throw errors.operationAborted();
+async function unchanged(
+  tx: Tx,
+  key: string,
+  { before, check }: { before: Before; check: Put["check"] },
+): Promise<ObjectRow | undefined> {
+  const { newest } = await standing(tx, before.bucket.name, key);
+  if (newest?.rank !== before.standing.newest?.rank)
+    throw check ? errors.conditionalConflict() : errors.operationAborted();
   return newest;
 }

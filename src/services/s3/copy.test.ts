@@ -100,6 +100,24 @@ test("a source that is not there, or is none, is named", async () => {
   assert.deepEqual([none.name, none.message], ["InvalidArgument", "Invalid copy source object key"]);
 });
 
+test("what is in an archive is not copied", async () => {
+  const { Bucket, copy } = await source();
+  await s3.send(new PutObjectCommand({ Bucket, Key: "cold", Body: "x", StorageClass: "GLACIER" }));
+  const error = await failure(copy({ CopySource: `${Bucket}/cold` }));
+  assert.deepEqual([error.name, error.status], ["ObjectNotInActiveTierError", 403]);
+});
+
+test("attributes that are not named, or are none, are refused in AWS's words", async () => {
+  const { Bucket } = await source();
+  const attributes = (ObjectAttributes: unknown) =>
+    failure(s3.send(new GetObjectAttributesCommand({ Bucket, Key: "a b/ü+%", ObjectAttributes } as never)));
+  const missing =
+    "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty";
+  const none = await attributes(undefined);
+  assert.deepEqual([none.name, none.message], ["InvalidRequest", missing]);
+  assert.equal((await attributes(["Owner"])).message, "Invalid attribute name specified.");
+});
+
 test("CopyObject with If-None-Match does not overwrite", async () => {
   const { copy } = await source();
   await copy({ IfNoneMatch: "*" });

@@ -8,7 +8,7 @@ import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
-import { checkObject, contentHeaders, kept } from "./object-headers.ts";
+import { ARCHIVED, checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { LOOKS } from "./objects.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageExtent } from "./staging.ts";
@@ -76,6 +76,7 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
     );
   const row = await expectObject(ctx, { bucket, row: found, input: wanted, method: "GET" });
   checkSource(input, row, ctx.clock.now());
+  if (ARCHIVED.has(row.storage_class)) throw errors.sourceNotActive();
   return { bucket, key: named.Key, row };
 }
 

@@ -127,6 +127,18 @@ export const errors = {
     new AwsError("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold", {
       Condition: condition,
     }),
+  /** AWS's own answer to a condition that the operation does not know (measured: localstack's issue 13894, ministack's 1501). */
+  conditionUnknown: (header: string, why?: string) =>
+    new AwsError("NotImplemented", 501, "A header you provided implies functionality that is not implemented", {
+      Header: header,
+      ...(why !== undefined && { additionalMessage: why }),
+    }),
+  conditionalConflict: () =>
+    new AwsError(
+      "ConditionalRequestConflict",
+      409,
+      "The conditional request cannot succeed due to a conflicting operation against this resource.",
+    ),
   notModified: () => new AwsError("NotModified", 304, "Not Modified"),
   invalidRange: (range: string, size: number) =>
     new AwsError("InvalidRange", 416, "The requested range is not satisfiable", {
@@ -169,6 +181,16 @@ export const errors = {
       400,
       "You did not provide the number of bytes specified by the Content-Length HTTP header",
     ),
+  attributesMissing: () =>
+    invalidRequest(
+      "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
+    ),
+  sourceNotActive: () =>
+    new AwsError(
+      "ObjectNotInActiveTierError",
+      403,
+      "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
+    ),
   copyTooLarge: () =>
     invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"),
   copyOntoItself: () =>
@@ -184,6 +206,7 @@ export const errors = {
       ExpectedDigest: expected,
       CalculatedDigest: calculated,
     }),
+  digestMissing: () => invalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"),
   badChecksum: (algorithm: string) =>
     new AwsError("BadDigest", 400, `The ${algorithm} you specified did not match the calculated checksum.`),
   badPartChecksum: (algorithm: string, part: number) =>

@@ -294,6 +294,57 @@ test("DeleteObject with If-Match deletes only what it names", async () => {
   assert.equal((await failure(s3.send(new DeleteObjectCommand({ Bucket, Key: "k", IfMatch: etag })))).status, 404);
 });
 
+test("DeleteObject judges size and time where it is told to, and a missing key meets them", async () => {
+  const { Bucket } = await newBucket();
+  await s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "data" }));
+  const { LastModified } = await s3.send(new HeadObjectCommand({ Bucket, Key: "k" }));
+  const remove = (more: object) => s3.send(new DeleteObjectCommand({ Bucket, Key: "k", ...more }));
+  for (const wrong of [{ IfMatchSize: 5 }, { IfMatchLastModifiedTime: past }])
+    assert.equal((await failure(remove(wrong))).name, "PreconditionFailed");
+  await remove({ IfMatchSize: 4, IfMatchLastModifiedTime: LastModified });
+  await remove({ IfMatchSize: 5 });
+  assert.equal((await failure(remove({ IfMatch: "*" }))).name, "NoSuchKey");
+});
+
+for (const [conditions, Header] of [
+  [{ IfNoneMatch: etag }, "If-None-Match"],
+  [{ IfMatch: "*" }, "If-Match"],
+  [{ IfMatch: etag, IfNoneMatch: "*" }, "If-Match,If-None-Match"],
+] as const)
+  test(`a write with ${JSON.stringify(conditions)} is what AWS has not either`, async () => {
+    const { Bucket } = await newBucket();
+    const error = await failure(s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x", ...conditions })));
+    assert.deepEqual([error.name, error.status, error.Header], ["NotImplemented", 501, Header]);
+  });
+
+test("a condition is of the current version: beside a version id it is refused, for a key alone too", async () => {
+  const { Bucket } = await newBucket({ versioned: true });
+  const { VersionId } = await s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "data" }));
+  const error = await failure(s3.send(new DeleteObjectCommand({ Bucket, Key: "k", VersionId, IfMatch: etag })));
+  assert.deepEqual([error.name, error.status, error.Header], ["NotImplemented", 501, "If-Match"]);
+  const Objects = [{ Key: "k", VersionId, ETag: etag }];
+  const { Errors } = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  assert.deepEqual(
+    Errors?.map(({ Key, Code }) => [Key, Code]),
+    [["k", "NotImplemented"]],
+  );
+});
+
+test("appending is refused by its name", async () => {
+  const { Bucket } = await newBucket();
+  const error = await failure(s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x", WriteOffsetBytes: 0 })));
+  assert.deepEqual([error.name, error.status], ["NotImplemented", 501]);
+});
+
+test("the bytes that a Content-MD5 does not fit are told in AWS's two ways", async () => {
+  const { Bucket } = await newBucket();
+  const ContentMD5 = createHash("md5").update("other").digest("base64");
+  const put = await failure(s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x", ContentMD5 })));
+  const hex = createHash("md5").update("other").digest("hex");
+  assert.deepEqual([put.name, put.ExpectedDigest], ["BadDigest", hex]);
+  assert.equal(put.CalculatedDigest, createHash("md5").update("x").digest("base64"));
+});
+
 test("DeleteObjects answers for each key, is quiet where asked, and refuses more than 1000", async () => {
   const { Bucket } = await newBucket();
   for (const Key of ["a", "b"]) await s3.send(new PutObjectCommand({ Bucket, Key, Body: "data" }));

@@ -1,6 +1,7 @@
 // Objects: put, get, head, delete. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its neighbours
 import { AwsError, type Context, defineOperations, type Input } from "../../kernel/mod.ts";
 import { headerKeys, onNewObject, onObject } from "./access.ts";
+import { checkMd5 } from "./body-digests.ts";
 import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
@@ -170,7 +171,7 @@ async function deleteOne(ctx: Context, bucket: BucketRow, named: Named): Promise
     const marker = removed.DeleteMarker ? { DeleteMarker: true, DeleteMarkerVersionId: removed.VersionId! } : {};
     return { deleted: { Key, ...version, ...marker } };
   } catch (error) {
-    if (!(error instanceof AwsError) || error.status >= 500) throw error;
+    if (!(error instanceof AwsError) || (error.status >= 500 && error.status !== 501)) throw error;
     return { error: { Key, ...version, Code: error.code, Message: error.message } };
   }
 }
@@ -195,7 +196,8 @@ export async function receive(
   const announced = headerOf(input, "x-amz-trailer");
   const claimed = claimedChecksum(input, announced);
   const md5 = input.ContentMD5;
-  if (md5 !== undefined && !isMd5(md5)) throw errors.invalidDigest(md5);
+  // What could be none is refused before the body is read.
+  if (md5 !== undefined) checkMd5(md5, md5);
   const algorithm = claimed?.algorithm ?? upload ?? "CRC64NVME";
   const length = bodyLengthOf(input);
   const place = await placeOf(ctx, bucket);
@@ -210,15 +212,12 @@ export async function receive(
     if (said) checkForm(algorithm, said);
     if (said && said !== value) throw errors.badChecksum(algorithm);
     const calculated = Buffer.from(staged.md5, "hex").toString("base64");
-    if (md5 !== undefined && md5 !== calculated) throw errors.badMd5(md5, calculated);
+    // An object's is told in hexadecimal, a part's in base64 (recorded on AWS).
+    const expected = md5 !== undefined && !upload ? Buffer.from(md5, "base64").toString("hex") : md5;
+    if (md5 !== undefined) checkMd5(md5, calculated, expected);
     return { staged, checksum: { algorithm, type: "FULL_OBJECT", value } };
   });
 }
-
-const isMd5 = (text: string): boolean => {
-  const bytes = Buffer.from(text, "base64");
-  return bytes.length === 16 && bytes.toString("base64") === text;
-};
 
 /** Staged bytes that did not become an object are discarded. */
 async function whileStaged<T>(staged: Staged, work: () => Promise<T>): Promise<T> {

@@ -3,10 +3,19 @@ import type { HttpRequest } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 
 const request = Symbol("request");
+const wholeBody = Symbol("whole body");
 
-export const withRequest = <T extends object>(input: T, of: HttpRequest): T => ({ ...input, [request]: of });
+export const withRequest = <T extends object>(input: T, of: HttpRequest, body: Uint8Array | undefined): T => ({
+  ...input,
+  [request]: of,
+  [wholeBody]: body,
+});
 
 export const requestOf = (input: object): HttpRequest | undefined => (input as { [request]?: HttpRequest })[request];
+
+/** The bytes of a body that did not stream. */
+export const wholeBodyOf = (input: object): Uint8Array | undefined =>
+  (input as { [wholeBody]?: Uint8Array })[wholeBody];
 
 /** The peer's address: `sourceIPAddress` of an event. */
 export const originOf = (input: object): { address: string } => ({ address: requestOf(input)?.from ?? "127.0.0.1" });

@@ -2,6 +2,7 @@
 import { type Arn, after, type Context, defineService, loadModel, type Tags } from "../../kernel/mod.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
 import { attributes } from "./attributes.ts";
+import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { copies } from "./copy.ts";
@@ -18,17 +19,19 @@ export const s3 = defineService({
   name: "s3",
   model: loadModel(import.meta.url),
   migrations,
-  operations: withRequestKeys({
-    ...buckets,
-    ...bucketSettings,
-    ...tagging,
-    ...notifications,
-    ...objects,
-    ...copies,
-    ...attributes,
-    ...lists,
-    ...uploads,
-  }),
+  operations: withRequestKeys(
+    withBodyDigests({
+      ...buckets,
+      ...bucketSettings,
+      ...tagging,
+      ...notifications,
+      ...objects,
+      ...copies,
+      ...attributes,
+      ...lists,
+      ...uploads,
+    }),
+  ),
   quirks,
   resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
   resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),

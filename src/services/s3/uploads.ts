@@ -21,7 +21,7 @@ import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
-import { receive } from "./objects.ts";
+import { MAX_PUT, receive } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
 import { headerOf, originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -104,7 +104,7 @@ export const uploads = defineOperations("s3", {
       const { source, staged } = await stageSource(ctx, input, {
         target: bucket,
         algorithms: [algorithm],
-        extent: (row) => copyExtent(row.size, input.CopySourceRange),
+        extent: (row) => partExtent(row.size, input.CopySourceRange),
       });
       const modifiedMs = await keepPart(ctx, { bucket, upload, number: input.PartNumber!, staged, algorithm });
       const value = staged.digests[algorithm]!;
@@ -199,6 +199,13 @@ export const uploads = defineOperations("s3", {
     },
   },
 });
+
+/** A part is no larger when it is copied. */
+function partExtent(size: number, range: string | undefined): { start: number; end: number } {
+  const extent = copyExtent(size, range);
+  if (extent.end - extent.start > MAX_PUT) throw errors.copyTooLarge();
+  return extent;
+}
 
 type CompleteInput = Input<"s3", "CompleteMultipartUpload">;
 

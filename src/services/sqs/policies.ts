@@ -1,5 +1,5 @@
 // The queue's policy: set as an attribute, or a statement at a time by AddPermission and RemovePermission.
-import { type Arn, type Context, defineOperations } from "../../kernel/mod.ts";
+import { type Arn, type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { onQueue, queueArn, queueOfArn } from "./access.ts";
 import { errors } from "./errors.ts";
 import { findQueue, openQueue, type Queue } from "./queue-row.ts";
@@ -37,7 +37,7 @@ export const policies = defineOperations("sqs", {
             `SQS:${action}`,
             "Please refer to the appropriate WSDL for a list of valid actions.",
           );
-      await ctx.write(async (tx) => {
+      await changing(ctx, async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
         const policy = policyOf(queue);
         const before = statementsOf(policy);
@@ -62,7 +62,7 @@ export const policies = defineOperations("sqs", {
   RemovePermission: {
     access: (ctx, input) => onQueue(ctx, "RemovePermission", input),
     async handle(ctx, input) {
-      await ctx.write(async (tx) => {
+      await changing(ctx, async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
         const policy = policyOf(queue);
         const before = statementsOf(policy);
@@ -79,11 +79,23 @@ export const policies = defineOperations("sqs", {
   },
 });
 
+/** Of memory: policies change seldom, messages always. */
+const SHELF = "sqs policy";
+
 /** For the door. */
-export async function resourcePolicy(ctx: Context, resource: Arn): Promise<string | undefined> {
-  const ref = queueOfArn(resource);
-  const queue = ref && (await ctx.read((tx) => findQueue(tx, ref)));
-  return queue?.attributes.Policy;
+export function resourcePolicy(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined> {
+  return ctx.recall(SHELF, resource, async () => {
+    const ref = queueOfArn(resource);
+    const queue = ref && (await ctx.read((tx) => findQueue(tx, ref)));
+    return queue?.attributes.Policy;
+  });
+}
+
+/** A transaction that makes queues, changes their attributes or takes them away. */
+export async function changing<T>(ctx: Context, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const answer = await ctx.write(work);
+  ctx.forget(SHELF);
+  return answer;
 }
 
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_AddPermission.html

@@ -3,6 +3,7 @@ import { type Context, defineOperations, type Input, requestTags, type Tx } from
 import { onQueue, type QueueRef, queueArn, queueOfArn, queueUrl } from "./access.ts";
 import { type Attributes, changed, differing, effective, isSettable } from "./attributes.ts";
 import { errors } from "./errors.ts";
+import { changing } from "./policies.ts";
 import { findQueue, insertQueue, listQueues, newNumber, openQueue, type Queue } from "./queue-row.ts";
 import { parseRedrive } from "./redrive.ts";
 import { oldestSequence } from "./retention.ts";
@@ -28,7 +29,7 @@ export const queues = defineOperations("sqs", {
       // Of a new queue: "false" is no more known than on a standard one (recorded).
       const fifo: Attributes = ref.name.endsWith(".fifo") ? { FifoQueue: "true" } : {};
       const wanted = changed(fifo, given);
-      const made = await ctx.write(async (tx) => {
+      const made = await changing(ctx, async (tx) => {
         const attributes = await withRedrive(tx, ref, wanted);
         const queue = await findQueue(tx, ref);
         if (!queue) {
@@ -101,7 +102,7 @@ export const queues = defineOperations("sqs", {
   SetQueueAttributes: {
     access: (ctx, input) => onQueue(ctx, "SetQueueAttributes", input),
     async handle(ctx, input) {
-      await ctx.write(async (tx) => {
+      await changing(ctx, async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
         const attributes = await withRedrive(tx, queue, changed(queue.attributes, input.Attributes ?? {}));
         await saveAttributes(tx, queue, attributes, ctx.now);
@@ -113,7 +114,7 @@ export const queues = defineOperations("sqs", {
   DeleteQueue: {
     access: (ctx, input) => onQueue(ctx, "DeleteQueue", input),
     async handle(ctx, input) {
-      const queue = await ctx.write(async (tx) => {
+      const queue = await changing(ctx, async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
         const { number } = queue;
         await tx.run("DELETE FROM sqs_message WHERE queue_number = :number", { number });

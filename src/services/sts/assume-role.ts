@@ -1,6 +1,13 @@
 // AssumeRole. The role's trust policy, which the door asks, says who may; here is what is asked of it.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-import { type Access, defineOperations, type Input, type Principal, parseArn } from "../../kernel/mod.ts";
+import {
+  type Access,
+  defineOperations,
+  type Input,
+  type Principal,
+  parseArn,
+  type SessionFacts,
+} from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { sessionLimits, sessionTags, type Tags, tagConditions } from "./limits.ts";
 import { verifiedMfa } from "./mfa.ts";
@@ -40,6 +47,7 @@ export const assumeRole = defineOperations("sts", {
           ...(input.TokenCode !== undefined && { mfaAt: ctx.now }),
           ...(sourceIdentity !== undefined && { sourceIdentity }),
           ...(transitiveTags.length > 0 && { transitiveTags }),
+          ...functionOf(ctx.principal),
         },
       });
       return { ...session, ...(sourceIdentity !== undefined && { SourceIdentity: sourceIdentity }) };
@@ -64,6 +72,12 @@ function inheritedFrom(principal: Principal): Inherited {
   const tags = Object.entries(principal.tags ?? {}).filter(([key]) => transitive.has(key.toLowerCase()));
   return { tags: Object.fromEntries(tags), sourceIdentity: principal.session?.sourceIdentity };
 }
+
+/** A function's credentials say whose they are, in each request that is made with them. */
+const functionOf = (principal: Principal): Pick<SessionFacts, "claims"> =>
+  principal.kind === "service" && principal.name === "lambda.amazonaws.com" && principal.sourceArn !== undefined
+    ? { claims: { "lambda:SourceFunctionArn": [principal.sourceArn] } }
+    : {};
 
 /** Once set it stays, through all that is assumed from there. */
 function sourceIdentityOf({ SourceIdentity: asked }: Asked, { sourceIdentity: kept }: Inherited): string | undefined {

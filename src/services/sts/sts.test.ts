@@ -6,11 +6,13 @@ import {
   CreatePolicyCommand,
   CreatePolicyVersionCommand,
   CreateRoleCommand,
+  CreateVirtualMFADeviceCommand,
   DeletePolicyCommand,
   DeletePolicyVersionCommand,
   DeleteRoleCommand,
   DeleteRolePolicyCommand,
   DetachRolePolicyCommand,
+  EnableMFADeviceCommand,
   IAMClient,
   ListRolesCommand,
   ListUsersCommand,
@@ -19,6 +21,7 @@ import {
   UpdateAssumeRolePolicyCommand,
 } from "@aws-sdk/client-iam";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import {
   AssumeRoleCommand,
   type AssumeRoleCommandInput,
@@ -26,11 +29,13 @@ import {
   GetAccessKeyInfoCommand,
   GetCallerIdentityCommand,
   GetFederationTokenCommand,
+  type GetFederationTokenCommandInput,
   GetSessionTokenCommand,
   STSClient,
 } from "@aws-sdk/client-sts";
 import { type Key, startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { allow, policy, refusal, trust, userWith } from "../../../test/principals.ts";
+import { codeOf, enablingCodes } from "../../../test/totp.ts";
 
 const ACCOUNT = { AWS: "arn:aws:iam::000000000000:root" };
 const ALICE = { AWS: "arn:aws:iam::000000000000:user/alice" };
@@ -369,6 +374,57 @@ test("root's own temporary credentials are root's, for an hour at most", async (
   assert.ok(given!.Expiration!.getTime() <= cloud.aws.now() + 3_600_000);
   await cloud.client(S3Client, keyOf(given)).send(new ListBucketsCommand({}));
   assert.match(await refusal(list(cloud, keyOf(given))), /^InvalidClientTokenId 403/);
+});
+
+test("a federated user may what both his user and his session policies allow; root's, what these allow", async () => {
+  await using cloud = await startCloud();
+  const alice = await userWith(cloud, "alice", {
+    may: policy(allow(["s3:ListAllMyBuckets", "sts:GetFederationToken", "sts:TagSession"])),
+  });
+  const federated = async (as: Key | undefined, Policy: string, more: Partial<GetFederationTokenCommandInput> = {}) =>
+    keyOf(
+      (await cloud.client(STSClient, as).send(new GetFederationTokenCommand({ Name: "bob", Policy, ...more })))
+        .Credentials,
+    );
+  const buckets = (as: Key) => cloud.client(S3Client, as).send(new ListBucketsCommand({}));
+  await buckets(await federated(alice, policy(allow("s3:*"))));
+  assert.match(
+    await refusal(buckets(await federated(alice, policy(allow("sqs:*"))))),
+    /because no session policy allows/,
+  );
+  const queues = (as: Key) => cloud.client(SQSClient, as).send(new ListQueuesCommand({}));
+  assert.match(await refusal(queues(await federated(alice, policy(allow("*"))))), /no identity-based policy allows/);
+  await queues(await federated(undefined, policy(allow("sqs:*")), { DurationSeconds: 7200 }));
+  assert.match(await refusal(buckets(await federated(undefined, policy(allow("sqs:*"))))), /no session policy allows/);
+  const tagged = policy(allow("s3:*", { Condition: { StringEquals: { "aws:PrincipalTag/team": "red" } } }));
+  await buckets(await federated(alice, tagged, { Tags: [{ Key: "team", Value: "red" }] }));
+  await assert.rejects(buckets(await federated(alice, tagged, { Tags: [{ Key: "team", Value: "blue" }] })));
+});
+
+test("a multi-factor code is in the request for a role, in its session, and opens IAM to a session token", async () => {
+  await using cloud = await startCloud();
+  const Condition = { Bool: { "aws:MultiFactorAuthPresent": "true" } };
+  const alice = await withRole(cloud, trust(ALICE, { Condition }), policy(allow("iam:ListRoles")));
+  const iam = cloud.client(IAMClient);
+  const made = await iam.send(new CreateVirtualMFADeviceCommand({ VirtualMFADeviceName: "alice" }));
+  const SerialNumber = made.VirtualMFADevice!.SerialNumber!;
+  const seed = made.VirtualMFADevice!.Base32StringSeed!;
+  await iam.send(new EnableMFADeviceCommand({ UserName: "alice", SerialNumber, ...enablingCodes(seed) }));
+  assert.equal(
+    await refusal(assume(cloud, alice)),
+    `${DENIED("sts:AssumeRole")} because no role trust policy allows the sts:AssumeRole action`,
+  );
+  const PolicyDocument = policy(allow("iam:ListRoles", { Condition }));
+  await iam.send(new PutRolePolicyCommand({ RoleName: "reader", PolicyName: "list", PolicyDocument }));
+  const withCode = { SerialNumber, TokenCode: codeOf(seed, 0) };
+  await list(cloud, await session(cloud, alice, withCode));
+  assert.match(await refusal(assume(cloud, alice, withCode)), /^AccessDenied 403 MultiFactorAuthentication failed/);
+  const sts = cloud.client(STSClient, alice);
+  const { Credentials: given } = await sts.send(
+    new GetSessionTokenCommand({ SerialNumber, TokenCode: codeOf(seed, 1) }),
+  );
+  await list(cloud, keyOf(given));
+  await assume(cloud, keyOf(given));
 });
 
 test("GetFederationToken names a federated user, who asks IAM and STS for nothing but who he is", async () => {

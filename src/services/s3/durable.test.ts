@@ -1,0 +1,69 @@
+// What is on the disk before an answer: the calls that wait for it are written down, and done.
+import assert from "node:assert/strict";
+import fs, { readlinkSync } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import { basename } from "node:path";
+import { test } from "node:test";
+import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+
+const log: string[] = [];
+
+type Calls = Record<string, (...args: unknown[]) => unknown>;
+
+function writeDown(module: unknown, name: string, what: (...args: unknown[]) => string | undefined): void {
+  const original = (module as Calls)[name]!;
+  (module as Calls)[name] = (...args) => {
+    const line = what(...args);
+    if (line !== undefined) log.push(line);
+    return original(...args);
+  };
+}
+
+const ofDescriptor = (fd: unknown): string => readlinkSync(`/proc/self/fd/${fd}`);
+const isStaged = (path: unknown): boolean => /\/stage\/[0-9a-f]+$/.test(String(path));
+writeDown(fs, "fsync", (fd) => (isStaged(ofDescriptor(fd)) ? "bytes" : `names of ${basename(ofDescriptor(fd))}`));
+writeDown(promises, "rename", (from) => (isStaged(from) ? "rename" : undefined));
+syncBuiltinESMExports();
+
+const { startCloudWithBuckets } = await import("../../../test/s3.ts");
+const { startCloud } = await import("../../../test/cloud.ts");
+const { CreateBucketCommand } = await import("@aws-sdk/client-s3");
+
+test("an object's bytes, its name and its new directories are on the disk before the answer", async () => {
+  await using cloud = await startCloud({ durability: "full" });
+  const s3 = cloud.client(S3Client);
+  await s3.send(new CreateBucketCommand({ Bucket: "bucket" }));
+  log.splice(0);
+  await s3.send(new PutObjectCommand({ Bucket: "bucket", Key: "new/deep/k", Body: "x" }));
+  const at = (line: string) => log.indexOf(line);
+  for (const line of ["bytes", "names of stage", "names of bucket", "names of new"])
+    assert.ok(at(line) >= 0 && at(line) < at("rename"), `${line} before the file has its name: ${log}`);
+  assert.ok(at("names of deep") > at("rename"), `the name before the answer: ${log}`);
+});
+
+test("many at once in one directory share what they wait for", async () => {
+  await using cloud = await startCloud({ durability: "full" });
+  const s3 = cloud.client(S3Client);
+  await s3.send(new CreateBucketCommand({ Bucket: "bucket" }));
+  log.splice(0);
+  const many = 40;
+  await Promise.all(
+    Array.from({ length: many }, (_, n) => s3.send(new PutObjectCommand({ Bucket: "bucket", Key: `${n}`, Body: "x" }))),
+  );
+  assert.equal(log.filter((line) => line === "bytes").length, many);
+  const names = log.filter((line) => line.startsWith("names of")).length;
+  assert.ok(names < 2 * many, `${names} syncs of the two directories`);
+});
+
+test("with durability fast nothing is waited for", async () => {
+  const { newBucket, s3 } = await startCloudWithBuckets();
+  const { Bucket } = await newBucket({ versioned: true });
+  log.splice(0);
+  await s3.send(new PutObjectCommand({ Bucket, Key: "new/k", Body: "x" }));
+  await s3.send(new DeleteObjectCommand({ Bucket, Key: "new/k" }));
+  assert.deepEqual(
+    log.filter((line) => line !== "rename"),
+    [],
+  );
+});
