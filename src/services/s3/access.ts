@@ -14,6 +14,7 @@ import {
   requestTags,
 } from "../../kernel/mod.ts";
 import { bucketArn, bucketFacts, objectArn } from "./buckets.ts";
+import { errors } from "./errors.ts";
 import { storedKey } from "./keys.ts";
 import { requestOf } from "./request.ts";
 import { tagsOf } from "./tags.ts";
@@ -165,10 +166,25 @@ export const withRequestKeys = (operations: Operations<"s3">): Operations<"s3"> 
       name,
       {
         handle,
-        access: (ctx, input) => after(access(ctx, input), (demand) => keyed(ctx, demand, requestOf(input))),
+        access: (ctx, input) =>
+          after(access(ctx, input), (demand) =>
+            after(name === "CreateBucket" || bucketsAreThere(ctx, demand), () => keyed(ctx, demand, requestOf(input))),
+          ),
       } satisfies Handler<"s3", "GetObject">,
     ]),
   );
+
+/** Whose bucket it is decides who may: one that is nobody's is NoSuchBucket for everyone, permitted or not. Root is told by the handler. */
+function bucketsAreThere(ctx: Context, demand: Demand): void | Promise<void> {
+  if (demand === "public" || ctx.principal.kind === "root") return undefined;
+  const [first, ...rest] = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
+  const name = first && bucketOfArn(first.resource);
+  if (name === undefined || name === "*") return undefined;
+  return after(bucketFacts(ctx, name), (bucket) => {
+    if (!bucket) throw errors.noSuchBucket(name);
+    return bucketsAreThere(ctx, rest);
+  });
+}
 
 function keyed(ctx: Context, demand: Demand, request: HttpRequest | undefined): Demand {
   if (demand === "public") return demand;
