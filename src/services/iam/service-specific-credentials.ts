@@ -24,7 +24,11 @@ const SECRET_LENGTH = 44;
 
 export const serviceSpecificCredentials = defineOperations("iam", {
   CreateServiceSpecificCredential: {
-    access: onUser("CreateServiceSpecificCredential"),
+    async access(ctx, input) {
+      const access = await onUser("CreateServiceSpecificCredential")(ctx, input);
+      const service = { "iam:ServiceSpecificCredentialServiceName": input.ServiceName! };
+      return { ...access, conditions: { ...access.conditions, ...service } };
+    },
     async handle(ctx, { UserName, ServiceName, CredentialAgeDays }) {
       const { account } = ctx;
       const id = newUniqueId("ACCA");
