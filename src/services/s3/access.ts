@@ -210,21 +210,47 @@ async function bucketKeys(ctx: Context, resource: string, wanted: ReadonlySet<st
 export const bucketOfArn = (resource: string): string => resource.slice("arn:aws:s3:::".length).split("/", 1)[0]!;
 
 /** How the request was signed. s3:signatureAge is in ms, of real time; s3:TlsVersion is in no request without TLS. */
-function signatureKeys({ method, headers, query }: HttpRequest): Conditions {
-  const parameters = new URLSearchParams(query);
-  const header = headers.authorization;
-  const algorithm = header?.split(" ", 1)[0] ?? parameters.get("X-Amz-Algorithm") ?? undefined;
-  const presigned = header === undefined && (algorithm !== undefined || parameters.has("AWSAccessKeyId"));
-  const posted = method === "POST" && headers["content-type"]?.startsWith("multipart/form-data");
-  const content = headers["x-amz-content-sha256"] ?? parameters.get("X-Amz-Content-Sha256");
-  const date = headers["x-amz-date"] ?? parameters.get("X-Amz-Date");
+function signatureKeys(request: HttpRequest): Conditions {
+  const { type, algorithm = "AWS", date, content } = signatureOf(request);
   const at = Date.parse((date ?? "").replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
-  const type = header !== undefined ? "REST-HEADER" : presigned ? "REST-QUERY-STRING" : posted ? "POST" : undefined;
   return {
-    ...(type !== undefined && { "s3:authType": type }),
-    ...((algorithm ?? type) !== undefined && type !== "POST" && { "s3:signatureversion": algorithm ?? "AWS" }),
-    ...(type !== undefined && !Number.isNaN(at) && { "s3:signatureAge": String(realNow() - at) }),
+    ...(type && { "s3:authType": type, "s3:signatureversion": algorithm }),
+    ...(type && !Number.isNaN(at) && { "s3:signatureAge": String(realNow() - at) }),
     ...(content && { "s3:x-amz-content-sha256": content }),
+  };
+}
+
+interface Signature {
+  /** Undefined: it was not signed. */
+  readonly type?: "REST-HEADER" | "REST-QUERY-STRING" | "POST" | undefined;
+  /** Undefined: Signature Version 2. */
+  readonly algorithm?: string | undefined;
+  readonly date?: string | undefined;
+  readonly content?: string | undefined;
+}
+
+function signatureOf({ headers, query, form }: HttpRequest): Signature {
+  if (form) {
+    const field = (name: string) => form.fields.get(name);
+    const algorithm = field("x-amz-algorithm");
+    return { type: algorithm || field("awsaccesskeyid") ? "POST" : undefined, algorithm, date: field("x-amz-date") };
+  }
+  const content = headers["x-amz-content-sha256"];
+  if (headers.authorization !== undefined)
+    return {
+      type: "REST-HEADER",
+      algorithm: headers.authorization.split(" ", 1)[0],
+      date: headers["x-amz-date"],
+      content,
+    };
+  const parameters = new URLSearchParams(query);
+  const parameter = (name: string) => parameters.get(name) ?? undefined;
+  const algorithm = parameter("X-Amz-Algorithm");
+  return {
+    type: algorithm || parameters.has("AWSAccessKeyId") ? "REST-QUERY-STRING" : undefined,
+    algorithm,
+    date: parameter("X-Amz-Date"),
+    content: content ?? parameter("X-Amz-Content-Sha256"),
   };
 }
 
