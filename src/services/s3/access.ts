@@ -10,6 +10,7 @@ import {
   type HttpRequest,
   type Input,
   type Operations,
+  type PostedForm,
   realNow,
   requestTags,
 } from "../../kernel/mod.ts";
@@ -194,22 +195,32 @@ async function bucketKeys(ctx: Context, resource: string, wanted: ReadonlySet<st
 export const bucketOfArn = (resource: string): string => resource.slice("arn:aws:s3:::".length).split("/", 1)[0]!;
 
 /** How the request was signed. s3:signatureAge is in ms, of real time; s3:TlsVersion is in no request without TLS. */
-function signatureKeys({ method, headers, query }: HttpRequest): Conditions {
+function signatureKeys({ headers, query, form }: HttpRequest): Conditions {
+  if (form) return formKeys(form);
   const parameters = new URLSearchParams(query);
   const header = headers.authorization;
   const algorithm = header?.split(" ", 1)[0] ?? parameters.get("X-Amz-Algorithm") ?? undefined;
   const presigned = header === undefined && (algorithm !== undefined || parameters.has("AWSAccessKeyId"));
-  const posted = method === "POST" && headers["content-type"]?.startsWith("multipart/form-data");
   const content = headers["x-amz-content-sha256"] ?? parameters.get("X-Amz-Content-Sha256");
-  const date = headers["x-amz-date"] ?? parameters.get("X-Amz-Date");
-  const at = Date.parse((date ?? "").replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
-  const type = header !== undefined ? "REST-HEADER" : presigned ? "REST-QUERY-STRING" : posted ? "POST" : undefined;
+  const date = headers["x-amz-date"] ?? parameters.get("X-Amz-Date") ?? undefined;
+  const type = header !== undefined ? "REST-HEADER" : presigned ? "REST-QUERY-STRING" : undefined;
   return {
     ...(type !== undefined && { "s3:authType": type }),
-    ...((algorithm ?? type) !== undefined && type !== "POST" && { "s3:signatureversion": algorithm ?? "AWS" }),
-    ...(type !== undefined && !Number.isNaN(at) && { "s3:signatureAge": String(realNow() - at) }),
+    ...((algorithm ?? type) !== undefined && { "s3:signatureversion": algorithm ?? "AWS" }),
+    ...(type !== undefined && ageOf(date)),
     ...(content && { "s3:x-amz-content-sha256": content }),
   };
+}
+
+function formKeys({ fields }: PostedForm): Conditions {
+  const algorithm = fields.get("x-amz-algorithm") ?? (fields.has("awsaccesskeyid") ? "AWS" : undefined);
+  if (algorithm === undefined) return {};
+  return { "s3:authType": "POST", "s3:signatureversion": algorithm, ...ageOf(fields.get("x-amz-date")) };
+}
+
+function ageOf(date = ""): Conditions {
+  const at = Date.parse(date.replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
+  return Number.isNaN(at) ? {} : { "s3:signatureAge": String(realNow() - at) };
 }
 
 /** 20130524T000000Z */
