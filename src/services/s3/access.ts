@@ -10,6 +10,7 @@ import {
   type HttpRequest,
   type Input,
   type Operations,
+  type PostedForm,
   realNow,
   requestTags,
 } from "../../kernel/mod.ts";
@@ -210,48 +211,32 @@ async function bucketKeys(ctx: Context, resource: string, wanted: ReadonlySet<st
 export const bucketOfArn = (resource: string): string => resource.slice("arn:aws:s3:::".length).split("/", 1)[0]!;
 
 /** How the request was signed. s3:signatureAge is in ms, of real time; s3:TlsVersion is in no request without TLS. */
-function signatureKeys(request: HttpRequest): Conditions {
-  const { type, algorithm = "AWS", date, content } = signatureOf(request);
-  const at = Date.parse((date ?? "").replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
+function signatureKeys({ headers, query, form }: HttpRequest): Conditions {
+  if (form) return formKeys(form);
+  const parameters = new URLSearchParams(query);
+  const header = headers.authorization;
+  const algorithm = header?.split(" ", 1)[0] ?? parameters.get("X-Amz-Algorithm") ?? undefined;
+  const presigned = header === undefined && (algorithm !== undefined || parameters.has("AWSAccessKeyId"));
+  const content = headers["x-amz-content-sha256"] ?? parameters.get("X-Amz-Content-Sha256");
+  const date = headers["x-amz-date"] ?? parameters.get("X-Amz-Date") ?? undefined;
+  const type = header !== undefined ? "REST-HEADER" : presigned ? "REST-QUERY-STRING" : undefined;
   return {
-    ...(type && { "s3:authType": type, "s3:signatureversion": algorithm }),
-    ...(type && !Number.isNaN(at) && { "s3:signatureAge": String(realNow() - at) }),
+    ...(type !== undefined && { "s3:authType": type }),
+    ...((algorithm ?? type) !== undefined && { "s3:signatureversion": algorithm ?? "AWS" }),
+    ...(type !== undefined && ageOf(date)),
     ...(content && { "s3:x-amz-content-sha256": content }),
   };
 }
 
-interface Signature {
-  /** Undefined: it was not signed. */
-  readonly type?: "REST-HEADER" | "REST-QUERY-STRING" | "POST" | undefined;
-  /** Undefined: Signature Version 2. */
-  readonly algorithm?: string | undefined;
-  readonly date?: string | undefined;
-  readonly content?: string | undefined;
+function formKeys({ fields }: PostedForm): Conditions {
+  const algorithm = fields.get("x-amz-algorithm") ?? (fields.has("awsaccesskeyid") ? "AWS" : undefined);
+  if (algorithm === undefined) return {};
+  return { "s3:authType": "POST", "s3:signatureversion": algorithm, ...ageOf(fields.get("x-amz-date")) };
 }
 
-function signatureOf({ headers, query, form }: HttpRequest): Signature {
-  if (form) {
-    const field = (name: string) => form.fields.get(name);
-    const algorithm = field("x-amz-algorithm");
-    return { type: algorithm || field("awsaccesskeyid") ? "POST" : undefined, algorithm, date: field("x-amz-date") };
-  }
-  const content = headers["x-amz-content-sha256"];
-  if (headers.authorization !== undefined)
-    return {
-      type: "REST-HEADER",
-      algorithm: headers.authorization.split(" ", 1)[0],
-      date: headers["x-amz-date"],
-      content,
-    };
-  const parameters = new URLSearchParams(query);
-  const parameter = (name: string) => parameters.get(name) ?? undefined;
-  const algorithm = parameter("X-Amz-Algorithm");
-  return {
-    type: algorithm || parameters.has("AWSAccessKeyId") ? "REST-QUERY-STRING" : undefined,
-    algorithm,
-    date: parameter("X-Amz-Date"),
-    content: content ?? parameter("X-Amz-Content-Sha256"),
-  };
+function ageOf(date = ""): Conditions {
+  const at = Date.parse(date.replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
+  return Number.isNaN(at) ? {} : { "s3:signatureAge": String(realNow() - at) };
 }
 
 /** 20130524T000000Z */
