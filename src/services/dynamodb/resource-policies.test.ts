@@ -55,19 +55,16 @@ test("ExpectedRevisionId is demanded of the policy that is there, NO_POLICY that
   const ResourceArn = await table("expected");
   const put = (ExpectedRevisionId: string, action = "dynamodb:GetItem") =>
     root.putResourcePolicy({ ResourceArn, Policy: policy(forThem(action)), ExpectedRevisionId });
-  const missing = "PolicyNotFoundException 400 Resource-based policy not found for the provided ResourceArn: Requested";
-  assert.equal(
-    await refusal(put("123")),
-    `${missing} update for policy with revision id 123, but table expected has no associated policy.`,
-  );
+  const missing = "PolicyNotFoundException 400 Resource-based policy not found for the provided ResourceArn:";
+  assert.equal(await refusal(put("123")), `${missing} revision 123 was expected, but table expected has no policy`);
   const { RevisionId } = await put("NO_POLICY");
   assert.equal(
     await refusal(put("NO_POLICY")),
-    `${missing} policy update expecting none to be present for table expected, but a policy exists with revision id ${RevisionId}.`,
+    `${missing} revision NO_POLICY was expected, but table expected has revision ${RevisionId}`,
   );
   assert.equal(
     await refusal(root.deleteResourcePolicy({ ResourceArn, ExpectedRevisionId: "123" })),
-    `${missing} update for policy with revision id 123, but the policy associated to target table expected has revision id ${RevisionId}.`,
+    `${missing} revision 123 was expected, but table expected has revision ${RevisionId}`,
   );
   await put(RevisionId!, "dynamodb:PutItem");
 });

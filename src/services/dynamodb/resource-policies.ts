@@ -140,17 +140,9 @@ const readPolicy = (tx: Tx, { number }: Table): Promise<Row | undefined> =>
 
 function expect(table: Table, found: Row | undefined, expected: string | undefined): void {
   if (expected === undefined || expected === (found?.revision_id ?? NO_POLICY)) return;
-  if (expected === NO_POLICY)
-    throw errors.policyNotFound(
-      `Requested policy update expecting none to be present for table ${table.name}, but a policy exists with revision id ${found!.revision_id}.`,
-    );
-  throw errors.policyNotFound(
-    `Requested update for policy with revision id ${expected}, but ${
-      found
-        ? `the policy associated to target table ${table.name} has revision id ${found.revision_id}.`
-        : `table ${table.name} has no associated policy.`
-    }`,
-  );
+  // The words after the code's own are ours: no answer of AWS was at hand.
+  const has = found ? `has revision ${found.revision_id}` : "has no policy";
+  throw errors.policyNotFound(`revision ${expected} was expected, but table ${table.name} ${has}`);
 }
 
 async function openTable(tx: Tx, ref: TableRef): Promise<Table> {
