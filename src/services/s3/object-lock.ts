@@ -7,7 +7,7 @@ import { errors } from "./errors.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { headerOf, requestOf } from "./request.ts";
 import type { BucketRow, Lock, ObjectRow } from "./tables.ts";
-import { free } from "./versions.ts";
+import { unlocked } from "./versions.ts";
 
 const DAY = 86_400_000;
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DefaultRetention.html; at most a hundred years. */
@@ -204,7 +204,7 @@ export function checkLockDigest(input: LockHeaders): void {
 export function defaultLock({ object_lock }: BucketRow, now: number): Lock {
   const retention =
     object_lock === null ? undefined : (JSON.parse(object_lock) as LockConfiguration).Rule?.DefaultRetention;
-  if (!retention) return free;
+  if (!retention) return unlocked;
   const until = new Date(now);
   if (retention.Years !== undefined) until.setUTCFullYear(until.getUTCFullYear() + retention.Years);
   return {

@@ -99,8 +99,7 @@ export const noBytes: Omit<NewVersion, "modified_ms"> = {
   supersedes: null,
 };
 
-/** Neither locked nor to be replicated. */
-export const free = { lock_mode: null, lock_until_ms: null, legal_hold: null, replication: null } as const;
+export const unlocked: Lock = { lock_mode: null, lock_until_ms: null, legal_hold: null };
 
 export interface Insertion {
   readonly bucket: string;
@@ -128,7 +127,7 @@ export async function insertVersion(tx: Tx, insertion: Insertion): Promise<void>
        headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes, lock_mode, lock_until_ms, legal_hold, replication)
      VALUES (:bucket, :key, :rank, :versionId, 1, :deleteMarker, :size, :etag, :modified_ms, :side, :fingerprint, :storage_class,
        :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes, :lock_mode, :lock_until_ms, :legal_hold, :replication)`,
-    { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...free, ...version },
+    { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...unlocked, replication: null, ...version },
   );
 }
 
