@@ -279,6 +279,53 @@ export const errors = {
       `The provided 'x-amz-mp-object-size' header value ${said} does not match what was computed: ${computed}`,
     ),
 
+  // Object Lock
+  lockedVersioning: () =>
+    new AwsError(
+      "InvalidBucketState",
+      409,
+      "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+    ),
+  lockWantsVersioning: () =>
+    new AwsError(
+      "InvalidBucketState",
+      409,
+      "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+    ),
+  noLockConfiguration: (bucket: string) =>
+    new AwsError(
+      "ObjectLockConfigurationNotFoundError",
+      404,
+      "Object Lock configuration does not exist for this bucket",
+      { BucketName: bucket },
+    ),
+  bucketWithoutLock: () => invalidRequest("Bucket is missing Object Lock Configuration"),
+  objectWithoutLock: () =>
+    new AwsError("NoSuchObjectLockConfiguration", 404, "The specified object does not have a ObjectLock configuration"),
+  retentionPeriod: (message: string) => new AwsError("InvalidRetentionPeriod", 400, message),
+  locked: () => new AwsError("AccessDenied", 403, "Access Denied because object protected by object lock."),
+  lockWantsDigest: () =>
+    invalidRequest(
+      "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+    ),
+
+  // Configurations of a bucket
+  noLifecycle: (bucket: string) =>
+    new AwsError("NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist", {
+      BucketName: bucket,
+    }),
+  noConfiguration: () => new AwsError("NoSuchConfiguration", 404, "The specified configuration does not exist."),
+  noReplication: (bucket: string) =>
+    new AwsError("ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found", {
+      BucketName: bucket,
+    }),
+  replicatedVersioning: () =>
+    new AwsError(
+      "InvalidBucketState",
+      409,
+      "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.",
+    ),
+
   // Notifications
   arnUnparsable: (name: string, arn: string) => invalidArgument("The ARN could not be parsed", name, arn),
   destinationInvalid: (problems: readonly { arn: string; reason: string }[]) =>

@@ -217,7 +217,7 @@ for (const [name, extra, code] of [
   ["KMS encryption, which it has not", { ServerSideEncryption: "aws:kms" }, "NotImplemented"],
   ["a grant, which it has not", { GrantRead: "id=1" }, "NotImplemented"],
   ["a public ACL, which it has not", { ACL: "public-read" }, "NotImplemented"],
-  ["an object lock, which it has not", { ObjectLockLegalHoldStatus: "ON" }, "NotImplemented"],
+  ["an object lock, which its bucket has not", { ObjectLockLegalHoldStatus: "ON" }, "InvalidRequest"],
   ["metadata over 2 KB", { Metadata: { long: "x".repeat(2100) } }, "MetadataTooLarge"],
   ["tags of one name twice", { Tagging: "a=1&a=2" }, "InvalidArgument"],
   ["a key over 1024 bytes", { Key: "é".repeat(513) }, "KeyTooLongError"],

@@ -16,6 +16,7 @@ import {
   sizeAndTimeOf,
 } from "./files.ts";
 import { compareStored, storedKey } from "./keys.ts";
+import { defaultLock } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { isForetold } from "./removals.ts";
 import { hashFile } from "./staging.ts";
@@ -235,7 +236,9 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
       key: stored,
       rank,
       succession: next,
-      version: content ? versionOf(key, content, writer.clock.now()) : { ...noBytes, modified_ms: writer.clock.now() },
+      version: content
+        ? { ...versionOf(key, content, writer.clock.now()), ...defaultLock(bucket, writer.clock.now()) }
+        : { ...noBytes, modified_ms: writer.clock.now() },
       deleteMarker: !content,
       demotedSide: sideOf(next.demoted),
     });
