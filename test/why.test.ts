@@ -272,6 +272,13 @@ test("who was not even known is told what is wrong with his credentials", async 
     skewed.send(new GetItemCommand({ TableName: "t", Key: { a: { S: "1" } } })),
   );
   assert.match(notes.join("\n"), /more than 15 minutes away from this machine's time: the client's clock is wrong/);
+  const version2 = `AWSAccessKeyId=${alice.accessKeyId}&Signature=wrong&Expires=9999999999`;
+  const url = await fetch(`${cloud.endpoint}/photos/x?${version2}`);
+  const { explanations: ofUrl } = await cloud.aws.why({ names: [url.headers.get("x-amz-request-id")!] });
+  assert.match(
+    ofUrl[0]!.notes[0]!,
+    new RegExp(`^the key ${alice.accessKeyId} is known, and the signature was not made`),
+  );
   assert.equal((await fetch(`${cloud.endpoint}/photos/x`)).status, 403);
   const { explanations } = await cloud.aws.why({ denied: true });
   assert.match(explanations[0]!.who, /^nobody/);

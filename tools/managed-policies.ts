@@ -8,8 +8,9 @@ import { join } from "node:path";
 interface Gathered {
   readonly arn: string;
   readonly latestVersionId: string;
-  readonly versions: Readonly<Record<string, { readonly createdDate: string; readonly document: unknown }>>;
+  readonly versions: Readonly<Record<string, { readonly document: unknown }>>;
   readonly createdDate: string;
+  readonly lastUpdatedDate: string;
 }
 
 const from = process.argv[2];
@@ -20,9 +21,11 @@ const gathered = JSON.parse(readFileSync(join(from, "dist/managedPolicies.json")
 const second = (date: string) => date.replace(/\.\d+Z$/, "Z");
 const lines = Object.values(gathered)
   .sort((a, b) => (a.arn < b.arn ? -1 : 1))
-  .map(({ arn, latestVersionId, versions, createdDate }) => {
-    const { createdDate: updated, document } = versions[latestVersionId]!;
-    return `${JSON.stringify(arn)}:${JSON.stringify([latestVersionId, second(createdDate), second(updated), document])}`;
+  .map(({ arn, latestVersionId, versions, createdDate, lastUpdatedDate }) => {
+    // Many a version has the policy's date there: what is known of its own is when it was last changed.
+    const { document } = versions[latestVersionId]!;
+    const dates = [createdDate, lastUpdatedDate].map(second);
+    return `${JSON.stringify(arn)}:${JSON.stringify([latestVersionId, ...dates, document])}`;
   });
 writeFileSync(join(import.meta.dirname, "../src/services/iam/aws-managed.json"), `{\n${lines.join(",\n")}\n}\n`);
 process.stdout.write(`${lines.length} policies\n`);

@@ -280,7 +280,8 @@ const nameOf = (principal: Caller["principal"]): string =>
 /** What a request that was not authenticated said of itself, whatever is wrong with it: for `why`. */
 function claimed({ headers, query }: HttpRequest) {
   const text = `${headers.authorization ?? ""}&${query.replaceAll("%2F", "/")}`;
-  const [, key, day, region, service] = /Credential=([^/,&\s]*)(?:\/([^/]*)\/([^/]*)\/([^/,&\s]*))?/.exec(text) ?? [];
+  const [, key = /AWSAccessKeyId=([^&]*)/.exec(query)?.[1], day, region, service] =
+    /Credential=([^/,&\s]*)(?:\/([^/]*)\/([^/]*)\/([^/,&\s]*))?/.exec(text) ?? [];
   const dated = /X-Amz-Date=([^&]*)/.exec(query)?.[1] ?? headers["x-amz-date"] ?? headers.date;
   return {
     key,

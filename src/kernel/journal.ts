@@ -57,8 +57,8 @@ export class Journal implements AsyncDisposable {
   }
 
   write(entry: Entry): void {
-    const text = entry.text.length > MAX_TEXT ? `${entry.text.slice(0, MAX_TEXT)}...` : entry.text;
-    if (this.#pending.push(JSON.stringify({ ...entry, text })) === 1) setImmediate(() => this.#flush());
+    const cut = entry.text.length > MAX_TEXT ? { ...entry, text: `${entry.text.slice(0, MAX_TEXT)}...` } : entry;
+    if (this.#pending.push(JSON.stringify(cut)) === 1) setImmediate(() => this.#flush());
     if (entry.level !== "debug") this.#show(entry);
   }
 

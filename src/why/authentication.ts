@@ -24,7 +24,8 @@ const REASONS: readonly Reason[] = [
   },
   {
     code: /^(SignatureDoesNotMatch|InvalidSignatureException)$/,
-    say: ({ key }) => `the key ${key} is known, and the signature was not made with its secret of this very request`,
+    say: ({ key = "?" }) =>
+      `the key ${key} is known, and the signature was not made with its secret of this very request`,
   },
   {
     code: /^(InvalidAccessKeyId|UnrecognizedClientException|InvalidClientTokenId)$/,

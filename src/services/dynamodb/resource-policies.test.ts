@@ -165,7 +165,11 @@ test("a user of the account may what the table's policy says of it alone, on ind
   await root.createTable({
     ...definition(TableName),
     GlobalSecondaryIndexes: [
-      { IndexName: "by-id", KeySchema: [{ AttributeName: "id", KeyType: "HASH" }], Projection: { ProjectionType: "ALL" } },
+      {
+        IndexName: "by-id",
+        KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+        Projection: { ProjectionType: "ALL" },
+      },
     ],
   });
   const user = cloud.client(DynamoDB, await userWith(cloud, "named"));

@@ -1,7 +1,7 @@
 // SSH keys, certificates and service-specific credentials of users.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import * as sdk from "@aws-sdk/client-iam";
 import { startCloud } from "../../../test/cloud.ts";
-import { refusal } from "../../../test/principals.ts";
+import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 
 const run = promisify(execFile);
 const alice = { UserName: "alice" };
@@ -77,17 +77,13 @@ test("an SSH key is uploaded in either encoding, and told in the one that is ask
     [exported, "DuplicateSSHPublicKey 400 The SSH public key is already associated with the specified IAM user."],
   ];
   for (const [body, words] of wrong) assert.equal(await refusal(upload(body)), words);
-  const further = () => pem(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey);
-  const { SSHPublicKey: second } = await upload(further());
-  assert.ok(
-    createPublicKey(
-      (
-        await iam.send(
-          new sdk.GetSSHPublicKeyCommand({ ...alice, SSHPublicKeyId: second?.SSHPublicKeyId, Encoding: "PEM" }),
-        )
-      ).SSHPublicKey!.SSHPublicKeyBody!,
-    ),
-  );
+  const { SSHPublicKey: second } = await upload(pem(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey));
+  const inPem = { ...alice, SSHPublicKeyId: second?.SSHPublicKeyId, Encoding: "PEM" } as const;
+  const { SSHPublicKey: told } = await iam.send(new sdk.GetSSHPublicKeyCommand(inPem));
+  assert.equal(createPublicKey(told!.SSHPublicKeyBody!).asymmetricKeyDetails?.modulusLength, 2048);
+  // Any number will do for a modulus: nobody asks for its factors.
+  const further = () =>
+    `ssh-rsa ${Buffer.concat([Buffer.from("00000007", "hex"), Buffer.from("ssh-rsa"), Buffer.from("00000003010001000001010080", "hex"), randomBytes(255)]).toString("base64")}`;
   for (let at = 3; at <= 5; at++) await upload(further());
   assert.equal(await refusal(upload(further())), "LimitExceeded 409 Cannot exceed quota for SSHPublicKeysPerUser: 5");
 
@@ -225,6 +221,13 @@ test("a service-specific credential is made, made inactive, reset and deleted", 
     ],
   ];
   for (const [more, words] of wrong) assert.equal(await refusal(create(more)), words);
+  const key = "iam:ServiceSpecificCredentialServiceName";
+  const may = policy(allow("iam:*", { Condition: { StringEquals: { [key]: "cassandra.amazonaws.com" } } }));
+  const asCarol = cloud.client(sdk.IAMClient, await userWith(cloud, "carol", { may }));
+  const byCarol = (name: string) =>
+    asCarol.send(new sdk.CreateServiceSpecificCredentialCommand({ UserName: "carol", ServiceName: name }));
+  assert.match(await refusal(byCarol(ServiceName)), /^AccessDenied 403 /);
+  await byCarol("cassandra.amazonaws.com");
   const id = { ...alice, ServiceSpecificCredentialId: made.ServiceSpecificCredentialId };
   await iam.send(new sdk.UpdateServiceSpecificCredentialCommand({ ...id, Status: "Inactive" }));
   const { ServiceSpecificCredential: reset } = await iam.send(new sdk.ResetServiceSpecificCredentialCommand(id));
@@ -242,7 +245,7 @@ test("a service-specific credential is made, made inactive, reset and deleted", 
   assert.deepEqual(await list({ ...alice, ServiceName: "cassandra.amazonaws.com" }), []);
   assert.equal(await refusal(list({ ...alice, ServiceName: "x" })), unsupported("x"));
   await create({ UserName: "bob" });
-  assert.equal((await list({ AllUsers: true }))?.length, 3);
+  assert.equal((await list({ AllUsers: true }))?.length, 4);
   assert.equal(
     await refusal(iam.send(new sdk.DeleteServiceSpecificCredentialCommand({ ...id, UserName: "bob" }))),
     `NoSuchEntity 404 No such credential ${id.ServiceSpecificCredentialId} exists`,

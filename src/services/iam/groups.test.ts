@@ -71,6 +71,17 @@ test("users come into groups and leave them", async () => {
     Users?.map(({ Arn }) => Arn),
     ["arn:aws:iam::000000000000:user/alice"],
   );
+  const some = await iam.send(new sdk.ListGroupsForUserCommand({ ...alice, MaxItems: 9 }));
+  const { Groups: rest } = await iam.send(new sdk.ListGroupsForUserCommand({ ...alice, Marker: some.Marker }));
+  assert.deepEqual([some.Groups?.length, rest?.map(({ GroupName }) => GroupName)], [9, ["g9"]]);
+  for (const UserName of ["carol", "bert"]) {
+    await iam.send(new sdk.CreateUserCommand({ UserName }));
+    await add("g3", UserName);
+  }
+  const members: (string | undefined)[][] = [];
+  for await (const page of sdk.paginateGetGroup({ client: iam, pageSize: 2 }, { GroupName: "g3" }))
+    members.push(page.Users!.map(({ UserName }) => UserName));
+  assert.deepEqual(members, [["alice", "bert"], ["carol"]]);
   assert.equal(await refusal(add("none")), "NoSuchEntity 404 The group with name none cannot be found.");
   assert.equal(await refusal(add("g0", "bob")), "NoSuchEntity 404 The user with name bob cannot be found.");
   assert.equal(

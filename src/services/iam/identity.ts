@@ -158,5 +158,6 @@ function sqlOf(kind: "role" | "user", owned: (column: string) => string): string
     SELECT 'attached' AS what, a.owner, a.arn AS name, v.document FROM iam_attached_policy a
     LEFT JOIN iam_policy p ON p.arn = a.arn
     LEFT JOIN iam_policy_version v ON v.arn = p.arn AND v.version = p.default_version
-    WHERE a.account = :account AND ${owned("a.owner")}`;
+    WHERE a.account = :account AND ${owned("a.owner")}
+    ORDER BY what, owner, name`;
 }

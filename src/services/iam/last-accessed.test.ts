@@ -114,7 +114,7 @@ test("the policies that let somebody use a service are named, whoever's they are
   assert.deepEqual(PoliciesGrantingServiceAccess, [
     {
       ServiceNamespace: "dynamodb",
-      Policies: [own, { PolicyName: "AmazonDynamoDBReadOnlyAccess", PolicyType: "MANAGED", PolicyArn: READ_ONLY }],
+      Policies: [{ PolicyName: "AmazonDynamoDBReadOnlyAccess", PolicyType: "MANAGED", PolicyArn: READ_ONLY }, own],
     },
     {
       ServiceNamespace: "iam",

@@ -72,14 +72,12 @@ export const mfaDevices = defineOperations("iam", {
         tx.all<DeviceRow & { user_name: string | null; user_path: string; user_id: string; user_created_ms: number }>(
           `SELECT d.*, u.name AS user_name, u.path AS user_path, u.id AS user_id, u.created_ms AS user_created_ms
            FROM iam_mfa_device d LEFT JOIN iam_user u ON u.account = d.account AND 'user:' || u.user_key = d.owner
-           WHERE d.account = :account AND d.serial > :after ORDER BY d.serial`,
-          { account: ctx.account, after: page.after },
+           WHERE d.account = :account AND d.serial > :after
+             AND (:status = 'Any' OR (:status = 'Assigned') = (d.owner IS NOT NULL)) ORDER BY d.serial LIMIT :limit`,
+          { account: ctx.account, status: AssignmentStatus, ...page },
         ),
       );
-      const wanted = rows.filter(
-        ({ owner }) => AssignmentStatus === "Any" || (AssignmentStatus === "Assigned") === (owner !== null),
-      );
-      const { shown, more } = cut(wanted.slice(0, page.limit), page, ({ serial }) => serial);
+      const { shown, more } = cut(rows, page, ({ serial }) => serial);
       const VirtualMFADevices = shown.map((row) => ({
         SerialNumber: row.serial,
         ...(row.user_name !== null && {

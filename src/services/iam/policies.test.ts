@@ -220,6 +220,13 @@ test("AWS's own policies are there by the hundred, with their documents", async 
   assert.ok((await text("ReadOnlyAccess", "v188")).length > 80_000);
   assert.match(await text("job-function/ViewOnlyAccess", "v45"), /"s3:ListAllMyBuckets"/);
   assert.match(await refusal(text("ReadOnlyAccess", "v1")), /^NoSuchEntity/);
+  const { Policy } = await iam.send(
+    new GetPolicyCommand({ PolicyArn: "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess" }),
+  );
+  assert.deepEqual(
+    [Policy?.CreateDate, Policy?.UpdateDate],
+    [new Date("2016-11-10T17:20:15Z"), new Date("2026-04-22T18:12:21Z")],
+  );
   const under = new ListPoliciesCommand({ Scope: "AWS", PathPrefix: "/job-function/" });
   assert.ok((await iam.send(under)).Policies?.some(({ PolicyName }) => PolicyName === "DatabaseAdministrator"));
 });

@@ -90,7 +90,9 @@ export const roles = defineOperations("iam", {
     access: onRole("UpdateRole"),
     async handle(ctx, { RoleName, Description, MaxSessionDuration }) {
       await ctx.write(async (tx) => {
-        const role = await changeableRole(tx, ctx.account, RoleName!);
+        // A service-linked role's description is anybody's.
+        const find = MaxSessionDuration === undefined ? roleRow : changeableRole;
+        const role = await find(tx, ctx.account, RoleName!);
         await tx.run(
           `UPDATE iam_role SET description = :description, max_session_s = :seconds
            WHERE account = :account AND role_key = :key`,
@@ -333,7 +335,7 @@ const setColumn = (
 
 async function setTags(ctx: Context, name: string, value: (old: string) => string) {
   await ctx.write(async (tx) => {
-    const role = await changeableRole(tx, ctx.account, name);
+    const role = await roleRow(tx, ctx.account, name);
     await setColumn(tx, role, { column: "tags", value: value(role.tags) });
   });
   return {};

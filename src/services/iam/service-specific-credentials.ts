@@ -24,7 +24,11 @@ const SECRET_LENGTH = 44;
 
 export const serviceSpecificCredentials = defineOperations("iam", {
   CreateServiceSpecificCredential: {
-    access: onUser("CreateServiceSpecificCredential"),
+    async access(ctx, input) {
+      const access = await onUser("CreateServiceSpecificCredential")(ctx, input);
+      const service = { "iam:ServiceSpecificCredentialServiceName": input.ServiceName! };
+      return { ...access, conditions: { ...access.conditions, ...service } };
+    },
     async handle(ctx, { UserName, ServiceName, CredentialAgeDays }) {
       const { account } = ctx;
       const id = newUniqueId("ACCA");
@@ -73,13 +77,12 @@ export const serviceSpecificCredentials = defineOperations("iam", {
       const page = pageOf(input);
       if (input.ServiceName !== undefined) checkedService(input.ServiceName);
       const rows = await ctx.read(async (tx) => {
-        const after = { account: ctx.account, after: page.after };
-        if (input.AllUsers) return await tx.all<CredentialRow>(OF_ALL, after);
+        const of = { account: ctx.account, service: input.ServiceName ?? "", ...page };
+        if (input.AllUsers) return await tx.all<CredentialRow>(`${LISTED} ${IN_ORDER}`, of);
         const { user_key } = await userRow(tx, ctx.account, input.UserName ?? nameOf(ctx.principal));
-        return await tx.all<CredentialRow>(OF_USER, { ...after, user_key });
+        return await tx.all<CredentialRow>(`${LISTED} AND c.user_key = :user_key ${IN_ORDER}`, { ...of, user_key });
       });
-      const wanted = rows.filter(({ service }) => input.ServiceName === undefined || service === input.ServiceName);
-      const { shown, more } = cut(wanted.slice(0, page.limit), page, ({ id }) => id);
+      const { shown, more } = cut(rows, page, ({ id }) => id);
       // AWS says IsTruncated only where there is more.
       return { ServiceSpecificCredentials: shown.map(listed), ...(more.IsTruncated && more) };
     },
@@ -137,8 +140,8 @@ function checkedService(name: string): string {
 
 const SELECT = `SELECT c.*, u.name AS user_name FROM iam_service_specific_credential c
   JOIN iam_user u ON u.account = c.account AND u.user_key = c.user_key`;
-const OF_USER = `${SELECT} WHERE c.account = :account AND c.user_key = :user_key AND c.id > :after ORDER BY c.id`;
-const OF_ALL = `${SELECT} WHERE c.account = :account AND c.id > :after ORDER BY c.id`;
+const LISTED = `${SELECT} WHERE c.account = :account AND c.id > :after AND (:service = '' OR c.service = :service)`;
+const IN_ORDER = "ORDER BY c.id LIMIT :limit";
 
 /** Throws NoSuchEntity, also where it is another user's. */
 async function credentialRow(

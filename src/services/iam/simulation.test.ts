@@ -190,6 +190,19 @@ test("policies are simulated that nobody has yet: conditions, resources, a resou
   );
   assert.equal((await simulate({ ...across, PolicyInputList: [get] })).EvalDecision, "allowed");
 
+  const level = (...ServiceControlPolicyInputList: string[]) => ({ ServiceControlPolicyInputList });
+  for (const [levels, decision] of [
+    [[level(policy(allow("*"))), level(policy(allow("s3:*")))], "allowed"],
+    [[level(policy(allow("*"))), level(policy(allow("sqs:*")))], "implicitDeny"],
+    [[level(policy(allow("*"), { Effect: "Deny", Action: "s3:*", Resource: "*" }))], "explicitDeny"],
+  ] as const) {
+    const controlled = await simulate({ PolicyInputList: [get], OrderedOrganizationPolicyInputList: [...levels] });
+    assert.deepEqual(
+      [controlled.EvalDecision, controlled.OrganizationsDecisionDetail?.AllowedByOrganizations],
+      [decision, decision === "allowed"],
+    );
+  }
+
   const first = await iam.send(
     new SimulateCustomPolicyCommand({
       PolicyInputList: [get],

@@ -26,12 +26,9 @@ export const simulation = defineOperations("iam", {
   SimulateCustomPolicy: {
     access: () => ({ action: "iam:SimulateCustomPolicy", resource: "*" }),
     async handle(ctx, input) {
-      const levels = input.OrderedOrganizationPolicyInputList;
-      if (levels !== undefined)
-        throw errors.notImplemented("SimulateCustomPolicy's OrderedOrganizationPolicyInputList");
       const sources = inputSources(input.PolicyInputList);
       const caller = input.CallerArn === undefined ? undefined : await callerOf(ctx, input.CallerArn);
-      return answer(ctx, input, { sources, caller, boundary: inputBoundary(input), controls: undefined });
+      return answer(ctx, input, { sources, caller, boundary: inputBoundary(input), controls: inputControls(input) });
     },
   },
 
@@ -79,6 +76,18 @@ function inputBoundary({ PermissionsBoundaryPolicyInputList: list = [] }: Asked)
   const fault = list.map((document) => identityPolicyFault(document)).find((one) => one !== undefined);
   if (fault) throw errors.invalid(`Invalid policy in PermissionsBoundaryPolicyInputList: ${fault}`);
   return list[0];
+}
+
+/** A level of the organization each, from its root to the account. */
+function inputControls({ OrderedOrganizationPolicyInputList: levels }: Asked): Controls | undefined {
+  return levels?.map(({ ServiceControlPolicyInputList: list = [] }, level) =>
+    list.map((document, at) => {
+      const name = `OrderedOrganizationPolicyInputList.${level + 1}.${at + 1}`;
+      const fault = identityPolicyFault(document);
+      if (fault) throw errors.invalid(`Invalid policy in ${name}: ${fault}`);
+      return { name, document };
+    }),
+  );
 }
 
 async function callerOf(ctx: Context, arn: Arn): Promise<Entity> {

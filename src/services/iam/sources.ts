@@ -86,7 +86,8 @@ async function heldByGroup(tx: Tx, account: string, name: string): Promise<HeldB
      SELECT NULL AS owner, a.arn AS name, v.document FROM iam_attached_policy a
      LEFT JOIN iam_policy p ON p.arn = a.arn
      LEFT JOIN iam_policy_version v ON v.arn = p.arn AND v.version = p.default_version
-     WHERE a.account = :account AND a.owner = :owner`,
+     WHERE a.account = :account AND a.owner = :owner
+     ORDER BY name`,
     { account, owner },
   );
   return {

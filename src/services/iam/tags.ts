@@ -1,5 +1,5 @@
 // Tags of everything in IAM that has them: kept as JSON in the row; keys are compared without case.
-import type { Access, Conditions } from "../../kernel/mod.ts";
+import { type Access, requestTagKeys, requestTags } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf } from "./paging.ts";
 
@@ -40,16 +40,11 @@ export function making(access: Access, action: string, given: Given): Access[] {
 
 /** What is demanded where tags are given: aws:RequestTag/KEY and aws:TagKeys may speak of them. */
 export const tagging = (access: Access, given: Given): Access =>
-  given?.length ? { ...access, conditions: { ...access.conditions, ...requested(given) } } : access;
+  given?.length ? { ...access, conditions: { ...access.conditions, ...requestTags(given) } } : access;
 
 export const untagging = (access: Access, keys: readonly string[] = []): Access => ({
   ...access,
-  conditions: { ...access.conditions, "aws:TagKeys": keys },
-});
-
-const requested = (given: NonNullable<Given>): Conditions => ({
-  "aws:TagKeys": given.map(({ Key = "" }) => Key),
-  ...Object.fromEntries(given.map(({ Key = "", Value = "" }) => [`aws:RequestTag/${Key}`, Value])),
+  conditions: { ...access.conditions, ...requestTagKeys(keys) },
 });
 
 export const withTags = (text: string, given: Given): string => JSON.stringify(merge(JSON.parse(text), given));

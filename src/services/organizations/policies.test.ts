@@ -451,11 +451,18 @@ test("permissions are on the things themselves, by their ARNs and the type of po
       Resource: [on(`policy/${id}/service_control_policy/*`), on(`account/${id}/${member}`)],
       Condition: { StringEquals: { "organizations:PolicyType": Type } },
     },
-    allow(["organizations:ListAccounts", "organizations:DescribePolicy"]),
+    allow(["organizations:ListPolicies", "organizations:DescribePolicy"], {
+      Condition: { StringEquals: { "organizations:PolicyType": Type } },
+    }),
   );
   const user = cloud.client(OrganizationsClient, await userWith(cloud, "u", { may }));
   await user.send(new AttachPolicyCommand({ PolicyId, TargetId: member }));
   await user.send(new DescribePolicyCommand({ PolicyId }));
+  await user.send(new ListPoliciesCommand({ Filter: Type }));
+  assert.match(
+    await refusal(user.send(new ListPoliciesCommand({ Filter: "TAG_POLICY" }))),
+    /^AccessDeniedException 400 .*organizations:ListPolicies/,
+  );
   assert.equal(
     await refusal(user.send(new AttachPolicyCommand({ PolicyId, TargetId: root }))),
     `AccessDeniedException 400 User: arn:aws:iam::000000000000:user/u is not authorized to perform: organizations:AttachPolicy on resource: ${on(`root/${id}/${root}`)} because no identity-based policy allows the organizations:AttachPolicy action`,

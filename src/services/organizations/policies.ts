@@ -1,7 +1,7 @@
 // Service control policies: what they say. https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_syntax.html
 import { defineOperations, identityPolicyFault, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { managedBy, onAll, onIds } from "./membership.ts";
+import { managedBy, onIds } from "./membership.ts";
 import { arnOf, FULL_ACCESS, newId } from "./names.ts";
 import { cut, pageOf } from "./paging.ts";
 import { fullAccess, ofType, onlyScps, SCP } from "./scp.ts";
@@ -109,7 +109,11 @@ export const policies = defineOperations("organizations", {
   },
 
   ListPolicies: {
-    access: onAll("ListPolicies"),
+    access: (_, { Filter }) => ({
+      action: "organizations:ListPolicies",
+      resource: "*",
+      conditions: { "organizations:PolicyType": Filter! },
+    }),
     async handle(ctx, { Filter, ...input }) {
       onlyScps(Filter);
       const page = pageOf(input);
@@ -157,7 +161,7 @@ const described = (organization: OrganizationRow, policy: PolicyRow) => ({
 
 function checkContent(content: string): void {
   if (content.length > LIMITS.policySize) throw errors.policySize();
-  if (identityPolicyFault(content) !== undefined) throw errors.malformed();
+  if (identityPolicyFault(content, { managed: true }) !== undefined) throw errors.malformed();
 }
 
 async function checkName(tx: Tx, { id, organization_id: organization, name }: PolicyRow): Promise<void> {

@@ -139,6 +139,15 @@ test("a file without a name is one too, and leaves the variable as it is", async
   assert.equal(await get(bucket, `k-${FILE_NAME}`), "text");
 });
 
+test("a form makes no copy, and metadata of control characters is encoded", async () => {
+  const { Bucket: bucket } = await newBucket();
+  const fields = { key: "a", "x-amz-copy-source": `${bucket}/b`, "x-amz-meta-odd": "\0\x01\x02\x03\x04" };
+  assert.equal((await post({ bucket, fields })).status, 204);
+  const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: "a" }));
+  assert.deepEqual(Metadata, { odd: "=?UTF-8?B?AAECAwQ=?=" });
+  assert.equal(await get(bucket, "a"), "hello");
+});
+
 test("a posted object is told of as ObjectCreated:Post", async () => {
   const { Bucket: bucket } = await newBucket();
   const sqs = cloud.client(SQSClient);
@@ -430,6 +439,16 @@ describe("a form is refused", async () => {
       "with too much before its file",
       { fields: { key: "a", "x-amz-meta-x": "x".repeat(21_000) } },
       "MaxPostPreDataLengthExceededError 400 Your POST request fields preceding the upload file were too large.",
+    ],
+    [
+      "with a line end in what is a header",
+      { fields: { key: "a", "x-amz-meta-x": "a\r\nset-cookie: b" } },
+      "InvalidArgument 400 Invalid header value",
+    ],
+    [
+      "with a control character in what is a header",
+      { fields: { key: "a", "Content-Type": "a\0" } },
+      "InvalidArgument 400 Invalid header value",
     ],
     ["with tags that are no XML", { fields: { key: "a", tagging: "a=b" } }, /^MalformedXML 400/],
     [

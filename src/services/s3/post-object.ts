@@ -15,9 +15,12 @@ const PLAIN = new Map(
     .map((name) => [name, name] as const)
     .concat([["acl", "x-amz-acl"]]),
 );
-/** How the form is signed, and framing that a file has not. */
-const NOT_OF_THE_OBJECT =
-  /^x-amz-(algorithm|credential|date|signature|security-token|content-sha256|decoded-content-length|trailer)$/;
+/** What a form may say of its object, and no more: a field `x-amz-copy-source` makes no copy. */
+const OF_THE_OBJECT =
+  /^x-amz-(meta-.+|acl|grant-.+|storage-class|tagging|website-redirect-location|server-side-encryption.*|checksum-.+|sdk-checksum-algorithm|object-lock-.+|expected-bucket-owner)$/;
+/** A field holds what no header can: that could never be told again. Of metadata the rest is encoded. */
+const CONTROL = /[^\P{Cc}\t]/u;
+const LINE_END = /[\r\n]/;
 
 /** The PutObject that the form means, with its fields after `${filename}` was replaced. */
 export function requestOfForm(request: HttpRequest): HttpRequest {
@@ -54,9 +57,11 @@ function headersOf({ headers }: HttpRequest, { fields }: PostedForm): Record<str
   const told = [...fields].flatMap(([name, value]): [string, string][] => {
     if (value === "") return [];
     if (name === "tagging") return [["x-amz-tagging", tagsFromXml(value)]];
-    const header = PLAIN.get(name) ?? (/^x-amz-/.test(name) && !NOT_OF_THE_OBJECT.test(name) ? name : undefined);
+    const header = PLAIN.get(name) ?? (OF_THE_OBJECT.test(name) ? name : undefined);
     if (header === undefined) return [];
-    return [[header, latin1(header.startsWith("x-amz-meta-") ? literal(value) : value)]];
+    const meta = header.startsWith("x-amz-meta-");
+    if ((meta ? LINE_END : CONTROL).test(value)) throw errors.invalidArgument("Invalid header value", name, value);
+    return [[header, latin1(meta ? literal(value) : value)]];
   });
   return Object.fromEntries([...own, ...told]);
 }

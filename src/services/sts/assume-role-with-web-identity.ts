@@ -9,10 +9,11 @@ import {
   defineOperations,
   type Input,
   parseArn,
+  requestTags,
 } from "../../kernel/mod.ts";
 import { checkRoleArn } from "./assume-role.ts";
 import { errors } from "./errors.ts";
-import { sessionLimits, sessionTags, tagConditions } from "./limits.ts";
+import { sessionLimits, sessionTags } from "./limits.ts";
 import { openRoleSession } from "./role-session.ts";
 import { asSts } from "./sessions.ts";
 import { Issuers, type Provider, verifyWebIdentity, type WebIdentity } from "./web-identity.ts";
@@ -74,7 +75,7 @@ function demands(input: Asked, { provider, claims, tags, transitiveTags, sourceI
     "sts:RoleSessionName": input.RoleSessionName!,
     ...(sourceIdentity !== undefined && { "sts:SourceIdentity": sourceIdentity }),
     ...(transitiveTags.length > 0 && { "sts:TransitiveTagKeys": transitiveTags }),
-    ...tagConditions(tags),
+    ...requestTags(tags),
   };
   return [
     "sts:AssumeRoleWithWebIdentity",

@@ -6,10 +6,11 @@ import {
   type Input,
   type Principal,
   parseArn,
+  requestTags,
   type SessionFacts,
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { sessionLimits, sessionTags, type Tags, tagConditions } from "./limits.ts";
+import { sessionLimits, sessionTags, type Tags } from "./limits.ts";
 import { verifiedMfa } from "./mfa.ts";
 import { openRoleSession } from "./role-session.ts";
 
@@ -95,7 +96,7 @@ function demands(input: Asked, { inherited, mfa }: { inherited: Inherited; mfa: 
     ...(ExternalId !== undefined && { "sts:ExternalId": ExternalId }),
     ...(sourceIdentity !== undefined && { "sts:SourceIdentity": sourceIdentity }),
     ...(TransitiveTagKeys.length > 0 && { "sts:TransitiveTagKeys": TransitiveTagKeys }),
-    ...tagConditions(Object.fromEntries(Tags.map(({ Key, Value }) => [Key!, Value ?? ""]))),
+    ...requestTags(Tags),
     ...(mfa && { "aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0" }),
   };
   const tagged = Tags.length > 0 || Object.keys(inherited.tags).length > 0;

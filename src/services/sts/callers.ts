@@ -6,9 +6,10 @@ import {
   defineOperations,
   type Input,
   type Principal,
+  requestTags,
 } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { sessionLimits, sessionTags, tagConditions } from "./limits.ts";
+import { sessionLimits, sessionTags } from "./limits.ts";
 import { verifiedMfa } from "./mfa.ts";
 import { openSession } from "./sessions.ts";
 
@@ -101,7 +102,7 @@ function federationDemands(ctx: Context, input: Input<"sts", "GetFederationToken
   if (ctx.principal.kind === "anonymous") return [];
   const { account } = longTerm(ctx, "GetFederationToken");
   const { Name, Tags = [] } = input;
-  const conditions = tagConditions(Object.fromEntries(Tags.map(({ Key, Value }) => [Key!, Value ?? ""])));
+  const conditions = requestTags(Tags);
   const actions = ["sts:GetFederationToken", ...(Tags.length > 0 ? ["sts:TagSession"] : [])];
   return actions.map((action) => ({ action, resource: federatedArn(account, Name!), conditions }));
 }

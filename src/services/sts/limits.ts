@@ -53,9 +53,3 @@ export function sessionTags({ Tags = [], TransitiveTagKeys = [] }: Tagged): Tags
   if (TransitiveTagKeys.some((key) => !keys.includes(key.toLowerCase()))) throw errors.transitiveUnknown();
   return Object.fromEntries(Tags.map(({ Key, Value }) => [Key!, Value ?? ""]));
 }
-
-/** Condition keys of the tags that a request asks for. */
-export const tagConditions = (tags: Tags): Record<string, string | string[]> => ({
-  ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value])),
-  ...(Object.keys(tags).length > 0 && { "aws:TagKeys": Object.keys(tags) }),
-});
