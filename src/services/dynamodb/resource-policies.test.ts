@@ -125,6 +125,27 @@ test("ARNs and policies that will not do are refused in DynamoDB's words", async
   }
 });
 
+test("a policy that its maker could not change any more wants to be confirmed, and then holds", async () => {
+  const ResourceArn = await table("locked");
+  const me = cloud.client(DynamoDB, await userWith(cloud, "me", { may: policy(allow("dynamodb:*")) }));
+  const denied = (more: object) =>
+    policy(allow("dynamodb:PutResourcePolicy", { Effect: "Deny", Principal: "*", ...more }));
+  const locking = denied({ Condition: { ArnLike: { "aws:PrincipalArn": "arn:aws:iam::*:user/me" } } });
+  const refused =
+    "AccessDeniedException 400 The new resource policy will not allow you to update the resource policy in the future.";
+  for (const Policy of [locking, denied({})])
+    assert.equal(await refusal(me.putResourcePolicy({ ResourceArn, Policy })), refused);
+  await root.putResourcePolicy({ ResourceArn, Policy: locking });
+  const Policy = denied({ Principal: { AWS: "111111111111" } });
+  assert.match(
+    await refusal(me.putResourcePolicy({ ResourceArn, Policy })),
+    /with an explicit deny in a resource-based policy$/,
+  );
+  await root.putResourcePolicy({ ResourceArn, Policy });
+  await me.putResourcePolicy({ ResourceArn, Policy: locking, ConfirmRemoveSelfResourceAccess: true });
+  await me.deleteResourcePolicy({ ResourceArn });
+});
+
 test("another account's root may what the table's policy says, and its users where their own policies say so too", async () => {
   const TableName = await table("shared");
   const them = cloud.client(DynamoDB, THEIRS);
