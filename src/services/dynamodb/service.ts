@@ -3,6 +3,7 @@ import { defineService, loadModel } from "../../kernel/mod.ts";
 import { batches } from "./batches.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
+import { partiql } from "./partiql.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
@@ -27,6 +28,7 @@ export const dynamodb = defineService({
     ...queries,
     ...batches,
     ...transactions,
+    ...partiql,
     ...timeToLive,
     ...limits,
     ...resourcePolicies,
