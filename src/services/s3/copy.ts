@@ -9,6 +9,7 @@ import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { ARCHIVED, checkObject, contentHeaders, kept } from "./object-headers.ts";
+import { lockOf } from "./object-lock.ts";
 import { LOOKS } from "./objects.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageExtent } from "./staging.ts";
@@ -137,6 +138,7 @@ export const copies = defineOperations("s3", {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
+      const lock = lockOf(ctx, bucket, input);
       const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
       if (first.row.size > MAX_COPY) throw errors.copyTooLarge();
@@ -150,6 +152,7 @@ export const copies = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...properties(input, source.row),
+          ...lock,
           size: staged.size,
           // Of an upload in parts too: the copy is one piece (recorded on AWS).
           etag: staged.md5,

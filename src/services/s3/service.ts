@@ -8,6 +8,7 @@ import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { copies } from "./copy.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
+import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
@@ -26,6 +27,7 @@ export const s3 = defineService({
       ...tagging,
       ...notifications,
       ...objects,
+      ...objectLock,
       ...copies,
       ...attributes,
       ...lists,

@@ -21,6 +21,7 @@ import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
+import { lockOf } from "./object-lock.ts";
 import { MAX_PUT, receive } from "./objects.ts";
 import { copyExtent } from "./ranges.ts";
 import { headerOf, originOf } from "./request.ts";
@@ -57,14 +58,17 @@ export const uploads = defineOperations("s3", {
         initiated_ms: ctx.clock.now(),
         initiator: "arn" in ctx.principal ? ctx.principal.arn : ctx.account,
         ...kept(input),
+        ...lockOf(ctx, bucket, input),
         tags,
         algorithm: algorithm ?? null,
         checksum_type: type ?? null,
       };
       await ctx.write((tx) =>
         tx.run(
-          `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type)
-           VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type)`,
+          `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type,
+             lock_mode, lock_until_ms, legal_hold)
+           VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type,
+             :lock_mode, :lock_until_ms, :legal_hold)`,
           { ...row },
         ),
       );
@@ -149,6 +153,9 @@ export const uploads = defineOperations("s3", {
         headers: upload.headers,
         metadata: upload.metadata,
         tags: upload.tags,
+        lock_mode: upload.lock_mode,
+        lock_until_ms: upload.lock_until_ms,
+        legal_hold: upload.legal_hold,
         checksum: JSON.stringify(checksum),
         parts: JSON.stringify(
           parts.map(
