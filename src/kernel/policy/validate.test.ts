@@ -38,6 +38,7 @@ describe("an identity policy", () => {
     ["with an unknown element", JSON.stringify({ Statement: good, Extra: 1 }), SYNTAX],
     ["of an unknown version", JSON.stringify({ Version: "2013-01-01", Statement: good }), SYNTAX],
     ["without statements", document(), SYNTAX],
+    ["nested without end", `{"Statement":${"[".repeat(50_000)}${"]".repeat(50_000)}}`, SYNTAX],
     ["with a statement that is text", document("x"), SYNTAX],
     ["with an unknown element in a statement", document({ ...good, Extra: 1 }), SYNTAX],
     ["with an unknown effect", document({ ...good, Effect: "Maybe" }), SYNTAX],
