@@ -157,6 +157,11 @@ describe("a trust policy", () => {
       "The policy must contain a valid version string",
     ],
     ["without statements", document(), "Could not parse the policy: Statement is empty!"],
+    [
+      "for a kind of principals that is but a word of JavaScript",
+      document({ ...trust, Principal: { constructor: "x" } }),
+      'Invalid principal in policy: "constructor"',
+    ],
     ["without an effect", document(without(trust, "Effect")), "Missing required field Effect"],
     ["with an unknown effect", document({ ...trust, Effect: "Maybe" }), "Invalid effect: Maybe"],
     ["without a principal", document(without(trust, "Principal")), "Missing required field Principal"],
