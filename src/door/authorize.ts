@@ -108,13 +108,14 @@ function guardOf(
   const arn = parseArn(resource);
   const holder =
     arn && !MAKES_ITS_RESOURCE.includes(action) ? services.get(OWNERS[arn.service] ?? arn.service) : undefined;
-  // A role's trust policy is asked about sts's actions only.
-  const trust = arn?.service === "iam" && action.startsWith("sts:");
+  // A role's trust policy is asked about sts's actions only, and whoever assumes anything needs one: what is no role has none.
+  const inIam = arn?.service === "iam";
+  const trust = action.startsWith("sts:AssumeRole") || (inIam && action.startsWith("sts:"));
   const account = "account" in principal ? principal.account : undefined;
   return after(arn && ownerOf(ctx, { account: arn.account, resource, holder }), (known) => {
     const owner = known ?? account;
     const locked = !(principal.kind === "root" && owner === account && NEVER_LOCKED.includes(action));
-    const consulted = locked && (arn?.service !== "iam" || trust);
+    const consulted = locked && inIam === trust;
     return after(consulted ? holder?.resourcePolicy?.(ctx, resource) : undefined, (document) => ({
       holder,
       owner,
