@@ -328,6 +328,12 @@ export const errors = {
 
   // Notifications
   arnUnparsable: (name: string, arn: string) => invalidArgument("The ARN could not be parsed", name, arn),
+  destinationElsewhere: (arn: string) =>
+    invalidArgument(
+      "The notification destination service region is not valid for the bucket location constraint",
+      arn,
+      "null",
+    ),
   destinationInvalid: (problems: readonly { arn: string; reason: string }[]) =>
     new AwsError(
       "InvalidArgument",
