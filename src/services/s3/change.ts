@@ -151,6 +151,8 @@ export interface Removal {
   readonly versionId?: string | undefined;
   /** Governance does not hold who may bypass it. */
   readonly bypass?: boolean | undefined;
+  /** Of its event. */
+  readonly family?: "ObjectRemoved" | "LifecycleExpiration";
   readonly origin: Origin;
   readonly check?: (current: ObjectRow | undefined) => void;
 }
@@ -209,7 +211,8 @@ async function isChangedOutside(
   return plainFingerprint(place, key) !== known;
 }
 
-async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Removal, before: Before): Promise<Removed> {
+async function removeCurrent(ctx: Context, removal: Removal, before: Before): Promise<Removed> {
+  const { bucket, key, origin, check, family = "ObjectRemoved" } = removal;
   const stored = storedKey(key);
   const { newest } = before.standing;
   check?.(live(newest));
@@ -237,7 +240,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
         else await deleteVersion(tx, newest!);
         if (dying) await foretell(tx, dying);
         await notify(ctx, tx, now, origin, {
-          event: marks ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete",
+          event: `${family}:${marks ? "DeleteMarkerCreated" : "Delete"}`,
           key,
           versionId: marks ? next.versionId : undefined,
           sequence: -rank,
@@ -253,7 +256,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
 /** A version goes for good. Where it was the newest, the one before it stands again, as the plain file. */
 async function removeVersion(
   ctx: Context,
-  { bucket, key, versionId, bypass, origin, check }: Removal & { versionId: string },
+  { bucket, key, versionId, bypass, origin, check, family = "ObjectRemoved" }: Removal & { versionId: string },
 ): Promise<Removed> {
   const stored = storedKey(key);
   const before = await ctx.read(async (tx) => {
@@ -284,7 +287,7 @@ async function removeVersion(
         if (promoted) await promote(tx, promoted, bytes!);
         if (dying) await foretell(tx, dying);
         await notify(ctx, tx, now, origin, {
-          event: "ObjectRemoved:Delete",
+          event: `${family}:Delete`,
           key,
           versionId: now.versioning ? versionId : undefined,
           sequence: -rankAfter(newest, sequence),

@@ -163,6 +163,11 @@ export const errors = {
     ),
   overridesUnsigned: () =>
     invalidRequest("Request specific response headers cannot be used for anonymous GET requests."),
+  notRestorable: (storageClass: string) =>
+    new AwsError("InvalidObjectState", 403, "Restore is not allowed for the object's current storage class", {
+      StorageClass: storageClass,
+    }),
+  restoring: () => new AwsError("RestoreAlreadyInProgress", 409, "Object restore is already in progress"),
   invalidStorageClass: (name: string) =>
     new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", {
       StorageClassRequested: name,
@@ -337,6 +342,12 @@ export const errors = {
 
   // Notifications
   arnUnparsable: (name: string, arn: string) => invalidArgument("The ARN could not be parsed", name, arn),
+  destinationElsewhere: (arn: string) =>
+    invalidArgument(
+      "The notification destination service region is not valid for the bucket location constraint",
+      arn,
+      "null",
+    ),
   destinationInvalid: (problems: readonly { arn: string; reason: string }[]) =>
     new AwsError(
       "InvalidArgument",

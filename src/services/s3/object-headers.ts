@@ -59,9 +59,6 @@ const STORAGE_CLASSES = [
   "DEEP_ARCHIVE",
 ];
 
-/** Classes whose objects must be restored before they are read. */
-export const ARCHIVED: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
-
 const MAX_METADATA = 2048;
 
 export function refuseWithoutEffect(input: ObjectHeaders): void {

@@ -20,6 +20,7 @@ import { sourceAccess, stageSource } from "./copy.ts";
 import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
+import { abortHeaders, expirationHeader } from "./lifecycle.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { MAX_PUT, receive } from "./objects.ts";
@@ -76,6 +77,7 @@ export const uploads = defineOperations("s3", {
         Bucket: bucket.name,
         Key: input.Key!,
         UploadId: uploadId,
+        ...abortHeaders(bucket, row),
         ServerSideEncryption: "AES256" as const,
         ...(algorithm && { ChecksumAlgorithm: algorithm, ChecksumType: type }),
       };
@@ -186,7 +188,8 @@ export const uploads = defineOperations("s3", {
         },
       );
       const version_id = stored.versionId ?? "null";
-      return completed(ctx, { bucket, key: input.Key!, row: { ...row, version_id } });
+      const expiration = expirationHeader(bucket, { ...row, key: upload.key, modified_ms: stored.modifiedMs });
+      return { ...completed(ctx, { bucket, key: input.Key!, row: { ...row, version_id } }), ...expiration };
     },
   },
 
@@ -199,13 +202,17 @@ export const uploads = defineOperations("s3", {
         input.IfMatchInitiatedTime.getTime() !== lastModified({ modified_ms: upload.initiated_ms }).getTime()
       )
         throw errors.preconditionFailed("x-amz-if-match-initiated-time");
-      const sides = await ctx.write((tx) => forget(tx, upload));
-      const place = await placeOf(ctx, bucket);
-      for (const side of sides) await discard(pathOf(place, "", side));
+      await abort(ctx, bucket, upload);
       return {};
     },
   },
 });
+
+export async function abort(ctx: Context, bucket: BucketRow, upload: UploadRow): Promise<void> {
+  const sides = await ctx.write((tx) => forget(tx, upload));
+  const place = await placeOf(ctx, bucket);
+  for (const side of sides) await discard(pathOf(place, "", side));
+}
 
 /** A part is no larger when it is copied. */
 function partExtent(size: number, range: string | undefined): { start: number; end: number } {
