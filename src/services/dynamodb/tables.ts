@@ -5,7 +5,17 @@ import { errors } from "./errors.ts";
 import { checkPolicy } from "./policy-rules.ts";
 import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
 import { removeRows } from "./rows.ts";
-import { findTable, type Index, insertTable, NAME, NAME_RULE, nextNumber, type Table, tableRef } from "./schema.ts";
+import {
+  deleteTable,
+  findTable,
+  type Index,
+  insertTable,
+  NAME,
+  NAME_RULE,
+  nextNumber,
+  type Table,
+  tableRef,
+} from "./schema.ts";
 import { countRows, description, lastDescription, NO_COUNTS } from "./table-description.ts";
 import { type NewIndex, newDefinition } from "./table-rules.ts";
 import { removeTags, tagRules, writeTags } from "./tags.ts";
@@ -89,7 +99,7 @@ export const tables = defineOperations("dynamodb", {
         await dropView(tx, table);
         await removeTags(tx, table);
         await removePolicy(tx, table);
-        await tx.run("DELETE FROM dynamodb_table WHERE table_id = :table_id", { table_id: table.id });
+        await deleteTable(tx, table);
         return table;
       });
       ctx.log.info(`table ${table.name} deleted`, { subject: table.arn });
