@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import type { HttpRequest } from "../model/http.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
-import type { Journal, Log } from "./journal.ts";
+import type { Entry, Journal, Log } from "./journal.ts";
 import type { Memory } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
@@ -340,16 +340,22 @@ class WorldContext implements Context {
 }
 
 function logOf(world: World, ctx: Context, from: string): Log {
-  const at = (level: "debug" | "info" | "warn" | "error") => (text: string, fields?: Record<string, unknown>) =>
-    world.journal.write({
-      at: ctx.now,
-      level,
-      id: ctx.requestId,
-      ...(ctx.cause !== undefined && { cause: ctx.cause }),
-      from,
-      text,
-      ...(fields && { fields }),
-    });
-  const keep = (text: string) => world.journal.texts.keep(text);
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), keep };
+  const entry = (level: Entry["level"], text: string): Omit<Entry, "fields"> => ({
+    at: ctx.now,
+    level,
+    id: ctx.requestId,
+    ...(ctx.cause !== undefined && { cause: ctx.cause }),
+    from,
+    text,
+  });
+  const at = (level: Entry["level"]) => (text: string, fields?: Record<string, unknown>) =>
+    world.journal.write({ ...entry(level, text), ...(fields && { fields }) });
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    record: (text, fields) => world.journal.record(entry("debug", text), fields),
+    keep: (text) => world.journal.texts.keep(text),
+  };
 }

@@ -6,6 +6,7 @@ import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, Table } from "./schema.ts";
+import { type Change as Recorded, record, writeRecords } from "./streams/records.ts";
 import { type Item, itemOf, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
 import { type Learned, remember, widenView } from "./views.ts";
 
@@ -34,11 +35,16 @@ export async function readItem(tx: Tx, table: Table, key: RowKey): Promise<Store
 
 export interface Change {
   readonly key: RowKey;
-  /** Known where the table has indexes; elsewhere it may be left out. */
+  /** Known where `needsBefore`; elsewhere it may be left out. */
   readonly before?: Stored | undefined;
   /** undefined deletes. */
   readonly after?: Stored | undefined;
+  /** It goes because its time has come. */
+  readonly expired?: boolean;
 }
+
+/** Whether a change of the table's items is told of, or follows from, what was there. */
+export const needsBefore = (table: Table): boolean => table.indexes.length > 0 || table.stream?.enabled === true;
 
 /** What an item weighs; throws where it is too large. `sentence` differs between operations. */
 export function weighed(item: Item, sentence = "Item size has exceeded the maximum allowed size"): Stored {
@@ -52,21 +58,27 @@ export interface Writing {
   readonly ctx: Context;
   readonly tx: Tx;
   readonly learned: Learned;
+  /** What streams are told, at the end: whoever writes holds a stream's row after all items, and only for the commit. */
+  readonly recorded: Recorded[];
 }
 
 export async function writing<T>(ctx: Context, work: (writing: Writing) => Promise<T>): Promise<T> {
   let learned: Learned = new Map();
-  const answer = await ctx.write((tx) => {
+  const answer = await ctx.write(async (tx) => {
     learned = new Map();
-    return work({ ctx, tx, learned });
+    const within: Writing = { ctx, tx, learned, recorded: [] };
+    const answer = await work(within);
+    await writeRecords(tx, ctx, within.recorded);
+    return answer;
   });
   remember(learned);
   return answer;
 }
 
-/** An item and its index entries, in the transaction that checked it. The one place where a stream record will be written too. */
-export async function changeItem(within: Writing, table: Table, { key, before, after }: Change): Promise<void> {
+/** An item, its index entries and its stream record, in the transaction that checked it. */
+export async function changeItem(within: Writing, table: Table, change: Change): Promise<void> {
   const { tx, learned } = within;
+  const { key, before, after, expired = false } = change;
   if (after) {
     await upsert(tx, table.number, key, EMPTY, after);
     await widenView(tx, table, after.item, learned);
@@ -74,6 +86,7 @@ export async function changeItem(within: Writing, table: Table, { key, before, a
   } else await remove(tx, table.number, key, EMPTY);
   for (const index of table.indexes)
     await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
+  if (table.stream?.enabled) record(within.recorded, { table, before: before?.item, after: after?.item, expired });
 }
 
 /** Every item of a table, a page at a time. */

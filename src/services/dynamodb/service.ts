@@ -8,6 +8,9 @@ import { quirks } from "./quirks.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
+import { streamOperations } from "./streams/operations.ts";
+import { tend } from "./streams/shards.ts";
+import { isStreamArn, MIGRATION as STREAMS } from "./streams/streams.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
@@ -18,7 +21,7 @@ import { MIGRATION as VIEWS } from "./views.ts";
 export const dynamodb = defineService({
   name: "dynamodb",
   model: loadModel(import.meta.url),
-  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES],
+  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS],
   operations: {
     ...tables,
     ...tableUpdates,
@@ -34,5 +37,13 @@ export const dynamodb = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
-  deliver: expire,
+  deliver: (ctx, work) => (isStreamArn(work.to) ? tend(ctx, work) : expire(ctx, work)),
+});
+
+/** AWS's second API over the same tables: another endpoint and model, the same actions and ARNs. */
+export const dynamodbstreams = defineService({
+  name: "dynamodbstreams",
+  model: loadModel(new URL("../dynamodbstreams/", import.meta.url).href),
+  operations: streamOperations,
+  quirks,
 });

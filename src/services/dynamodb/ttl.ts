@@ -54,7 +54,7 @@ export async function expire(ctx: Context, work: Work): Promise<void> {
     const before = await readItem(within.tx, table, rowKey);
     const expires = before && expiry(table, before.item);
     if (expires === undefined || expires > ctx.now || tooOld(expires, ctx.now)) return undefined;
-    await changeItem(within, table, { key: rowKey, before });
+    await changeItem(within, table, { key: rowKey, before, expired: true });
     return table;
   });
   if (gone) ctx.log.info(`item expired in ${gone.name}: ${key}`, { subject: gone.arn });

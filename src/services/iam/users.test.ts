@@ -28,7 +28,13 @@ import {
   UpdateAccessKeyCommand,
   UpdateUserCommand,
 } from "@aws-sdk/client-iam";
-import { GetAccessKeyInfoCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import {
+  GetAccessKeyInfoCommand,
+  GetCallerIdentityCommand,
+  GetSessionTokenCommand,
+  STSClient,
+} from "@aws-sdk/client-sts";
 import { type Key, startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 import { openStore } from "../../store/open.ts";
@@ -187,6 +193,20 @@ test("a user's new name and path are at once those of its keys, groups and polic
     await refusal(iam.send(new UpdateUserCommand({ UserName: "alice", NewUserName: "anna" }))),
     "EntityAlreadyExists 409 User with name anna already exists.",
   );
+});
+
+test("a renamed user keeps what it may, and so does a session from before; neither takes it from the other", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const key = await userWith(cloud, "alice", { may: policy(allow("sqs:ListQueues")) });
+  const { Credentials } = await cloud.client(STSClient, key).send(new GetSessionTokenCommand({}));
+  const session = {
+    accessKeyId: Credentials!.AccessKeyId!,
+    secretAccessKey: Credentials!.SecretAccessKey!,
+    sessionToken: Credentials!.SessionToken!,
+  };
+  await iam.send(new UpdateUserCommand({ UserName: "alice", NewUserName: "anna" }));
+  for (const as of [session, key, session]) await cloud.client(SQSClient, as).send(new ListQueuesCommand({}));
 });
 
 test("a user has a permissions boundary from its making, or later", async () => {

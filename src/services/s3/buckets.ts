@@ -74,19 +74,25 @@ export const buckets = defineOperations("s3", {
         location: location ?? null,
         directory,
         created_ms: ctx.clock.now(),
-        versioning: null,
+        versioning: input.ObjectLockEnabledForBucket ? "Enabled" : null,
         ownership: input.ObjectOwnership ?? "BucketOwnerEnforced",
         tags: tags.length > 0 ? JSON.stringify(tags) : null,
         policy: null,
         notification: null,
+        object_lock: input.ObjectLockEnabledForBucket ? ENABLED : null,
+        lifecycle: null,
+        logging: null,
+        replication: null,
       };
       await ctx.write(async (tx) => {
         if (await readBucket(tx, name)) throw errors.operationAborted();
         // Two that are made at once may have asked for one directory.
         if (await overlapping(tx, directory)) throw errors.operationAborted();
         await tx.run(
-          `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, tags, policy, notification)
-           VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :tags, :policy, :notification)`,
+          `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, tags, policy, notification,
+             object_lock, lifecycle, logging, replication)
+           VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :tags, :policy, :notification,
+             :object_lock, :lifecycle, :logging, :replication)`,
           { ...row },
         );
       });
@@ -114,6 +120,9 @@ export const buckets = defineOperations("s3", {
           name: bucket.name,
         });
         await tx.run("DELETE FROM s3_upload WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_configuration WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_task WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_access_log WHERE bucket = :name", { name: bucket.name });
         if ((await tx.run("DELETE FROM s3_bucket WHERE name = :name", { name: bucket.name })) === 0)
           throw errors.noSuchBucket(bucket.name);
       });
@@ -234,18 +243,17 @@ const REFUSED = [
   "GrantWriteACP",
   "BucketNamespace",
 ] as const;
+const ENABLED = JSON.stringify({ ObjectLockEnabled: "Enabled" });
 const OWNERSHIPS = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
 function refuse(
   input: Partial<Record<(typeof REFUSED)[number], unknown>> & {
     ACL?: string | undefined;
-    ObjectLockEnabledForBucket?: boolean | undefined;
     ObjectOwnership?: string | undefined;
   },
 ): void {
   for (const name of REFUSED) if (input[name] !== undefined) throw errors.notImplemented(name);
   if (input.ACL !== undefined && input.ACL !== "private") throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
-  if (input.ObjectLockEnabledForBucket) throw errors.notImplemented("x-amz-bucket-object-lock-enabled");
   if (input.ObjectOwnership !== undefined && !OWNERSHIPS.includes(input.ObjectOwnership))
     throw errors.invalidArgument(
       "Invalid x-amz-object-ownership header: ",

@@ -5,12 +5,16 @@ import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
+import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
+import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
+import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { restores } from "./restore.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
@@ -26,6 +30,9 @@ export const s3 = defineService({
       ...tagging,
       ...notifications,
       ...objects,
+      ...objectLock,
+      ...lifecycle,
+      ...restores,
       ...copies,
       ...attributes,
       ...lists,
@@ -37,6 +44,8 @@ export const s3 = defineService({
   resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
+  deliver,
+  giveUp,
   start: startReconciler,
 });
 
