@@ -8,8 +8,9 @@ import { updatedPaths } from "./expression/bind.ts";
 import { matches } from "./expression/evaluate.ts";
 import { heldKey, keyAttributes, keyInIndex, keyOfItem, keyOfRequest, type RowKey } from "./item-key.ts";
 import { readExpressions } from "./parameters.ts";
-import { changeItem, needsBefore, projected, readItem, type Stored, type Writing, weighed } from "./rows.ts";
+import { changeItem, needsBefore, projected, readItem, type Writing, weighed } from "./rows.ts";
 import type { Index, Table } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 import { equalItems, type Item, itemSize, soundItem } from "./value.ts";
 
 /** All that could be checked without the table has been. */

@@ -1,13 +1,14 @@
 // The rows of items, in their table and in its indexes: one SQL table for all, told apart by number.
-import type { Context, Tx } from "../../kernel/mod.ts";
+import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { expireBy, expiryFrom } from "./expiry.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, Table } from "./schema.ts";
+import { type Stored, StoredItem, type StoredRow } from "./stored.ts";
 import { type Change as Recorded, record, writeRecords } from "./streams/records.ts";
-import { type Item, itemOf, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
+import { type Item, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
 import { type Learned, remember, widenView } from "./views.ts";
 
 // `number` is the table's or the index's. `item_key` tells apart the items that share a key of an index; it is empty in the table itself.
@@ -18,19 +19,13 @@ export const MIGRATION = `
     PRIMARY KEY (number, hash, pk, sk, item_key)
   )`;
 
-export interface Stored {
-  readonly item: Item;
-  /** As AWS counts it. */
-  readonly size: number;
-}
-
-export async function readItem(tx: Tx, table: Table, key: RowKey): Promise<Stored | undefined> {
-  const row = await tx.one<{ item: string; size: number }>(
+export async function readItem(tx: Singly, table: Table, key: RowKey): Promise<StoredItem | undefined> {
+  const row = await tx.one<StoredRow>(
     `SELECT item, size FROM dynamodb_item
      WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
     { number: table.number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: EMPTY },
   );
-  return row && { item: itemOf(row.item), size: row.size };
+  return row && new StoredItem(row);
 }
 
 export interface Change {
@@ -97,8 +92,7 @@ export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: Row
   for (;;) {
     const rows = { ...WHOLE_TABLE, number: table.number };
     const page = await readAll(tx, rows, { after, limit: undefined, positionOf });
-    for (const row of page.rows) {
-      const item = itemOf(row.item);
+    for (const { item } of page.rows) {
       after = positionOf(item);
       await work(item, after);
     }
