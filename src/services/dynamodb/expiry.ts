@@ -2,8 +2,8 @@
 // work row for each item, let alone for each time that it is written.
 import type { Context, Tx } from "../../kernel/mod.ts";
 import { dynamodbItself } from "./itself.ts";
-import type { PageRow } from "./pages.ts";
 import type { Table } from "./schema.ts";
+import type { StoredRow } from "./stored.ts";
 import { type Item, member } from "./value.ts";
 
 export const MIGRATION = `
@@ -61,7 +61,7 @@ export async function isDue(tx: Tx, { number }: Table, now: number): Promise<boo
   return row !== undefined && row.due_ms <= now;
 }
 
-export const itemsDue = (tx: Tx, { number }: Table, now: number, most: number): Promise<PageRow[]> =>
+export const itemsDue = (tx: Tx, { number }: Table, now: number, most: number): Promise<StoredRow[]> =>
   tx.all(
     `SELECT item, size FROM dynamodb_item WHERE number = :number AND expires_ms <= :now ORDER BY expires_ms LIMIT :most`,
     { number, now, most },

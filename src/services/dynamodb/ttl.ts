@@ -89,7 +89,7 @@ async function lookAtSome(within: Writing, table: Table, after: Item | undefined
     { ...WHOLE_TABLE, number: table.number },
     { after: after && positionOf(after), limit: MOST_LOOKED_AT, positionOf },
   );
-  const items = page.rows.map(({ item }) => itemOf(item));
+  const items = page.rows.map(({ item }) => item);
   for (const item of items) {
     const ms = expiryFrom(table, item, ctx.now);
     if (ms === undefined) continue;
