@@ -60,6 +60,8 @@ function demandOne(
   { access, asked }: { access: Access; asked: Asked },
 ): void | Promise<void> {
   const principal = access.of ?? ctx.principal;
+  if (principal.kind === "anonymous" && !TAKES_UNSIGNED.includes(asked.service))
+    throw authError(asked.family, "unsigned");
   if (grantedToService(principal, access.action)) return undefined;
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
     after(guardOf(ctx, court, { access, principal }), (guard) =>
@@ -71,6 +73,9 @@ function demandOne(
     ),
   );
 }
+
+/** Where a resource's policy may let in anybody who signs nothing; elsewhere "*" is everybody who has signed. */
+const TAKES_UNSIGNED = ["s3", "sns", "sqs"];
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
