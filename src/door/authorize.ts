@@ -62,7 +62,7 @@ function demandOne(
   if (grantedToService(principal, access.action)) return undefined;
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
     after(guardOf(ctx, court, { access, principal }), (guard) =>
-      after(decide(ctx, court, { access, asked, principal, limits, guard }), (decision) => {
+      after(decideWithGrants(ctx, court, { access, asked, principal, limits, guard }), (decision) => {
         tell(ctx, { access, principal, decision });
         if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
       }),
@@ -101,19 +101,20 @@ interface Guard {
 function guardOf(
   ctx: Context,
   { services }: Court,
-  { access: { action, resource }, principal }: { access: Access; principal: Subject },
+  { access, principal }: { access: Access; principal: Subject },
 ): Guard | Promise<Guard> {
+  const { action, resource } = access;
   const arn = parseArn(resource);
   const holder =
     arn && !MAKES_ITS_RESOURCE.includes(action) ? services.get(OWNERS[arn.service] ?? arn.service) : undefined;
   // A role's trust policy is asked about sts's actions only.
   const trust = arn?.service === "iam" && action.startsWith("sts:");
   const account = "account" in principal ? principal.account : undefined;
-  return after(arn && ownerOf(ctx, { account: arn.account, resource, holder }), (known) => {
+  return after(arn && ownerOf(ctx, { account: arn.account, access, holder }), (known) => {
     const owner = known ?? account;
     const locked = !(principal.kind === "root" && owner === account && NEVER_LOCKED.includes(action));
     const consulted = locked && (arn?.service !== "iam" || trust);
-    return after(consulted ? holder?.resourcePolicy?.(ctx, resource) : undefined, (document) => ({
+    return after(consulted ? holder?.resourcePolicy?.(ctx, resource, access) : undefined, (document) => ({
       holder,
       owner,
       policy: document === undefined ? undefined : resourcePolicySet(resource, { document, trust }),
@@ -125,9 +126,9 @@ function guardOf(
 /** S3's ARNs name no account: the service knows whose bucket it is. Resources of AWS itself (`arn:aws:iam::aws:policy/...`) are everyone's. */
 const ownerOf = (
   ctx: Context,
-  { account, resource, holder }: { account: string; resource: Arn; holder: AnyService | undefined },
+  { account, access, holder }: { account: string; access: Access; holder: AnyService | undefined },
 ): string | undefined | Promise<string | undefined> =>
-  /^\d{12}$/.test(account) ? account : holder?.resourceOwner?.(ctx, resource);
+  /^\d{12}$/.test(account) ? account : holder?.resourceOwner?.(ctx, access.resource, access);
 
 // A bucket's policy is asked for each of its objects, a queue's for each of its messages: the sets of those that were asked last are kept.
 const MOST_SETS = 1000;
@@ -152,6 +153,18 @@ interface Case {
   readonly limits: Limits;
   readonly guard: Guard;
 }
+
+/** What the resource gives besides its policy is asked for where it could matter: where nothing allows, and nothing denies. */
+const decideWithGrants = (ctx: Context, court: Court, of: Case): Decision | Promise<Decision> =>
+  after(decide(ctx, court, of), (decision) => {
+    const { holder, policy } = of.guard;
+    if (decision.allowed || decision.explicit || !holder?.grants) return decision;
+    return after(holder.grants(ctx, of.access), (grants) => {
+      if (grants.length === 0) return decision;
+      const all = policySet("resource-based policy", [...(policy?.policies ?? []), ...grants]);
+      return decide(ctx, court, { ...of, guard: { ...of.guard, policy: all } });
+    });
+  });
 
 function decide(ctx: Context, court: Court, of: Case): Decision | Promise<Decision> {
   const { access, principal, limits, guard } = of;

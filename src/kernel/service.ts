@@ -48,10 +48,12 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly operations: Operations<S>;
   readonly quirks?: Quirks;
   readonly sites?: readonly Site[];
-  /** The policy attached to one of this service's resources, as JSON text. */
-  resourcePolicy?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
+  /** The policy attached to one of this service's resources, as JSON text, as far as it binds who asks for `access`. */
+  resourcePolicy?(ctx: Context, resource: Arn, access: Access): string | undefined | Promise<string | undefined>;
   /** The account that owns a resource whose ARN does not say it: S3's buckets and objects. Undefined: there is no such resource. */
-  resourceOwner?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
+  resourceOwner?(ctx: Context, resource: Arn, access: Access): string | undefined | Promise<string | undefined>;
+  /** What the resource gives besides its policy, as policies: S3's ACLs. Asked where no policy allows and none denies. */
+  grants?(ctx: Context, access: Access): readonly NamedPolicy[] | Promise<readonly NamedPolicy[]>;
   /** Tags of a resource: aws:ResourceTag/KEY. Asked only where a policy wants one. Undefined: there is no such resource. */
   resourceTags?(ctx: Context, resource: Arn): Tags | undefined | Promise<Tags | undefined>;
   /** iam, sts, organizations: who an access key is, what a principal may do, what an account may do at most. */

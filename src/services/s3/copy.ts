@@ -10,6 +10,7 @@ import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { ARCHIVED, checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { LOOKS } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { originOf } from "./request.ts";
 import { type Staged, stageExtent } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
@@ -137,6 +138,7 @@ export const copies = defineOperations("s3", {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
       if (first.row.size > MAX_COPY) throw errors.copyTooLarge();
@@ -150,6 +152,7 @@ export const copies = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...properties(input, source.row),
+          ...owned,
           size: staged.size,
           // Of an upload in parts too: the copy is one piece (recorded on AWS).
           etag: staged.md5,

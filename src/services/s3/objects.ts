@@ -11,6 +11,7 @@ import { discard, holdsBytesOf, pathOf } from "./files.ts";
 import { MAX_KEY } from "./keys.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
 import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
+import { ownedBy } from "./ownership.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
 import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
@@ -38,6 +39,7 @@ export const objects = defineOperations("s3", {
       const tags = taggingHeader(input.Tagging);
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
       const { staged, checksum } = await receive(ctx, bucket, input);
       const stored = await putVersion(ctx, {
@@ -46,6 +48,7 @@ export const objects = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...properties,
+          ...owned,
           tags,
           size: staged.size,
           etag: staged.md5,

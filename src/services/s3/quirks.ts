@@ -61,7 +61,9 @@ export const quirks: Quirks = {
   invalid: (operation, violations) =>
     // A header of GetObjectAttributes has words of its own.
     operation !== "GetObjectAttributes" && violations.some((text) => text.endsWith("Member must not be null"))
-      ? errors.malformedXml()
+      ? operation.endsWith("Acl")
+        ? errors.malformedAcl()
+        : errors.malformedXml()
       : null,
 };
 

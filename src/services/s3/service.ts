@@ -1,6 +1,8 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
 import { type Arn, after, type Context, defineService, loadModel, type Tags } from "../../kernel/mod.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
+import { aclPolicies, resourceOwner, resourcePolicy } from "./acl-policy.ts";
+import { acls } from "./acls.ts";
 import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
@@ -9,6 +11,9 @@ import { copies } from "./copy.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
 import { objects } from "./objects.ts";
+import { ownership } from "./ownership.ts";
+import { policyStatus } from "./policy-status.ts";
+import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
 import { type BucketRow, migrations } from "./tables.ts";
@@ -23,6 +28,10 @@ export const s3 = defineService({
     withBodyDigests({
       ...buckets,
       ...bucketSettings,
+      ...acls,
+      ...ownership,
+      ...publicAccess,
+      ...policyStatus,
       ...tagging,
       ...notifications,
       ...objects,
@@ -33,8 +42,9 @@ export const s3 = defineService({
     }),
   ),
   quirks,
-  resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
-  resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),
+  resourcePolicy,
+  resourceOwner,
+  grants: aclPolicies,
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
   start: startReconciler,

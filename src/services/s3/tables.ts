@@ -78,6 +78,21 @@ export const migrations = [
     fingerprint TEXT NOT NULL,
     PRIMARY KEY (bucket, key, fingerprint)
   )`,
+  `
+  ALTER TABLE s3_bucket ADD COLUMN acl TEXT;           -- JSON: grants; null: the owner's alone
+  ALTER TABLE s3_bucket ADD COLUMN public_access TEXT; -- JSON: PublicAccessBlockConfiguration
+  ALTER TABLE s3_bucket ADD COLUMN cors TEXT;          -- JSON: CORSRules
+  ALTER TABLE s3_bucket ADD COLUMN website TEXT;       -- JSON: WebsiteConfiguration
+  ALTER TABLE s3_bucket ADD COLUMN encryption TEXT;    -- JSON: the rule of its ServerSideEncryptionConfiguration
+  ALTER TABLE s3_bucket ADD COLUMN payer TEXT;         -- Requester; null: the owner
+  ALTER TABLE s3_bucket ADD COLUMN accelerate TEXT;    -- Enabled, Suspended, or never set
+  ALTER TABLE s3_object ADD COLUMN owner TEXT;         -- an account, or anonymous; null: the bucket's
+  ALTER TABLE s3_object ADD COLUMN acl TEXT;           -- JSON: grants; null: the owner's alone
+  ALTER TABLE s3_object ADD COLUMN encryption TEXT;    -- JSON: Encryption; null: AES256 in name, plain in the file
+  ALTER TABLE s3_upload ADD COLUMN owner TEXT;
+  ALTER TABLE s3_upload ADD COLUMN acl TEXT;
+  ALTER TABLE s3_upload ADD COLUMN encryption TEXT;
+  ALTER TABLE s3_part ADD COLUMN nonce TEXT;           -- of a part that is encrypted with the customer's key`,
 ];
 
 export interface BucketRow {
@@ -92,6 +107,13 @@ export interface BucketRow {
   readonly tags: string | null;
   readonly policy: string | null;
   readonly notification: string | null;
+  readonly acl: string | null;
+  readonly public_access: string | null;
+  readonly cors: string | null;
+  readonly website: string | null;
+  readonly encryption: string | null;
+  readonly payer: "Requester" | null;
+  readonly accelerate: "Enabled" | "Suspended" | null;
 }
 
 export interface ObjectRow {
@@ -116,6 +138,9 @@ export interface ObjectRow {
   readonly guard: string | null;
   readonly staged: string | null;
   readonly supersedes: string | null;
+  readonly owner: string | null;
+  readonly acl: string | null;
+  readonly encryption: string | null;
 }
 
 export interface UploadRow {
@@ -130,6 +155,9 @@ export interface UploadRow {
   readonly tags: string | null;
   readonly algorithm: string | null;
   readonly checksum_type: ChecksumType | null;
+  readonly owner: string | null;
+  readonly acl: string | null;
+  readonly encryption: string | null;
 }
 
 export interface PartRow {
@@ -141,6 +169,7 @@ export interface PartRow {
   readonly side: string;
   readonly algorithm: string;
   readonly value: string;
+  readonly nonce: string | null;
 }
 
 export interface Tag {

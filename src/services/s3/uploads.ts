@@ -22,6 +22,7 @@ import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { MAX_PUT, receive } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { copyExtent } from "./ranges.ts";
 import { headerOf, originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -57,14 +58,18 @@ export const uploads = defineOperations("s3", {
         initiated_ms: ctx.clock.now(),
         initiator: "arn" in ctx.principal ? ctx.principal.arn : ctx.account,
         ...kept(input),
+        ...ownedBy(ctx, bucket, input),
+        encryption: null,
         tags,
         algorithm: algorithm ?? null,
         checksum_type: type ?? null,
       };
       await ctx.write((tx) =>
         tx.run(
-          `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type)
-           VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type)`,
+          `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type, owner, acl,
+             encryption)
+           VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type, :owner, :acl,
+             :encryption)`,
           { ...row },
         ),
       );
@@ -149,6 +154,8 @@ export const uploads = defineOperations("s3", {
         headers: upload.headers,
         metadata: upload.metadata,
         tags: upload.tags,
+        owner: upload.owner,
+        acl: upload.acl,
         checksum: JSON.stringify(checksum),
         parts: JSON.stringify(
           parts.map(

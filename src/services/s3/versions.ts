@@ -73,7 +73,8 @@ export type NewVersion = Pick<
   | "guard"
   | "staged"
   | "supersedes"
->;
+> &
+  Partial<Pick<ObjectRow, "owner" | "acl" | "encryption">>;
 
 /** What a version is apart from where its bytes lie. */
 export type Content = Omit<NewVersion, "side" | "guard" | "staged" | "supersedes" | "modified_ms">;
@@ -98,6 +99,9 @@ export const noBytes: Omit<NewVersion, "modified_ms"> = {
   supersedes: null,
 };
 
+/** Of the bucket's owner, and as plain as can be: what came from outside, and delete markers. */
+const THE_BUCKETS = { owner: null, acl: null, encryption: null };
+
 export interface Insertion {
   readonly bucket: string;
   readonly key: string;
@@ -121,10 +125,10 @@ export async function insertVersion(tx: Tx, insertion: Insertion): Promise<void>
     );
   await tx.run(
     `INSERT INTO s3_object (bucket, key, rank, version_id, current, delete_marker, size, etag, modified_ms, side, fingerprint, storage_class,
-       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes)
+       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes, owner, acl, encryption)
      VALUES (:bucket, :key, :rank, :versionId, 1, :deleteMarker, :size, :etag, :modified_ms, :side, :fingerprint, :storage_class,
-       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes)`,
-    { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...version },
+       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes, :owner, :acl, :encryption)`,
+    { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...THE_BUCKETS, ...version },
   );
 }
 
