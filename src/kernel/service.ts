@@ -95,6 +95,10 @@ export interface Route {
 export interface Quirks {
   /** Request ids of another form than a UUID. */
   requestId?(): string;
+  /** Answers OPTIONS: a browser asks, without a signature, whether a page of another origin may. */
+  preflight?(ctx: Context, request: HttpRequest): Promise<HttpAnswer>;
+  /** What every answer to a browser's page has besides, refusals too. Asked where the request names its origin. */
+  dress?(ctx: Context, request: HttpRequest, answer: HttpAnswer): HttpAnswer | Promise<HttpAnswer>;
   /** The operation that a request means, where the model's own routing is not enough. */
   route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
   /** A form that was posted to a bucket, as the request that it means. Its signature is verified afterwards. */
