@@ -157,6 +157,12 @@ export const errors = {
         : `User: ${who} is not authorized to perform: ${action} on resource: "${resource}" because public ${what} are prevented by the ${flag} setting in S3 Block Public Access.`,
     ),
 
+  // What a bucket tells browsers
+  noSuchCors: (bucket: string) =>
+    new AwsError("NoSuchCORSConfiguration", 404, "The CORS configuration does not exist", { BucketName: bucket }),
+  corsForbidden: (why: string, { method, type }: { method: string; type: "BUCKET" | "OBJECT" }) =>
+    new AwsError("AccessForbidden", 403, `CORSResponse: ${why}`, { Method: method, ResourceType: type }),
+
   // Objects
   noSuchKey: (key: string) => new AwsError("NoSuchKey", 404, "The specified key does not exist.", { Key: key }),
   noSuchVersion: (key: string, version: string) =>

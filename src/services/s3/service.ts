@@ -8,6 +8,7 @@ import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { copies } from "./copy.ts";
+import { cors } from "./cors.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
 import { objects } from "./objects.ts";
@@ -32,6 +33,7 @@ export const s3 = defineService({
       ...ownership,
       ...publicAccess,
       ...policyStatus,
+      ...cors,
       ...tagging,
       ...notifications,
       ...objects,
