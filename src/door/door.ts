@@ -53,7 +53,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     let written: HttpAnswer;
     try {
       const at = sites.find(({ site }) => site.matches(request));
-      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal }), request);
+      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal, request }), request);
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1

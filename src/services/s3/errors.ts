@@ -163,6 +163,16 @@ export const errors = {
   corsForbidden: (why: string, { method, type }: { method: string; type: "BUCKET" | "OBJECT" }) =>
     new AwsError("AccessForbidden", 403, `CORSResponse: ${why}`, { Method: method, ResourceType: type }),
 
+  noSuchWebsite: (bucket: string) =>
+    new AwsError("NoSuchWebsiteConfiguration", 404, "The specified bucket does not have a website configuration", {
+      BucketName: bucket,
+    }),
+  methodNotAllowed: (method: string, type: string) =>
+    new AwsError("MethodNotAllowed", 405, "The specified method is not allowed against this resource.", {
+      Method: method,
+      ResourceType: type,
+    }),
+
   // Objects
   noSuchKey: (key: string) => new AwsError("NoSuchKey", 404, "The specified key does not exist.", { Key: key }),
   noSuchVersion: (key: string, version: string) =>

@@ -20,6 +20,8 @@ import { startReconciler } from "./reconcile.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
+import { websites } from "./website.ts";
+import { website } from "./website-site.ts";
 
 export const s3 = defineService({
   name: "s3",
@@ -34,6 +36,7 @@ export const s3 = defineService({
       ...publicAccess,
       ...policyStatus,
       ...cors,
+      ...websites,
       ...tagging,
       ...notifications,
       ...objects,
@@ -44,6 +47,7 @@ export const s3 = defineService({
     }),
   ),
   quirks,
+  sites: [website],
   resourcePolicy,
   resourceOwner,
   grants: aclPolicies,
