@@ -286,15 +286,13 @@ export async function roleOf(ctx: Context, arn: Arn): Promise<RoleRow | undefine
   return role && roleArn(role.account, role.path, role.name) === arn ? role : undefined;
 }
 
-/** `access` of an operation on a role that there is, or is not: then it stands at the root of the paths. */
+/** `access` of an operation on a role. Of a role that is not there AWS says no ARN: only `*` allows it. */
 export function onRole(action: string) {
   return async (ctx: Context, { RoleName }: { RoleName?: string | undefined }): Promise<Access> => {
     const role = await ctx.read((tx) => findRole(tx, ctx.account, RoleName!));
-    return {
-      action: `iam:${action}`,
-      resource: roleArn(ctx.account, role?.path, role?.name ?? RoleName!),
-      ...(role && { conditions: identityConditions(role) }),
-    };
+    if (!role) return { action: `iam:${action}`, resource: `role ${RoleName}` };
+    const conditions = identityConditions(role);
+    return { action: `iam:${action}`, resource: roleArn(ctx.account, role.path, role.name), conditions };
   };
 }
 

@@ -24,7 +24,9 @@ export const bucketSettings = defineOperations("s3", {
       if (MFADelete === "Enabled" || input.MFA !== undefined) throw errors.notImplemented("MfaDelete");
       if (Status === undefined) throw errors.illegalVersioning();
       if (Status !== "Enabled" && Status !== "Suspended") throw errors.malformedXml();
-      const { name } = await bucketOf(ctx, input);
+      const { name, object_lock, replication } = await bucketOf(ctx, input);
+      if (Status === "Suspended" && object_lock !== null) throw errors.lockedVersioning();
+      if (Status === "Suspended" && replication !== null) throw errors.replicatedVersioning();
       await ctx.write((tx) => tx.run("UPDATE s3_bucket SET versioning = :Status WHERE name = :name", { name, Status }));
       return {};
     },

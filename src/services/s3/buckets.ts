@@ -78,11 +78,15 @@ export const buckets = defineOperations("s3", {
         location: location ?? null,
         directory,
         created_ms: ctx.clock.now(),
-        versioning: null,
+        versioning: input.ObjectLockEnabledForBucket ? "Enabled" : null,
         ...access,
         tags: tags.length > 0 ? JSON.stringify(tags) : null,
         policy: null,
         notification: null,
+        object_lock: input.ObjectLockEnabledForBucket ? ENABLED : null,
+        lifecycle: null,
+        logging: null,
+        replication: null,
         cors: null,
         website: null,
         encryption: null,
@@ -95,9 +99,9 @@ export const buckets = defineOperations("s3", {
         if (await overlapping(tx, directory)) throw errors.operationAborted();
         await tx.run(
           `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, acl, public_access, tags, policy,
-             notification, cors, website, encryption, payer, accelerate)
+             notification, object_lock, lifecycle, logging, replication, cors, website, encryption, payer, accelerate)
            VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :acl, :public_access, :tags, :policy,
-             :notification, :cors, :website, :encryption, :payer, :accelerate)`,
+             :notification, :object_lock, :lifecycle, :logging, :replication, :cors, :website, :encryption, :payer, :accelerate)`,
           { ...row },
         );
       });
@@ -125,6 +129,9 @@ export const buckets = defineOperations("s3", {
           name: bucket.name,
         });
         await tx.run("DELETE FROM s3_upload WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_configuration WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_task WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_access_log WHERE bucket = :name", { name: bucket.name });
         if ((await tx.run("DELETE FROM s3_bucket WHERE name = :name", { name: bucket.name })) === 0)
           throw errors.noSuchBucket(bucket.name);
       });
@@ -237,9 +244,10 @@ function regionOf(ctx: Context, location: string | undefined): string {
   return location;
 }
 
+const ENABLED = JSON.stringify({ ObjectLockEnabled: "Enabled" });
+
 function refuse(input: NewBucket): void {
   if (input.BucketNamespace !== undefined) throw errors.notImplemented("BucketNamespace");
-  if (input.ObjectLockEnabledForBucket) throw errors.notImplemented("x-amz-bucket-object-lock-enabled");
   if (input.ObjectOwnership !== undefined && !OWNERSHIPS.some((one) => one === input.ObjectOwnership))
     throw errors.invalidArgument(
       "Invalid x-amz-object-ownership header: ",

@@ -8,11 +8,9 @@ import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
 import {
   copyFile,
-  copyToSide,
   discard,
   findSeat,
   fingerprintAt,
-  is,
   isDirectory,
   linkToSide,
   type Place,
@@ -20,7 +18,9 @@ import {
   plainFingerprint,
   stagePath,
 } from "./files.ts";
+import { guardOf, isFull } from "./guards.ts";
 import { fitsPath, storedKey } from "./keys.ts";
+import { checkUnlocked } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { carryOut, foretell } from "./removals.ts";
 import { newStage } from "./staging.ts";
@@ -86,7 +86,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const seat = await findSeat(place, key, put.staged);
   if (seat.side !== null) made.push(pathOf(place, key, seat.side));
   const guards = seat.side === null && before.bucket.versioning === "Enabled";
-  const guard = guards ? await copyToSide(put.staged, place) : null;
+  const guard = guards ? await guardOf(ctx, place, put.staged) : null;
   if (guard !== null) made.push(pathOf(place, key, guard));
   const sequence = nextSequence(ctx);
   const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: ctx.clock.now() };
@@ -149,6 +149,10 @@ export interface Removal {
   readonly bucket: BucketRow;
   readonly key: string;
   readonly versionId?: string | undefined;
+  /** Governance does not hold who may bypass it. */
+  readonly bypass?: boolean | undefined;
+  /** Of its event. */
+  readonly family?: "ObjectRemoved" | "LifecycleExpiration";
   readonly origin: Origin;
   readonly check?: (current: ObjectRow | undefined) => void;
 }
@@ -207,7 +211,8 @@ async function isChangedOutside(
   return plainFingerprint(place, key) !== known;
 }
 
-async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Removal, before: Before): Promise<Removed> {
+async function removeCurrent(ctx: Context, removal: Removal, before: Before): Promise<Removed> {
+  const { bucket, key, origin, check, family = "ObjectRemoved" } = removal;
   const stored = storedKey(key);
   const { newest } = before.standing;
   check?.(live(newest));
@@ -235,7 +240,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
         else await deleteVersion(tx, newest!);
         if (dying) await foretell(tx, dying);
         await notify(ctx, tx, now, origin, {
-          event: marks ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete",
+          event: `${family}:${marks ? "DeleteMarkerCreated" : "Delete"}`,
           key,
           versionId: marks ? next.versionId : undefined,
           sequence: -rank,
@@ -251,7 +256,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
 /** A version goes for good. Where it was the newest, the one before it stands again, as the plain file. */
 async function removeVersion(
   ctx: Context,
-  { bucket, key, versionId, origin, check }: Removal & { versionId: string },
+  { bucket, key, versionId, bypass, origin, check, family = "ObjectRemoved" }: Removal & { versionId: string },
 ): Promise<Removed> {
   const stored = storedKey(key);
   const before = await ctx.read(async (tx) => {
@@ -265,6 +270,7 @@ async function removeVersion(
   const { row, newest } = before;
   check?.(row && !row.delete_marker ? row : undefined);
   if (!row) return { versionId, nothing: true };
+  checkUnlocked(row, ctx.clock.now(), { BypassGovernanceRetention: bypass });
   const promoted = newest?.rank === row.rank ? before.second : undefined;
   return await withExistingRoot(ctx, bucket, (place) =>
     orDiscard([], async (made) => {
@@ -273,11 +279,15 @@ async function removeVersion(
       const sequence = nextSequence(ctx);
       await commit(ctx, made, async (tx) => {
         const now = await sameBucket(tx, bucket);
-        if ((await deleteVersion(tx, row)) === 0) throw errors.operationAborted();
+        // A hold that has come meanwhile is honoured.
+        const still = await versionOf(tx, bucket.name, stored, versionId);
+        if (still?.rank !== row.rank) throw errors.operationAborted();
+        checkUnlocked(still, ctx.clock.now(), { BypassGovernanceRetention: bypass });
+        await deleteVersion(tx, row);
         if (promoted) await promote(tx, promoted, bytes!);
         if (dying) await foretell(tx, dying);
         await notify(ctx, tx, now, origin, {
-          event: "ObjectRemoved:Delete",
+          event: `${family}:Delete`,
           key,
           versionId: now.versioning ? versionId : undefined,
           sequence: -rankAfter(newest, sequence),
@@ -316,7 +326,7 @@ async function standAgain(
     await copyFile(pathOf(place, key, side), path);
   } catch (error) {
     await discard(path);
-    if (!is(error, "ENOSPC", "EDQUOT", "EFBIG")) throw error;
+    if (!isFull(error)) throw error;
     ctx.log.error(`${row.bucket}/${key} has no plain file: ${error instanceof Error ? error.message : error}`);
     return asItIs;
   }

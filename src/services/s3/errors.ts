@@ -177,6 +177,7 @@ export const errors = {
   noSuchKey: (key: string) => new AwsError("NoSuchKey", 404, "The specified key does not exist.", { Key: key }),
   noSuchVersion: (key: string, version: string) =>
     new AwsError("NoSuchVersion", 404, "The specified version does not exist.", { Key: key, VersionId: version }),
+  emptyVersion: () => invalidArgument("Version id cannot be the empty string", "versionId", ""),
   invalidVersion: (version: string) => invalidArgument("Invalid version id specified", "versionId", version),
   /** A header of the answer: a delete marker stands where the object was. */
   deleteMarker: (method: string) =>
@@ -225,6 +226,19 @@ export const errors = {
     new AwsError("InvalidObjectState", 403, "The operation is not valid for the object's storage class", {
       StorageClass: storageClass,
     }),
+  invalidRedirect: () =>
+    new AwsError(
+      "InvalidRedirectLocation",
+      400,
+      "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+    ),
+  overridesUnsigned: () =>
+    invalidRequest("Request specific response headers cannot be used for anonymous GET requests."),
+  notRestorable: (storageClass: string) =>
+    new AwsError("InvalidObjectState", 403, "Restore is not allowed for the object's current storage class", {
+      StorageClass: storageClass,
+    }),
+  restoring: () => new AwsError("RestoreAlreadyInProgress", 409, "Object restore is already in progress"),
   invalidStorageClass: (name: string) =>
     new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", {
       StorageClassRequested: name,
@@ -350,8 +364,61 @@ export const errors = {
       `The provided 'x-amz-mp-object-size' header value ${said} does not match what was computed: ${computed}`,
     ),
 
+  // Object Lock
+  lockedVersioning: () =>
+    new AwsError(
+      "InvalidBucketState",
+      409,
+      "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+    ),
+  lockWantsVersioning: () =>
+    new AwsError(
+      "InvalidBucketState",
+      409,
+      "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+    ),
+  noLockConfiguration: (bucket: string) =>
+    new AwsError(
+      "ObjectLockConfigurationNotFoundError",
+      404,
+      "Object Lock configuration does not exist for this bucket",
+      { BucketName: bucket },
+    ),
+  bucketWithoutLock: () => invalidRequest("Bucket is missing Object Lock Configuration"),
+  objectWithoutLock: () =>
+    new AwsError("NoSuchObjectLockConfiguration", 404, "The specified object does not have a ObjectLock configuration"),
+  retentionPeriod: (message: string) => new AwsError("InvalidRetentionPeriod", 400, message),
+  locked: () => new AwsError("AccessDenied", 403, "Access Denied because object protected by object lock."),
+  lockWantsDigest: () =>
+    invalidRequest(
+      "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
+    ),
+
+  // Configurations of a bucket
+  noLifecycle: (bucket: string) =>
+    new AwsError("NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist", {
+      BucketName: bucket,
+    }),
+  noConfiguration: () => new AwsError("NoSuchConfiguration", 404, "The specified configuration does not exist."),
+  noReplication: (bucket: string) =>
+    new AwsError("ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found", {
+      BucketName: bucket,
+    }),
+  replicatedVersioning: () =>
+    new AwsError(
+      "InvalidBucketState",
+      409,
+      "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.",
+    ),
+
   // Notifications
   arnUnparsable: (name: string, arn: string) => invalidArgument("The ARN could not be parsed", name, arn),
+  destinationElsewhere: (arn: string) =>
+    invalidArgument(
+      "The notification destination service region is not valid for the bucket location constraint",
+      arn,
+      "null",
+    ),
   destinationInvalid: (problems: readonly { arn: string; reason: string }[]) =>
     new AwsError(
       "InvalidArgument",

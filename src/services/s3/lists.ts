@@ -6,6 +6,7 @@ import { lastModified, quoted } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { formEncoded } from "./events.ts";
 import { justAfter, keyOf, storedKey } from "./keys.ts";
+import { abortHeaders } from "./lifecycle.ts";
 import { type Cursor, fromMarker, type Item, type Page, readPage, type Scan } from "./listing.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
 import { objectOwner } from "./ownership.ts";
@@ -200,6 +201,7 @@ export const lists = defineOperations("s3", {
         Bucket: bucket.name,
         Key: input.Key!,
         UploadId: upload.upload_id,
+        ...abortHeaders(bucket, upload),
         PartNumberMarker: String(marker),
         NextPartNumberMarker: String(page.at(-1)?.number ?? 0),
         MaxParts: limit,

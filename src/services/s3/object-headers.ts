@@ -32,9 +32,6 @@ const REFUSED = [
   "SSEKMSKeyId",
   "SSEKMSEncryptionContext",
   "BucketKeyEnabled",
-  "ObjectLockMode",
-  "ObjectLockRetainUntilDate",
-  "ObjectLockLegalHoldStatus",
   "ObjectLockEventHold",
   "ObjectLockEventHoldDurationDays",
   "ObjectLockEventHoldDurationYears",
@@ -52,9 +49,6 @@ const STORAGE_CLASSES = [
   "DEEP_ARCHIVE",
 ];
 
-/** Classes whose objects must be restored before they are read. */
-export const ARCHIVED: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
-
 const MAX_METADATA = 2048;
 
 export function refuseWithoutEffect(input: ObjectHeaders): void {
@@ -71,6 +65,8 @@ export function checkObject(input: ObjectHeaders): void {
   if (Buffer.byteLength(input.Key!) > MAX_KEY) throw errors.keyTooLong(input.Key!);
   if (input.StorageClass !== undefined && !STORAGE_CLASSES.includes(input.StorageClass))
     throw errors.invalidStorageClass(input.StorageClass);
+  if (input.WebsiteRedirectLocation !== undefined && !/^(https?:\/\/|\/)/.test(input.WebsiteRedirectLocation))
+    throw errors.invalidRedirect();
 }
 
 /** The columns `headers`, `metadata` and `storage_class`. */

@@ -8,13 +8,16 @@ import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedCheck
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf } from "./files.ts";
-import { MAX_KEY } from "./keys.ts";
+import { MAX_KEY, storedKey } from "./keys.ts";
+import { expirationHeader } from "./lifecycle.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
-import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
+import { checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
+import { bypassAccess, checkLockDigest, lockHeaders, lockOf } from "./object-lock.ts";
 import { ownedBy } from "./ownership.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
 import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
+import { isReadable, restoreHeader } from "./restore.ts";
 import { type Staged, stage } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -40,6 +43,8 @@ export const objects = defineOperations("s3", {
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
       const owned = ownedBy(ctx, bucket, input);
+      const lock = lockOf(ctx, bucket, input);
+      checkLockDigest(input);
       const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
       const { staged, checksum } = await receive(ctx, bucket, input);
       const stored = await putVersion(ctx, {
@@ -49,6 +54,7 @@ export const objects = defineOperations("s3", {
         version: {
           ...properties,
           ...owned,
+          ...lock,
           tags,
           size: staged.size,
           etag: staged.md5,
@@ -70,6 +76,12 @@ export const objects = defineOperations("s3", {
         ...checksumMembers(checksum),
         ChecksumType: checksum.type,
         ServerSideEncryption: "AES256" as const,
+        ...expirationHeader(bucket, {
+          key: storedKey(input.Key!),
+          size: staged.size,
+          tags,
+          modified_ms: stored.modifiedMs,
+        }),
         ...(stored.versionId !== undefined && { VersionId: stored.versionId }),
       };
     },
@@ -78,8 +90,14 @@ export const objects = defineOperations("s3", {
   GetObject: {
     access: readAccess,
     async handle(ctx, input) {
+      if (ctx.principal.kind === "anonymous" && Object.keys(overrides(input)).length > 0)
+        throw errors.overridesUnsigned();
       const { body, row, bucket, extent } = await open(ctx, input);
-      return { ...described(row, bucket, { input, extent }), Body: body };
+      return {
+        ...described(row, bucket, { input, extent }),
+        ...(await ofLife(ctx, { row, bucket, input })),
+        Body: body,
+      };
     },
   },
 
@@ -88,16 +106,20 @@ export const objects = defineOperations("s3", {
     async handle(ctx, input) {
       const { bucket, row: found } = await lookUp(ctx, input);
       const row = await readable(ctx, { bucket, found, input, method: "HEAD" });
-      return described(row, bucket, { input, extent: extentOf(row, input) });
+      const extent = extentOf(row, input);
+      return { ...described(row, bucket, { input, extent }), ...(await ofLife(ctx, { row, bucket, input })) };
     },
   },
 
   DeleteObject: {
-    access: (_, input) => ({
-      action: input.VersionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion",
-      resource: objectArn(input.Bucket!, input.Key!),
-      conditions: () => headerKeys(input),
-    }),
+    access: (_, input) => [
+      {
+        action: input.VersionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion",
+        resource: objectArn(input.Bucket!, input.Key!),
+        conditions: () => headerKeys(input),
+      },
+      ...bypassAccess(input),
+    ],
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const bucket = await bucketOf(ctx, input);
@@ -108,6 +130,7 @@ export const objects = defineOperations("s3", {
         bucket,
         key: input.Key!,
         versionId,
+        bypass: input.BypassGovernanceRetention,
         origin: originOf(input),
         ...(check && { check }),
       });
@@ -133,11 +156,11 @@ export const objects = defineOperations("s3", {
       const wanted = input.Delete?.Objects ?? [];
       if (wanted.length === 0 || wanted.length > MAX_DELETES || wanted.some(({ Key }) => !Key))
         throw errors.malformedXml();
-      const bucket = await bucketOf(ctx, input);
+      await bucketOf(ctx, input);
       const answers: DeleteAnswer[] = new Array(wanted.length);
       let next = 0;
       const worker = async (): Promise<void> => {
-        for (let at = next++; at < wanted.length; at = next++) answers[at] = await deleteOne(ctx, bucket, wanted[at]!);
+        for (let at = next++; at < wanted.length; at = next++) answers[at] = await deleteOne(ctx, input, wanted[at]!);
       };
       await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, wanted.length) }, worker));
       const deleted = answers.flatMap((answer) => ("deleted" in answer ? [answer.deleted] : []));
@@ -159,14 +182,17 @@ type DeleteAnswer =
   | { readonly deleted: { Key: string; VersionId?: string; DeleteMarker?: boolean; DeleteMarkerVersionId?: string } }
   | { readonly error: { Key: string; VersionId?: string; Code: string; Message: string } };
 
-async function deleteOne(ctx: Context, bucket: BucketRow, named: Named): Promise<DeleteAnswer> {
+type DeletesInput = Input<"s3", "DeleteObjects">;
+
+async function deleteOne(ctx: Context, input: DeletesInput, named: Named): Promise<DeleteAnswer> {
   const [Key, VersionId] = [named.Key!, named.VersionId];
   const version = VersionId === undefined ? {} : { VersionId };
   try {
     const removed = await ctx.call("s3", "DeleteObject", {
-      Bucket: bucket.name,
+      Bucket: input.Bucket,
       Key,
       ...version,
+      ...(input.BypassGovernanceRetention && { BypassGovernanceRetention: true }),
       ...(named.ETag !== undefined && { IfMatch: named.ETag }),
       ...(named.LastModifiedTime !== undefined && { IfMatchLastModifiedTime: named.LastModifiedTime }),
       ...(named.Size !== undefined && { IfMatchSize: named.Size }),
@@ -273,7 +299,7 @@ async function open(ctx: Context, input: GetInput): Promise<Open> {
 async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined> {
   const { bucket, row: found } = await lookUp(ctx, input);
   const row = await readable(ctx, { bucket, found, input, method: "GET" });
-  if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
+  if (!isReadable(row, ctx.clock.now())) throw errors.invalidObjectState(row.storage_class);
   const extent = extentOf(row, input);
   const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
   const body = bodyOf(
@@ -290,6 +316,16 @@ function bodyOf(opened: Opened | undefined, { start, end }: Extent): ReturnType<
     if (error instanceof ChangedWhileRead) return undefined;
     throw error;
   }
+}
+
+/** What GET and HEAD say of what becomes of an object by itself. */
+async function ofLife(ctx: Context, { row, bucket, input }: { row: ObjectRow; bucket: BucketRow; input: GetInput }) {
+  return {
+    // Of the object, not of a version that is named (recorded on AWS).
+    ...(input.VersionId === undefined && expirationHeader(bucket, row)),
+    ...restoreHeader(row, ctx.clock.now()),
+    ...(await lockHeaders(ctx, row, input)),
+  };
 }
 
 /** What GET and HEAD say of an object. */

@@ -4,7 +4,7 @@ import { dress, preflight } from "./cors.ts";
 import { errors, headersOf } from "./errors.ts";
 import { extendedIdOf } from "./events.ts";
 import { admit, answerToForm, requestOfForm } from "./post-object.ts";
-import { withRequest } from "./request.ts";
+import { isAccepted, withRequest } from "./request.ts";
 
 const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
@@ -37,7 +37,7 @@ export const quirks: Quirks = {
       ...(expiresstring !== undefined && { expires: expiresstring }),
     };
     // A part or a range is a 206; the model knows 200 only.
-    const status = output?.ContentRange === undefined ? answer.status : 206;
+    const status = isAccepted(output) ? 202 : output?.ContentRange === undefined ? answer.status : 206;
     if (operation === "GetBucketLocation") return { status, headers, body: location(output) };
     if (operation === "GetBucketPolicy")
       return { ...answer, status, headers: { ...headers, "content-type": "application/json" } };

@@ -7,16 +7,20 @@ import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
+import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
 import { cors } from "./cors.ts";
+import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
+import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
 import { ownership } from "./ownership.ts";
 import { policyStatus } from "./policy-status.ts";
 import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { restores } from "./restore.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
@@ -40,6 +44,9 @@ export const s3 = defineService({
       ...tagging,
       ...notifications,
       ...objects,
+      ...objectLock,
+      ...lifecycle,
+      ...restores,
       ...copies,
       ...attributes,
       ...lists,
@@ -53,6 +60,8 @@ export const s3 = defineService({
   grants: aclPolicies,
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
+  deliver,
+  giveUp,
   start: startReconciler,
 });
 

@@ -79,6 +79,43 @@ export const migrations = [
     PRIMARY KEY (bucket, key, fingerprint)
   )`,
   `
+  ALTER TABLE s3_bucket ADD COLUMN object_lock TEXT;      -- JSON: ObjectLockConfiguration; null: not enabled
+  ALTER TABLE s3_bucket ADD COLUMN lifecycle TEXT;        -- JSON: LifecycleConfiguration, with its TransitionDefaultMinimumObjectSize
+  ALTER TABLE s3_bucket ADD COLUMN logging TEXT;          -- JSON: LoggingEnabled
+  ALTER TABLE s3_bucket ADD COLUMN replication TEXT;      -- JSON: ReplicationConfiguration
+  ALTER TABLE s3_object ADD COLUMN noncurrent_ms BIGINT;  -- when another version succeeded it
+  ALTER TABLE s3_object ADD COLUMN lock_mode TEXT;        -- GOVERNANCE, COMPLIANCE
+  ALTER TABLE s3_object ADD COLUMN lock_until_ms BIGINT;
+  ALTER TABLE s3_object ADD COLUMN legal_hold TEXT;       -- ON, OFF, or never set
+  ALTER TABLE s3_object ADD COLUMN restored TEXT;         -- JSON: {token, readyMs, days, untilMs} of an archived object
+  ALTER TABLE s3_object ADD COLUMN replication TEXT;      -- REPLICA, or JSON: a status for each destination bucket
+  ALTER TABLE s3_upload ADD COLUMN lock_mode TEXT;
+  ALTER TABLE s3_upload ADD COLUMN lock_until_ms BIGINT;
+  ALTER TABLE s3_upload ADD COLUMN legal_hold TEXT;
+  UPDATE s3_object SET noncurrent_ms = (
+    SELECT later.modified_ms FROM s3_object later
+    WHERE later.bucket = s3_object.bucket AND later.key = s3_object.key AND later.rank < s3_object.rank ORDER BY later.rank DESC LIMIT 1
+  ) WHERE current = 0;
+  CREATE TABLE s3_configuration ( -- of which a bucket has many: inventory, analytics, metrics, intelligent tiering
+    bucket TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (bucket, kind, id)
+  );
+  CREATE TABLE s3_task (          -- what a bucket does by itself: the Work that has this token is the one that counts
+    bucket TEXT NOT NULL,
+    name TEXT NOT NULL,
+    token TEXT NOT NULL,
+    PRIMARY KEY (bucket, name)
+  );
+  CREATE TABLE s3_access_log (    -- lines that are not yet delivered
+    bucket TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (bucket, sequence)
+  )`,
+  `
   ALTER TABLE s3_bucket ADD COLUMN acl TEXT;           -- JSON: grants; null: the owner's alone
   ALTER TABLE s3_bucket ADD COLUMN public_access TEXT; -- JSON: PublicAccessBlockConfiguration
   ALTER TABLE s3_bucket ADD COLUMN cors TEXT;          -- JSON: CORSRules
@@ -107,6 +144,10 @@ export interface BucketRow {
   readonly tags: string | null;
   readonly policy: string | null;
   readonly notification: string | null;
+  readonly object_lock: string | null;
+  readonly lifecycle: string | null;
+  readonly logging: string | null;
+  readonly replication: string | null;
   readonly acl: string | null;
   readonly public_access: string | null;
   readonly cors: string | null;
@@ -116,7 +157,14 @@ export interface BucketRow {
   readonly accelerate: "Enabled" | "Suspended" | null;
 }
 
-export interface ObjectRow {
+/** What keeps a version from being deleted. */
+export interface Lock {
+  readonly lock_mode: "GOVERNANCE" | "COMPLIANCE" | null;
+  readonly lock_until_ms: number | null;
+  readonly legal_hold: "ON" | "OFF" | null;
+}
+
+export interface ObjectRow extends Lock {
   readonly bucket: string;
   readonly key: string;
   readonly rank: number;
@@ -138,12 +186,15 @@ export interface ObjectRow {
   readonly guard: string | null;
   readonly staged: string | null;
   readonly supersedes: string | null;
+  readonly noncurrent_ms: number | null;
+  readonly restored: string | null;
+  readonly replication: string | null;
   readonly owner: string | null;
   readonly acl: string | null;
   readonly encryption: string | null;
 }
 
-export interface UploadRow {
+export interface UploadRow extends Lock {
   readonly bucket: string;
   readonly key: string;
   readonly upload_id: string;

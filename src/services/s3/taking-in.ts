@@ -4,18 +4,10 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
-import {
-  copyToSide,
-  discard,
-  is,
-  isDirectory,
-  isSeatOpen,
-  type Place,
-  pathOf,
-  plainFingerprint,
-  sizeAndTimeOf,
-} from "./files.ts";
+import { discard, is, isDirectory, isSeatOpen, type Place, pathOf, plainFingerprint, sizeAndTimeOf } from "./files.ts";
+import { guardOf } from "./guards.ts";
 import { compareStored, storedKey } from "./keys.ts";
+import { defaultLock } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { isForetold } from "./removals.ts";
 import { hashFile } from "./staging.ts";
@@ -127,18 +119,6 @@ async function contentOf(
   return now === undefined ? undefined : "restless";
 }
 
-/** Null: there is no room for it, or the file has just gone. */
-async function guardOf(ctx: Context, place: Place, path: string): Promise<string | null> {
-  try {
-    return await copyToSide(path, place);
-  } catch (error) {
-    if (is(error, "ENOSPC", "EDQUOT", "EFBIG"))
-      ctx.log.error(`${path} is not kept when it is overwritten: ${(error as Error).message}`);
-    else if (!is(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
-    return null;
-  }
-}
-
 /** A file that cannot be read holds up no other, and is not looked at until it changes. Too many open files will be fewer. */
 function unreadable(ctx: Context, path: string, error: unknown): "unreadable" {
   if (is(error, "EMFILE", "ENFILE") || !(error instanceof Error && "syscall" in error)) throw error;
@@ -235,7 +215,9 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
       key: stored,
       rank,
       succession: next,
-      version: content ? versionOf(key, content, writer.clock.now()) : { ...noBytes, modified_ms: writer.clock.now() },
+      version: content
+        ? { ...versionOf(key, content, writer.clock.now()), ...defaultLock(bucket, writer.clock.now()) }
+        : { ...noBytes, modified_ms: writer.clock.now() },
       deleteMarker: !content,
       demotedSide: sideOf(next.demoted),
     });

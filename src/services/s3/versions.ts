@@ -1,7 +1,7 @@
 // How the row of a key changes: the one place where versions come, are succeeded, and go. Used by the API and by reconcile alike.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
 import { newToken, type Tx } from "../../kernel/mod.ts";
-import type { BucketRow, ObjectRow } from "./tables.ts";
+import type { BucketRow, Lock, ObjectRow } from "./tables.ts";
 
 /** The version that a bucket without versioning, or with suspended versioning, keeps of a key. */
 export const NULL_VERSION = "null";
@@ -74,7 +74,7 @@ export type NewVersion = Pick<
   | "staged"
   | "supersedes"
 > &
-  Partial<Pick<ObjectRow, "owner" | "acl" | "encryption">>;
+  Partial<Lock & Pick<ObjectRow, "replication" | "owner" | "acl" | "encryption">>;
 
 /** What a version is apart from where its bytes lie. */
 export type Content = Omit<NewVersion, "side" | "guard" | "staged" | "supersedes" | "modified_ms">;
@@ -99,8 +99,10 @@ export const noBytes: Omit<NewVersion, "modified_ms"> = {
   supersedes: null,
 };
 
+export const unlocked: Lock = { lock_mode: null, lock_until_ms: null, legal_hold: null };
+
 /** Of the bucket's owner, and as plain as can be: what came from outside, and delete markers. */
-const THE_BUCKETS = { owner: null, acl: null, encryption: null };
+const THE_BUCKETS = { ...unlocked, replication: null, owner: null, acl: null, encryption: null };
 
 export interface Insertion {
   readonly bucket: string;
@@ -120,14 +122,16 @@ export async function insertVersion(tx: Tx, insertion: Insertion): Promise<void>
   if (demoted && demotedSide === undefined) await deleteVersion(tx, demoted);
   else if (demoted)
     await tx.run(
-      "UPDATE s3_object SET current = 0, side = :side, guard = NULL WHERE bucket = :bucket AND key = :key AND rank = :rank",
-      { bucket, key, rank: demoted.rank, side: demotedSide ?? null },
+      "UPDATE s3_object SET current = 0, side = :side, guard = NULL, noncurrent_ms = :now WHERE bucket = :bucket AND key = :key AND rank = :rank",
+      { bucket, key, rank: demoted.rank, side: demotedSide ?? null, now: version.modified_ms },
     );
   await tx.run(
     `INSERT INTO s3_object (bucket, key, rank, version_id, current, delete_marker, size, etag, modified_ms, side, fingerprint, storage_class,
-       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes, owner, acl, encryption)
+       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes, lock_mode, lock_until_ms, legal_hold, replication,
+       owner, acl, encryption)
      VALUES (:bucket, :key, :rank, :versionId, 1, :deleteMarker, :size, :etag, :modified_ms, :side, :fingerprint, :storage_class,
-       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes, :owner, :acl, :encryption)`,
+       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes, :lock_mode, :lock_until_ms, :legal_hold, :replication,
+       :owner, :acl, :encryption)`,
     { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...THE_BUCKETS, ...version },
   );
 }
@@ -142,7 +146,7 @@ export const promote = (
   bytes: Bytes & Pick<NewVersion, "fingerprint">,
 ): Promise<number> =>
   tx.run(
-    `UPDATE s3_object SET current = 1, side = :side, guard = :guard, staged = :staged, supersedes = :supersedes, fingerprint = :fingerprint
+    `UPDATE s3_object SET current = 1, noncurrent_ms = NULL, side = :side, guard = :guard, staged = :staged, supersedes = :supersedes, fingerprint = :fingerprint
      WHERE bucket = :bucket AND key = :key AND rank = :rank`,
     { bucket, key, rank, ...bytes },
   );
