@@ -83,9 +83,9 @@ class PostgresStore implements Store {
 
   constructor(pool: Pool) {
     this.#pool = pool;
-    const single = <T>(sql: string, ask: (run: PostgresRun) => Promise<T>) => {
+    const single = async <T>(sql: string, ask: (run: PostgresRun) => Promise<T>) => {
       assert.match(sql, /^\s*SELECT\b/i);
-      return this.#counted(() => this.#connected((client) => ask(new PostgresRun(client, this.#translator))));
+      return await this.#counted(() => this.#connected((client) => ask(new PostgresRun(client, this.#translator))));
     };
     this.singly = {
       all: (sql, params) => single(sql, (run) => run.all(sql, params)),

@@ -1,7 +1,7 @@
 // The rows of items, in their table and in its indexes: one SQL table for all, told apart by number.
 import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { expireLater } from "./expiry.ts";
+import { expireBy, expiryFrom } from "./expiry.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
@@ -72,12 +72,13 @@ export async function writing<T>(ctx: Context, work: (writing: Writing) => Promi
 
 /** An item, its index entries and its stream record, in the transaction that checked it. */
 export async function changeItem(within: Writing, table: Table, change: Change): Promise<void> {
-  const { tx, learned } = within;
+  const { ctx, tx, learned } = within;
   const { key, before, after, expired = false } = change;
   if (after) {
-    await upsert(tx, table.number, key, EMPTY, after);
+    const expiresMs = expiryFrom(table, after.item, ctx.now);
+    await upsert(tx, { number: table.number, key, itemKey: EMPTY, expiresMs }, after);
     await widenView(tx, table, after.item, learned);
-    if (table.ttlAttribute !== undefined) await expireLater(within, table, after.item);
+    if (expiresMs !== undefined) await expireBy(tx, ctx, table, expiresMs);
   } else await remove(tx, table.number, key, EMPTY);
   for (const index of table.indexes)
     await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
@@ -128,7 +129,7 @@ export async function changeEntry(tx: Tx, entry: Entry, before?: Item, after?: I
   if (old && !(next && sameKey(old, next))) await remove(tx, entry.index.number, old, entry.itemKey);
   if (!next) return;
   const item = projected(entry.table, entry.index, after!);
-  await upsert(tx, entry.index.number, next, entry.itemKey, { item, size: itemSize(item) });
+  await upsert(tx, { number: entry.index.number, key: next, itemKey: entry.itemKey }, { item, size: itemSize(item) });
 }
 
 /** What an index keeps of an item. */
@@ -155,12 +156,43 @@ export async function removeRows(tx: Tx, number: number): Promise<void> {
 
 const sameKey = (a: RowKey, b: RowKey): boolean => Buffer.compare(a.pk, b.pk) === 0 && Buffer.compare(a.sk, b.sk) === 0;
 
-async function upsert(tx: Tx, number: number, key: RowKey, itemKey: Uint8Array, { item, size }: Stored): Promise<void> {
+interface Row {
+  readonly number: number;
+  readonly key: RowKey;
+  readonly itemKey: Uint8Array;
+  /** Of an item with a time to live; index entries go with their item. */
+  readonly expiresMs?: number | undefined;
+}
+
+async function upsert(tx: Tx, { number, key, itemKey, expiresMs }: Row, { item, size }: Stored): Promise<void> {
   await tx.run(
-    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size)
-     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size)
-     ON CONFLICT (number, hash, pk, sk, item_key) DO UPDATE SET item = excluded.item, size = excluded.size`,
-    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: itemKey, item: itemText(item), size },
+    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size, expires_ms)
+     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size, :expires_ms)
+     ON CONFLICT (number, hash, pk, sk, item_key)
+       DO UPDATE SET item = excluded.item, size = excluded.size, expires_ms = excluded.expires_ms`,
+    {
+      number,
+      hash: key.hash,
+      pk: key.pk,
+      sk: key.sk,
+      item_key: itemKey,
+      item: itemText(item),
+      size,
+      expires_ms: expiresMs ?? null,
+    },
+  );
+}
+
+/** When an item that stays as it is expires. */
+export async function setExpiry(
+  tx: Tx,
+  { number }: Table,
+  { key, ms }: { key: RowKey; ms: number | undefined },
+): Promise<void> {
+  await tx.run(
+    `UPDATE dynamodb_item SET expires_ms = :ms
+     WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
+    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: EMPTY, ms: ms ?? null },
   );
 }
 

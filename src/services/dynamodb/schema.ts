@@ -53,7 +53,10 @@ export interface Definition {
   readonly onDemandThroughput?: OnDemandThroughput;
   readonly deletionProtection: boolean;
   readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
-  readonly ttlAttribute?: string;
+  readonly ttlAttribute?: string | undefined;
+  /** Items that were there before are being looked at. */
+  readonly ttlEnabling?: boolean | undefined;
+  readonly ttlChangedMs?: number;
   /** The latest; absent where there never was one. */
   readonly stream?: TableStream;
 }

@@ -2,6 +2,7 @@
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
 import { errors } from "./errors.ts";
+import { forgetExpiry } from "./expiry.ts";
 import { checkPolicy } from "./policy-rules.ts";
 import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
 import { removeRows } from "./rows.ts";
@@ -100,6 +101,7 @@ export const tables = defineOperations("dynamodb", {
           );
         for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
         await closeStream(tx, ctx, table);
+        await forgetExpiry(tx, table);
         await dropView(tx, table);
         await removeTags(tx, table);
         await removePolicy(tx, table);
