@@ -18,8 +18,9 @@ import { columnsOf, select, sourceOf } from "./partiql/select.ts";
 import type { Select, Statement, Write } from "./partiql/statement.ts";
 import { keyOfWhere } from "./partiql/where.ts";
 import { writeAction } from "./partiql/write.ts";
-import { inLockingOrder, readItem, type Stored, writing } from "./rows.ts";
+import { inLockingOrder, readItem, writing } from "./rows.ts";
 import { findTable, openTable, type Table, tableRef } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 import {
   canceling,
   NO_REASON,

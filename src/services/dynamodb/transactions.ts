@@ -10,8 +10,9 @@ import { project } from "./expression/project.ts";
 import { keyOfRequest, type RowKey } from "./item-key.ts";
 import { logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
-import { inLockingOrder, readItem, type Stored, type Writing, writing } from "./rows.ts";
+import { inLockingOrder, readItem, type Writing, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 import { base64, type Item, itemSize, soundItem } from "./value.ts";
 
 // What a client request token did: for ten minutes the same token with the same parameters does nothing more.
