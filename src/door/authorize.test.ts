@@ -70,7 +70,7 @@ test("across accounts the bucket's policy and the user's must both allow", async
 });
 
 test("anyone may read what a policy makes public, and is told nothing else", async () => {
-  await using cloud = await startCloud();
+  await using cloud = await startCloud({ bucketDefaults: "classic" });
   await withBucket(cloud);
   const url = `${cloud.endpoint}/photos/cats/one.jpg`;
   const before = await fetch(url);

@@ -13,6 +13,7 @@ import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { LOOKS } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { originOf } from "./request.ts";
 import { isReadable } from "./restore.ts";
 import { type Staged, stageExtent } from "./staging.ts";
@@ -141,6 +142,7 @@ export const copies = defineOperations("s3", {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const lock = lockOf(ctx, bucket, input);
       const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
@@ -156,6 +158,7 @@ export const copies = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...content,
+          ...owned,
           ...lock,
           size: staged.size,
           // Of an upload in parts too: the copy is one piece (recorded on AWS).

@@ -13,6 +13,7 @@ import { expirationHeader } from "./lifecycle.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { bypassAccess, checkLockDigest, lockHeaders, lockOf } from "./object-lock.ts";
+import { ownedBy } from "./ownership.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
 import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
@@ -41,6 +42,7 @@ export const objects = defineOperations("s3", {
       const tags = taggingHeader(input.Tagging);
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const lock = lockOf(ctx, bucket, input);
       checkLockDigest(input);
       const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
@@ -51,6 +53,7 @@ export const objects = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...properties,
+          ...owned,
           ...lock,
           tags,
           size: staged.size,

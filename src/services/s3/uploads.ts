@@ -24,6 +24,7 @@ import { abortHeaders, expirationHeader } from "./lifecycle.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { MAX_PUT, receive } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { copyExtent } from "./ranges.ts";
 import { headerOf, originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -59,7 +60,9 @@ export const uploads = defineOperations("s3", {
         initiated_ms: ctx.clock.now(),
         initiator: "arn" in ctx.principal ? ctx.principal.arn : ctx.account,
         ...kept(input),
+        ...ownedBy(ctx, bucket, input),
         ...lockOf(ctx, bucket, input),
+        encryption: null,
         tags,
         algorithm: algorithm ?? null,
         checksum_type: type ?? null,
@@ -67,9 +70,9 @@ export const uploads = defineOperations("s3", {
       await ctx.write((tx) =>
         tx.run(
           `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type,
-             lock_mode, lock_until_ms, legal_hold)
+             lock_mode, lock_until_ms, legal_hold, owner, acl, encryption)
            VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type,
-             :lock_mode, :lock_until_ms, :legal_hold)`,
+             :lock_mode, :lock_until_ms, :legal_hold, :owner, :acl, :encryption)`,
           { ...row },
         ),
       );
@@ -155,6 +158,8 @@ export const uploads = defineOperations("s3", {
         headers: upload.headers,
         metadata: upload.metadata,
         tags: upload.tags,
+        owner: upload.owner,
+        acl: upload.acl,
         lock_mode: upload.lock_mode,
         lock_until_ms: upload.lock_until_ms,
         legal_hold: upload.legal_hold,
