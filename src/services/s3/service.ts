@@ -5,6 +5,7 @@ import { aclPolicies, resourceOwner, resourcePolicy } from "./acl-policy.ts";
 import { acls } from "./acls.ts";
 import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
+import { bucketEncryption } from "./bucket-encryption.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { deliver, giveUp } from "./by-itself.ts";
@@ -40,6 +41,7 @@ export const s3 = defineService({
       ...publicAccess,
       ...policyStatus,
       ...cors,
+      ...bucketEncryption,
       ...websites,
       ...tagging,
       ...notifications,

@@ -235,6 +235,8 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
 /** The workspace was copied or restored with its times: the same bytes in another inode are no news. */
 function isMoved(row: ObjectRow, { fingerprint, md5, crc64nvme }: NonNullable<News["content"]>): boolean {
   if (!isPlain(row) || sizeAndTimeOf(row.fingerprint) !== sizeAndTimeOf(fingerprint)) return false;
+  // What an encrypted one's ETag and checksum say is not of the file's bytes: size and time to the nanosecond must do.
+  if (row.encryption !== null) return true;
   if (row.parts === null) return row.etag === md5;
   const { algorithm, value } = JSON.parse(row.checksum!) as Checksum;
   // An upload in parts with another checksum: size and time to the nanosecond must do.
