@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   logs: () => import("./cli/logs.ts"),
   clock: () => import("./cli/clock.ts"),
   snapshot: () => import("./cli/snapshot.ts"),
+  sync: () => import("./cli/sync.ts"),
   doctor: () => import("./cli/doctor.ts"),
   reset: () => import("./cli/reset.ts"),
   env: () => import("./cli/env.ts"),

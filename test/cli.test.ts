@@ -18,7 +18,20 @@ function assertRefused({ code, stdout, stderr }: Ran, sentence: RegExp): void {
   assert.match(stderr, sentence);
 }
 
-const COMMANDS = ["up", "init", "why", "policy", "logs", "clock", "snapshot", "doctor", "reset", "env", "version"];
+const COMMANDS = [
+  "up",
+  "init",
+  "why",
+  "policy",
+  "logs",
+  "clock",
+  "snapshot",
+  "sync",
+  "doctor",
+  "reset",
+  "env",
+  "version",
+];
 
 test("--help lists every command, and each has a --help of its own", async () => {
   const { code, stdout } = await run(["--help"]);

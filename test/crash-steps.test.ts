@@ -1,10 +1,10 @@
 // A process that is killed between any two steps of a change leaves the object as it was, or as it was to be: rows, bytes, headers and files.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import {
   GetObjectCommand,
   ListMultipartUploadsCommand,
@@ -18,25 +18,59 @@ import { BUCKET, scenarios } from "./crash-scenarios.ts";
 /** Far more than any change has. */
 const MOST_STEPS = 30;
 
-for (const name of Object.keys(scenarios))
-  test(`killed at any step of ${name}`, { timeout: 120_000 }, async (t) => {
-    const before = await left(name, 0);
-    const outcomes: string[] = [];
-    let after = "";
-    for (let step = 1; after === ""; step++) {
-      assert.ok(step <= MOST_STEPS);
-      const { said, state } = await left(name, step);
-      if (said === "done") after = state;
-      else outcomes.push(state);
+// Each waits for processes and settling more than it computes.
+describe("a process that is killed", { concurrency: 4 }, () => {
+  for (const name of Object.keys(scenarios))
+    test(`killed at any step of ${name}`, { timeout: 120_000 }, async (t) => {
+      const before = await left(name, 0);
+      const outcomes: string[] = [];
+      let after = "";
+      for (let step = 1; after === ""; step++) {
+        assert.ok(step <= MOST_STEPS);
+        const { said, state } = await left(name, step);
+        if (said === "done") after = state;
+        else outcomes.push(state);
+      }
+      assert.notEqual(after, before.state);
+      // First as it was, then as it was to be: there is one moment at which it changes.
+      const changed = outcomes.findIndex((state) => state !== before.state);
+      const old = changed < 0 ? outcomes.length : changed;
+      for (const [at, state] of outcomes.entries())
+        assert.equal(state, at < old ? before.state : after, `killed before step ${at + 1}`);
+      t.diagnostic(`${old} steps before the commit, ${outcomes.length - old} after it`);
+    });
+
+  test("a file that is changed after the crash is newer than the version that had no time to take its place", {
+    timeout: 120_000,
+  }, async () => {
+    const name = "a put of a new version";
+    // Its last step is the rename of the plain file.
+    let dir = "";
+    for (let step = 1; ; step++) {
+      const next = mkdtempSync(join(tmpdir(), "aws-like-step-"));
+      const said = await die(next, name, step);
+      if (said !== "done" && dir !== "") rmSync(dir, { recursive: true });
+      if (said !== "done") dir = next;
+      else {
+        rmSync(next, { recursive: true });
+        break;
+      }
     }
-    assert.notEqual(after, before.state);
-    // First as it was, then as it was to be: there is one moment at which it changes.
-    const changed = outcomes.findIndex((state) => state !== before.state);
-    const old = changed < 0 ? outcomes.length : changed;
-    for (const [at, state] of outcomes.entries())
-      assert.equal(state, at < old ? before.state : after, `killed before step ${at + 1}`);
-    t.diagnostic(`${old} steps before the commit, ${outcomes.length - old} after it`);
+    assert.equal(readFileSync(join(dir, "buckets", BUCKET, "k"), "utf8"), "old");
+    writeFileSync(join(dir, "buckets", BUCKET, "k"), "from outside");
+    {
+      await using cloud = await startCloud({ dir, databaseUrl: "" });
+      await cloud.settle();
+      const { versions, plain, staged } = await stateOf(cloud.client(S3Client), dir);
+      assert.deepEqual(
+        versions.map(({ body }) => body),
+        ["from outside", "new", "old"],
+      );
+      assert.deepEqual([plain, staged], [[["k", "from outside"]], []]);
+    }
+    rmSync(dir, { recursive: true });
   });
+});
 
 /** What the next start finds, as text: all that a client and a person can see, but ids and times. */
 async function left(name: string, step: number): Promise<{ said: string; state: string }> {
@@ -63,7 +97,7 @@ function die(dir: string, name: string, step: number): Promise<string> {
 
 async function stateOf(s3: S3Client, dir: string) {
   const list = await s3.send(new ListObjectVersionsCommand({ Bucket: BUCKET }));
-  const versions: unknown[] = [];
+  const versions: { body: string; [member: string]: unknown }[] = [];
   for (const { Key, VersionId, IsLatest, Size } of list.Versions ?? []) {
     const get = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: Key!, VersionId: VersionId! }));
     const body = await get.Body!.transformToString();

@@ -31,7 +31,11 @@ const arrows: readonly (readonly [part: string, pattern: RegExp, mayImport: read
     /^src\/aws\.ts$/,
     ["accounts", "cloud", "config", "control", "door", "kernel", "model", "snapshot", "store", "why", "workspace"],
   ],
-  ["cli", /^src\/(main\.ts|cli\/)/, ["accounts", "aws", "config", "template", "version", "kernel", "services", "why"]],
+  [
+    "cli",
+    /^src\/(main\.ts|cli\/)/,
+    ["accounts", "aws", "config", "door", "template", "version", "kernel", "services", "why", "wire"],
+  ],
 ];
 
 const partOf = (file: string): string => {

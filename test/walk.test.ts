@@ -95,6 +95,7 @@ for (const service of services) {
       const problems: string[] = [];
       for (const operation of operations) {
         await may([]);
+        if (service.name === "s3") await bucketIsThere();
         const problem = await walk(`${service.name}.${operation}`, () => send(operation));
         if (problem) problems.push(`${service.name}.${operation}: ${problem}`);
       }
@@ -142,14 +143,18 @@ async function walk(name: string, send: () => Promise<Outcome>): Promise<string 
 }
 
 async function walkHead(name: string, send: () => Promise<Outcome>): Promise<string | undefined> {
-  const s3 = cloud.client(S3Client);
-  await s3.send(new CreateBucketCommand({ Bucket: "walked-bucket" }));
-  await s3.send(new PutObjectCommand({ Bucket: "walked-bucket", Key: "walked", Body: "x" }));
   const before = await send();
   if (before.status !== 403) return `not denied, but ${before.status}`;
   await may([{ Action: HEADS[name]!, Resource: "*" }]);
   const then = await send();
   return then.code === undefined ? undefined : `denied with ${HEADS[name]}: ${then.code}`;
+}
+
+/** A bucket that is not there is NoSuchBucket for everyone. */
+async function bucketIsThere(): Promise<void> {
+  const s3 = cloud.client(S3Client);
+  await s3.send(new CreateBucketCommand({ Bucket: "walked-bucket" }));
+  await s3.send(new PutObjectCommand({ Bucket: "walked-bucket", Key: "walked", Body: "x" }));
 }
 
 const JSON_REFUSAL = ["AccessDeniedException", 400] as const;

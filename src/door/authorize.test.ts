@@ -242,6 +242,16 @@ test("a name that another account's bucket has is taken, not denied", async () =
   assert.match(await made, /^BucketAlreadyExists 409/);
 });
 
+test("a bucket that is not there is not there for anyone, whatever they may", async () => {
+  await using cloud = await startCloud();
+  const nobody = await userWith(cloud, "nobody");
+  for (const as of [undefined, THEIRS, nobody]) {
+    const read = cloud.client(S3Client, as).send(new GetObjectCommand({ Bucket: "missing", Key: "k" }));
+    assert.equal(await refusal(read), "NoSuchBucket 404 The specified bucket does not exist");
+  }
+  assert.match(await (await fetch(`${cloud.endpoint}/missing/k`)).text(), /<Code>NoSuchBucket</);
+});
+
 test("--relaxed asks nobody", async () => {
   await using cloud = await startCloud({ relaxed: true });
   await withBucket(cloud, onBucket("s3:*", { Principal: "*", Effect: "Deny" }));

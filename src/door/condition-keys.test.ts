@@ -19,8 +19,10 @@ import {
   GetSessionTokenCommand,
   STSClient,
 } from "@aws-sdk/client-sts";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { Key } from "../../test/cloud.ts";
 import { arnOf, startCloudWithRole } from "../../test/lambda.ts";
+import { postForm } from "../../test/post-form.ts";
 import { allow, policy, refusal, userWith } from "../../test/principals.ts";
 
 const cloud = await startCloudWithRole();
@@ -214,6 +216,32 @@ test("who does not sign is Anonymous, and signs in no way", async () => {
     },
     async () => (await fetch(url, { headers: { referer: "http://here.example/page" } })).ok,
   );
+});
+
+test("S3 knows how a request was signed: in its headers, in its URL, or as a form", async () => {
+  const url = await getSignedUrl(cloud.client(S3Client, alice), new GetObjectCommand(OBJECT));
+  await expectKeys(
+    {
+      "s3:authType": "REST-QUERY-STRING",
+      "s3:signatureversion": "AWS4-HMAC-SHA256",
+      "s3:signatureAge": "*",
+      "aws:username": "alice",
+    },
+    async () => (await fetch(url)).ok,
+  );
+  for (const [version, algorithm] of [
+    [4, "AWS4-HMAC-SHA256"],
+    [2, "AWS"],
+  ] as const) {
+    const StringEquals = { "s3:authType": "POST", "s3:signatureversion": algorithm, "s3:x-amz-acl": "private" };
+    const may = policy(allow(["s3:PutObject", "s3:PutObjectAcl"], { Condition: { StringEquals } }));
+    const as = await userWith(cloud, `posting-${version}`, { may });
+    const posted = { bucket: OBJECT.Bucket, as, version };
+    assert.equal((await postForm(cloud, { ...posted, fields: { key: "posted", acl: "private" } })).status, 204);
+    assert.equal((await postForm(cloud, { ...posted, fields: { key: "posted" } })).status, 403);
+    const put = new PutObjectCommand({ Bucket: OBJECT.Bucket, Key: "posted", Body: "x", ACL: "private" });
+    assert.match(await refusal(cloud.client(S3Client, as).send(put)), /^AccessDenied 403/);
+  }
 });
 
 test("a service that acts for a resource says for which, and comes from nowhere", async () => {

@@ -86,6 +86,11 @@ test("rpcv2Cbor names the service in its path", () => {
   assert.equal(found({ path: "/service/Other/operation/X" }), undefined);
 });
 
+test("a form with a file is for a bucket, whatever that is called", () => {
+  const headers = { "content-type": "multipart/form-data; boundary=x" };
+  for (const path of ["/photos", "/schedules", "/"]) assert.equal(found({ path, headers }), "s3 restXml");
+});
+
 test("the credential's scope names the rest, in the header and in a presigned URL", () => {
   assert.equal(found({ path: "/x", headers: scope("s3") }), "s3 restXml");
   assert.equal(found({ path: "/v2/apis", headers: scope("apigateway") }), "apigatewayv2 restJson");

@@ -151,7 +151,9 @@ function signed(request: HttpRequest, scope: string): string | undefined {
   return names.find((name) => SERVICES[name]!.signing === scope);
 }
 
-function unsigned({ path }: HttpRequest, host: string): string | undefined {
+function unsigned({ path, headers }: HttpRequest, host: string): string | undefined {
+  // A form for a bucket is signed within.
+  if (/^multipart\/form-data\b/i.test(headers["content-type"] ?? "")) return "s3";
   if (LAMBDA.test(path)) return "lambda";
   if (SCHEDULER.test(path)) return "scheduler";
   if (S3_CONTROL.test(path)) return undefined;

@@ -19,6 +19,12 @@ export const errors = {
       400,
       `Requested resource not found: Stream: ${label} not found for Table: ${table}`,
     ),
+  lockedOut: () =>
+    new AwsError(
+      "AccessDeniedException",
+      400,
+      "The new resource policy will not allow you to update the resource policy in the future.",
+    ),
   policyNotFound: (what: string) =>
     new AwsError(
       "PolicyNotFoundException",

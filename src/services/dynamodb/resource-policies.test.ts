@@ -55,19 +55,16 @@ test("ExpectedRevisionId is demanded of the policy that is there, NO_POLICY that
   const ResourceArn = await table("expected");
   const put = (ExpectedRevisionId: string, action = "dynamodb:GetItem") =>
     root.putResourcePolicy({ ResourceArn, Policy: policy(forThem(action)), ExpectedRevisionId });
-  const missing = "PolicyNotFoundException 400 Resource-based policy not found for the provided ResourceArn: Requested";
-  assert.equal(
-    await refusal(put("123")),
-    `${missing} update for policy with revision id 123, but table expected has no associated policy.`,
-  );
+  const missing = "PolicyNotFoundException 400 Resource-based policy not found for the provided ResourceArn:";
+  assert.equal(await refusal(put("123")), `${missing} revision 123 was expected, but table expected has no policy`);
   const { RevisionId } = await put("NO_POLICY");
   assert.equal(
     await refusal(put("NO_POLICY")),
-    `${missing} policy update expecting none to be present for table expected, but a policy exists with revision id ${RevisionId}.`,
+    `${missing} revision NO_POLICY was expected, but table expected has revision ${RevisionId}`,
   );
   assert.equal(
     await refusal(root.deleteResourcePolicy({ ResourceArn, ExpectedRevisionId: "123" })),
-    `${missing} update for policy with revision id 123, but the policy associated to target table expected has revision id ${RevisionId}.`,
+    `${missing} revision 123 was expected, but table expected has revision ${RevisionId}`,
   );
   await put(RevisionId!, "dynamodb:PutItem");
 });
@@ -125,6 +122,27 @@ test("ARNs and policies that will not do are refused in DynamoDB's words", async
   }
 });
 
+test("a policy that its maker could not change any more wants to be confirmed, and then holds", async () => {
+  const ResourceArn = await table("locked");
+  const me = cloud.client(DynamoDB, await userWith(cloud, "me", { may: policy(allow("dynamodb:*")) }));
+  const denied = (more: object) =>
+    policy(allow("dynamodb:PutResourcePolicy", { Effect: "Deny", Principal: "*", ...more }));
+  const locking = denied({ Condition: { ArnLike: { "aws:PrincipalArn": "arn:aws:iam::*:user/me" } } });
+  const refused =
+    "AccessDeniedException 400 The new resource policy will not allow you to update the resource policy in the future.";
+  for (const Policy of [locking, denied({})])
+    assert.equal(await refusal(me.putResourcePolicy({ ResourceArn, Policy })), refused);
+  await root.putResourcePolicy({ ResourceArn, Policy: locking });
+  const Policy = denied({ Principal: { AWS: "111111111111" } });
+  assert.match(
+    await refusal(me.putResourcePolicy({ ResourceArn, Policy })),
+    /with an explicit deny in a resource-based policy$/,
+  );
+  await root.putResourcePolicy({ ResourceArn, Policy });
+  await me.putResourcePolicy({ ResourceArn, Policy: locking, ConfirmRemoveSelfResourceAccess: true });
+  await me.deleteResourcePolicy({ ResourceArn });
+});
+
 test("another account's root may what the table's policy says, and its users where their own policies say so too", async () => {
   const TableName = await table("shared");
   const them = cloud.client(DynamoDB, THEIRS);
@@ -165,7 +183,11 @@ test("a user of the account may what the table's policy says of it alone, on ind
   await root.createTable({
     ...definition(TableName),
     GlobalSecondaryIndexes: [
-      { IndexName: "by-id", KeySchema: [{ AttributeName: "id", KeyType: "HASH" }], Projection: { ProjectionType: "ALL" } },
+      {
+        IndexName: "by-id",
+        KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+        Projection: { ProjectionType: "ALL" },
+      },
     ],
   });
   const user = cloud.client(DynamoDB, await userWith(cloud, "named"));

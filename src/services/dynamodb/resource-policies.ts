@@ -1,6 +1,6 @@
 // PutResourcePolicy, GetResourcePolicy, DeleteResourcePolicy: who else may use a table.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/rbac-considerations.html
-import { type Arn, type Context, defineOperations, parseArn, type Tx } from "../../kernel/mod.ts";
+import { type Arn, type Context, defineOperations, evaluate, parseArn, policySet, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { checkPolicy, sameMeaning } from "./policy-rules.ts";
 import { findTable, type Table, type TableRef, tableRef } from "./schema.ts";
@@ -28,6 +28,7 @@ export const resourcePolicies = defineOperations("dynamodb", {
     async handle(ctx, input) {
       const ref = refOfResource(ctx, input.ResourceArn);
       const policy = checkPolicy(input.Policy ?? "");
+      if (!input.ConfirmRemoveSelfResourceAccess && locksOut(ctx, ref.arn, policy)) throw errors.lockedOut();
       const RevisionId = await changing(ctx, (tx) =>
         putPolicy(tx, ctx, { ref, policy, expected: input.ExpectedRevisionId }),
       );
@@ -61,6 +62,30 @@ export const resourcePolicies = defineOperations("dynamodb", {
     },
   },
 });
+
+/** Whether its maker could not change it any more. AWS asks about putting only, not about deleting (seen on AWS, 2026-10). */
+function locksOut({ principal }: Context, resource: Arn, document: string): boolean {
+  if (!("arn" in principal)) return false;
+  const keys = {
+    "aws:principalarn": principal.kind === "session" ? principal.roleArn : principal.arn,
+    "aws:principalaccount": principal.account,
+    "aws:userid": principal.id,
+  };
+  const decision = evaluate({
+    caller: principal,
+    action: "dynamodb:PutResourcePolicy",
+    resource,
+    keys: new Map(Object.entries(keys).map(([key, value]) => [key, [value]])),
+    identityPolicies: ALL,
+    resourcePolicy: policySet("resource-based policy", [{ name: resource, document }]),
+    sameAccount: true,
+  });
+  return !decision.allowed;
+}
+
+const ALL = policySet("identity-based policy", [
+  { name: "all", document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}' },
+]);
 
 /** For the door: a table's policy is that of its indexes too. */
 export function resourcePolicy(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined> {
@@ -115,17 +140,9 @@ const readPolicy = (tx: Tx, { number }: Table): Promise<Row | undefined> =>
 
 function expect(table: Table, found: Row | undefined, expected: string | undefined): void {
   if (expected === undefined || expected === (found?.revision_id ?? NO_POLICY)) return;
-  if (expected === NO_POLICY)
-    throw errors.policyNotFound(
-      `Requested policy update expecting none to be present for table ${table.name}, but a policy exists with revision id ${found!.revision_id}.`,
-    );
-  throw errors.policyNotFound(
-    `Requested update for policy with revision id ${expected}, but ${
-      found
-        ? `the policy associated to target table ${table.name} has revision id ${found.revision_id}.`
-        : `table ${table.name} has no associated policy.`
-    }`,
-  );
+  // The words after the code's own are ours: no answer of AWS was at hand.
+  const has = found ? `has revision ${found.revision_id}` : "has no policy";
+  throw errors.policyNotFound(`revision ${expected} was expected, but table ${table.name} ${has}`);
 }
 
 async function openTable(tx: Tx, ref: TableRef): Promise<Table> {

@@ -2,7 +2,7 @@
 import { type Access, type Arn, type Context, defineOperations, newUniqueId, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { cut, pageOf, underPath } from "./paging.ts";
-import { listedRole, onRole, type RoleRow, roleRow } from "./roles.ts";
+import { changeableRole, listedRole, onRole, type RoleRow, roleRow } from "./roles.ts";
 import { keyOf, secondOf } from "./tables.ts";
 import { making, tagging, tagPage, tagsOf, tagsText, untagging, withoutTags, withTags } from "./tags.ts";
 import { shownTrusts } from "./trust.ts";
@@ -115,7 +115,7 @@ export const instanceProfiles = defineOperations("iam", {
     async handle(ctx, { InstanceProfileName, RoleName }) {
       await ctx.write(async (tx) => {
         const profile = await profileRow(tx, ctx.account, InstanceProfileName!);
-        const role = await roleRow(tx, ctx.account, RoleName!);
+        const role = await changeableRole(tx, ctx.account, RoleName!);
         if (profile.role_key !== null) throw errors.quota("InstanceSessionsPerInstanceProfile", ROLES_LIMIT);
         await set(tx, profile, { column: "role_key", value: role.role_key });
       });

@@ -90,7 +90,9 @@ export const roles = defineOperations("iam", {
     access: onRole("UpdateRole"),
     async handle(ctx, { RoleName, Description, MaxSessionDuration }) {
       await ctx.write(async (tx) => {
-        const role = await changeableRole(tx, ctx.account, RoleName!);
+        // A service-linked role's description is anybody's.
+        const find = MaxSessionDuration === undefined ? roleRow : changeableRole;
+        const role = await find(tx, ctx.account, RoleName!);
         await tx.run(
           `UPDATE iam_role SET description = :description, max_session_s = :seconds
            WHERE account = :account AND role_key = :key`,
@@ -284,15 +286,13 @@ export async function roleOf(ctx: Context, arn: Arn): Promise<RoleRow | undefine
   return role && roleArn(role.account, role.path, role.name) === arn ? role : undefined;
 }
 
-/** `access` of an operation on a role that there is, or is not: then it stands at the root of the paths. */
+/** `access` of an operation on a role. Of a role that is not there AWS says no ARN: only `*` allows it. */
 export function onRole(action: string) {
   return async (ctx: Context, { RoleName }: { RoleName?: string | undefined }): Promise<Access> => {
     const role = await ctx.read((tx) => findRole(tx, ctx.account, RoleName!));
-    return {
-      action: `iam:${action}`,
-      resource: roleArn(ctx.account, role?.path, role?.name ?? RoleName!),
-      ...(role && { conditions: identityConditions(role) }),
-    };
+    if (!role) return { action: `iam:${action}`, resource: `role ${RoleName}` };
+    const conditions = identityConditions(role);
+    return { action: `iam:${action}`, resource: roleArn(ctx.account, role.path, role.name), conditions };
   };
 }
 
@@ -333,7 +333,7 @@ const setColumn = (
 
 async function setTags(ctx: Context, name: string, value: (old: string) => string) {
   await ctx.write(async (tx) => {
-    const role = await changeableRole(tx, ctx.account, name);
+    const role = await roleRow(tx, ctx.account, name);
     await setColumn(tx, role, { column: "tags", value: value(role.tags) });
   });
   return {};

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  AddRoleToInstanceProfileCommand,
   AttachRolePolicyCommand,
+  CreateInstanceProfileCommand,
   CreateRoleCommand,
   CreateServiceLinkedRoleCommand,
   DeleteRoleCommand,
@@ -58,6 +60,7 @@ test("a service-linked role is its service's: made with its policy, described by
   assert.match(await refusal(create("nobody.amazonaws.com")), /^NoSuchEntity 404 /);
 
   const PolicyArn = AttachedPolicies![0]!.PolicyArn!;
+  await iam.send(new CreateInstanceProfileCommand({ InstanceProfileName: "i" }));
   const changes = [
     new DeleteRoleCommand({ RoleName }),
     new UpdateRoleCommand({ RoleName, MaxSessionDuration: 7200 }),
@@ -66,7 +69,7 @@ test("a service-linked role is its service's: made with its policy, described by
     new AttachRolePolicyCommand({ RoleName, PolicyArn: ADMINISTRATOR }),
     new DetachRolePolicyCommand({ RoleName, PolicyArn }),
     new PutRolePermissionsBoundaryCommand({ RoleName, PermissionsBoundary: ADMINISTRATOR }),
-    new TagRoleCommand({ RoleName, Tags: [{ Key: "a", Value: "b" }] }),
+    new AddRoleToInstanceProfileCommand({ RoleName, InstanceProfileName: "i" }),
   ];
   for (const change of changes)
     assert.equal(
@@ -75,6 +78,10 @@ test("a service-linked role is its service's: made with its policy, described by
       change.constructor.name,
     );
   await iam.send(new UpdateRoleDescriptionCommand({ RoleName, Description: "new" }));
+  await iam.send(new UpdateRoleCommand({ RoleName, Description: "newer" }));
+  await iam.send(new TagRoleCommand({ RoleName, Tags: [{ Key: "a", Value: "b" }] }));
+  const { Role: changed } = await iam.send(new GetRoleCommand({ RoleName }));
+  assert.deepEqual([changed?.Description, changed?.Tags], ["newer", [{ Key: "a", Value: "b" }]]);
 
   await iam.send(new CreateRoleCommand({ RoleName: "mine", AssumeRolePolicyDocument: LAMBDA }));
   assert.equal(

@@ -5,6 +5,9 @@ import { errors } from "./errors.ts";
 import { addRole, isLinked, newRole, onRole, removeRole, roleArn, roleRow, shownRole } from "./roles.ts";
 import { ownerOf } from "./tables.ts";
 
+/** How long an ended task can be asked about. */
+const KEPT_MS = 7 * 86_400_000;
+
 export const serviceLinkedRoles = defineOperations("iam", {
   CreateServiceLinkedRole: {
     access(ctx, { AWSServiceName, CustomSuffix }): Access {
@@ -53,6 +56,7 @@ export const serviceLinkedRoles = defineOperations("iam", {
         const held = { account: ctx.account, owner: ownerOf("role", role.name) };
         await tx.run("DELETE FROM iam_attached_policy WHERE account = :account AND owner = :owner", held);
         await removeRole(tx, role);
+        await tx.run("DELETE FROM iam_deletion_task WHERE ended_ms < :oldest", { oldest: ctx.now - KEPT_MS });
         const id = `task${role.path}${role.name}/${newRequestId()}`;
         await tx.run("INSERT INTO iam_deletion_task (id, account, ended_ms) VALUES (:id, :account, :ended_ms)", {
           id,

@@ -11,21 +11,21 @@ interface Known {
   used_ms: number;
 }
 
-/** `identity.used`. Each request comes by here. */
-export function accessed(ctx: Context, use: Use): void | Promise<void> {
-  const { principal } = use;
+/** `identity.used`. Each request comes by here: what it need not know it does not work out. */
+export function accessed(ctx: Context, { principal, service, region }: Use): void | Promise<void> {
   if (principal.kind !== "user" && principal.kind !== "session") return;
-  const owner = principal.kind === "user" ? principal.id : principal.id.split(":")[0]!;
-  const row: ServiceUse = {
-    account: principal.account,
-    owner,
-    namespace: NAMESPACES[use.service] ?? use.service,
-    used_ms: ctx.now,
-    region: use.region,
-    arn: principal.kind === "user" ? principal.arn : principal.roleArn,
-  };
-  const last = ctx.recall("iam", `accessed ${owner} ${row.namespace}`, () => ctx.read((tx) => lastOf(tx, row)));
-  return last instanceof Promise ? last.then((known) => tell(ctx, known, row)) : tell(ctx, last, row);
+  const { id, account } = principal;
+  const owner = principal.kind === "user" ? id : id.slice(0, id.indexOf(":"));
+  const namespace = NAMESPACES[service] ?? service;
+  const last = ctx.recall("iam", `accessed ${owner} ${namespace}`, () =>
+    ctx.read((tx) => lastOf(tx, { account, owner, namespace })),
+  );
+  const arn = principal.kind === "user" ? principal.arn : principal.roleArn;
+  const told = (known: Known) =>
+    ctx.now - known.used_ms < STEP_MS
+      ? undefined
+      : tell(ctx, known, { account, owner, namespace, used_ms: ctx.now, region, arn });
+  return last instanceof Promise ? last.then(told) : told(last);
 }
 
 export interface ServiceUse {
@@ -38,25 +38,22 @@ export interface ServiceUse {
   readonly arn: Arn;
 }
 
-async function lastOf(tx: Tx, { account, owner, namespace }: ServiceUse): Promise<Known> {
+async function lastOf(tx: Tx, of: { account: string; owner: string; namespace: string }): Promise<Known> {
   const sql =
     "SELECT used_ms FROM iam_service_use WHERE account = :account AND owner = :owner AND namespace = :namespace";
-  return (await tx.one<Known>(sql, { account, owner, namespace })) ?? { used_ms: 0 };
+  return (await tx.one<Known>(sql, of)) ?? { used_ms: 0 };
 }
 
-function tell(ctx: Context, known: Known, row: ServiceUse): void | Promise<void> {
-  if (row.used_ms - known.used_ms < STEP_MS) return;
+async function tell(ctx: Context, known: Known, row: ServiceUse): Promise<void> {
   // What is remembered is told first: those who come meanwhile need not write the same.
   known.used_ms = row.used_ms;
-  return ctx
-    .write((tx) =>
-      tx.run(
-        `INSERT INTO iam_service_use (account, owner, namespace, used_ms, region, arn)
-         VALUES (:account, :owner, :namespace, :used_ms, :region, :arn)
-         ON CONFLICT (account, owner, namespace)
-         DO UPDATE SET used_ms = excluded.used_ms, region = excluded.region, arn = excluded.arn`,
-        { ...row },
-      ),
-    )
-    .then(() => undefined);
+  await ctx.write((tx) =>
+    tx.run(
+      `INSERT INTO iam_service_use (account, owner, namespace, used_ms, region, arn)
+       VALUES (:account, :owner, :namespace, :used_ms, :region, :arn)
+       ON CONFLICT (account, owner, namespace)
+       DO UPDATE SET used_ms = excluded.used_ms, region = excluded.region, arn = excluded.arn`,
+      { ...row },
+    ),
+  );
 }

@@ -161,7 +161,7 @@ const described = (organization: OrganizationRow, policy: PolicyRow) => ({
 
 function checkContent(content: string): void {
   if (content.length > LIMITS.policySize) throw errors.policySize();
-  if (identityPolicyFault(content) !== undefined) throw errors.malformed();
+  if (identityPolicyFault(content, { managed: true }) !== undefined) throw errors.malformed();
 }
 
 async function checkName(tx: Tx, { id, organization_id: organization, name }: PolicyRow): Promise<void> {

@@ -10,10 +10,12 @@ import {
   type HttpRequest,
   type Input,
   type Operations,
+  type PostedForm,
   realNow,
   requestTags,
 } from "../../kernel/mod.ts";
 import { bucketArn, bucketFacts, objectArn } from "./buckets.ts";
+import { errors } from "./errors.ts";
 import { storedKey } from "./keys.ts";
 import { requestOf } from "./request.ts";
 import { tagsOf } from "./tags.ts";
@@ -165,10 +167,25 @@ export const withRequestKeys = (operations: Operations<"s3">): Operations<"s3"> 
       name,
       {
         handle,
-        access: (ctx, input) => after(access(ctx, input), (demand) => keyed(ctx, demand, requestOf(input))),
+        access: (ctx, input) =>
+          after(access(ctx, input), (demand) =>
+            after(name === "CreateBucket" || bucketsAreThere(ctx, demand), () => keyed(ctx, demand, requestOf(input))),
+          ),
       } satisfies Handler<"s3", "GetObject">,
     ]),
   );
+
+/** Whose bucket it is decides who may: one that is nobody's is NoSuchBucket for everyone, permitted or not. Root is told by the handler. */
+function bucketsAreThere(ctx: Context, demand: Demand): void | Promise<void> {
+  if (demand === "public" || ctx.principal.kind === "root") return undefined;
+  const [first, ...rest] = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
+  const name = first && bucketOfArn(first.resource);
+  if (name === undefined || name === "*") return undefined;
+  return after(bucketFacts(ctx, name), (bucket) => {
+    if (!bucket) throw errors.noSuchBucket(name);
+    return bucketsAreThere(ctx, rest);
+  });
+}
 
 function keyed(ctx: Context, demand: Demand, request: HttpRequest | undefined): Demand {
   if (demand === "public") return demand;
@@ -194,22 +211,32 @@ async function bucketKeys(ctx: Context, resource: string, wanted: ReadonlySet<st
 export const bucketOfArn = (resource: string): string => resource.slice("arn:aws:s3:::".length).split("/", 1)[0]!;
 
 /** How the request was signed. s3:signatureAge is in ms, of real time; s3:TlsVersion is in no request without TLS. */
-function signatureKeys({ method, headers, query }: HttpRequest): Conditions {
+function signatureKeys({ headers, query, form }: HttpRequest): Conditions {
+  if (form) return formKeys(form);
   const parameters = new URLSearchParams(query);
   const header = headers.authorization;
   const algorithm = header?.split(" ", 1)[0] ?? parameters.get("X-Amz-Algorithm") ?? undefined;
   const presigned = header === undefined && (algorithm !== undefined || parameters.has("AWSAccessKeyId"));
-  const posted = method === "POST" && headers["content-type"]?.startsWith("multipart/form-data");
   const content = headers["x-amz-content-sha256"] ?? parameters.get("X-Amz-Content-Sha256");
-  const date = headers["x-amz-date"] ?? parameters.get("X-Amz-Date");
-  const at = Date.parse((date ?? "").replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
-  const type = header !== undefined ? "REST-HEADER" : presigned ? "REST-QUERY-STRING" : posted ? "POST" : undefined;
+  const date = headers["x-amz-date"] ?? parameters.get("X-Amz-Date") ?? undefined;
+  const type = header !== undefined ? "REST-HEADER" : presigned ? "REST-QUERY-STRING" : undefined;
   return {
     ...(type !== undefined && { "s3:authType": type }),
-    ...((algorithm ?? type) !== undefined && type !== "POST" && { "s3:signatureversion": algorithm ?? "AWS" }),
-    ...(type !== undefined && !Number.isNaN(at) && { "s3:signatureAge": String(realNow() - at) }),
+    ...((algorithm ?? type) !== undefined && { "s3:signatureversion": algorithm ?? "AWS" }),
+    ...(type !== undefined && ageOf(date)),
     ...(content && { "s3:x-amz-content-sha256": content }),
   };
+}
+
+function formKeys({ fields }: PostedForm): Conditions {
+  const algorithm = fields.get("x-amz-algorithm") ?? (fields.has("awsaccesskeyid") ? "AWS" : undefined);
+  if (algorithm === undefined) return {};
+  return { "s3:authType": "POST", "s3:signatureversion": algorithm, ...ageOf(fields.get("x-amz-date")) };
+}
+
+function ageOf(date = ""): Conditions {
+  const at = Date.parse(date.replace(BASIC, "$1-$2-$3T$4:$5:$6Z"));
+  return Number.isNaN(at) ? {} : { "s3:signatureAge": String(realNow() - at) };
 }
 
 /** 20130524T000000Z */

@@ -8,11 +8,9 @@ import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
 import {
   copyFile,
-  copyToSide,
   discard,
   findSeat,
   fingerprintAt,
-  is,
   isDirectory,
   linkToSide,
   type Place,
@@ -20,6 +18,7 @@ import {
   plainFingerprint,
   stagePath,
 } from "./files.ts";
+import { guardOf, isFull } from "./guards.ts";
 import { fitsPath, storedKey } from "./keys.ts";
 import { checkUnlocked } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
@@ -87,7 +86,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const seat = await findSeat(place, key, put.staged);
   if (seat.side !== null) made.push(pathOf(place, key, seat.side));
   const guards = seat.side === null && before.bucket.versioning === "Enabled";
-  const guard = guards ? await copyToSide(put.staged, place) : null;
+  const guard = guards ? await guardOf(ctx, place, put.staged) : null;
   if (guard !== null) made.push(pathOf(place, key, guard));
   const sequence = nextSequence(ctx);
   const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: ctx.clock.now() };
@@ -327,7 +326,7 @@ async function standAgain(
     await copyFile(pathOf(place, key, side), path);
   } catch (error) {
     await discard(path);
-    if (!is(error, "ENOSPC", "EDQUOT", "EFBIG")) throw error;
+    if (!isFull(error)) throw error;
     ctx.log.error(`${row.bucket}/${key} has no plain file: ${error instanceof Error ? error.message : error}`);
     return asItIs;
   }

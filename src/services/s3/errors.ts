@@ -106,6 +106,7 @@ export const errors = {
   noSuchKey: (key: string) => new AwsError("NoSuchKey", 404, "The specified key does not exist.", { Key: key }),
   noSuchVersion: (key: string, version: string) =>
     new AwsError("NoSuchVersion", 404, "The specified version does not exist.", { Key: key, VersionId: version }),
+  emptyVersion: () => invalidArgument("Version id cannot be the empty string", "versionId", ""),
   invalidVersion: (version: string) => invalidArgument("Invalid version id specified", "versionId", version),
   /** A header of the answer: a delete marker stands where the object was. */
   deleteMarker: (method: string) =>
@@ -159,6 +160,14 @@ export const errors = {
       StorageClass: storageClass,
     }),
   restoring: () => new AwsError("RestoreAlreadyInProgress", 409, "Object restore is already in progress"),
+  invalidRedirect: () =>
+    new AwsError(
+      "InvalidRedirectLocation",
+      400,
+      "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+    ),
+  overridesUnsigned: () =>
+    invalidRequest("Request specific response headers cannot be used for anonymous GET requests."),
   invalidStorageClass: (name: string) =>
     new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", {
       StorageClassRequested: name,

@@ -17,6 +17,7 @@ export async function lookUp(
   ctx: Context,
   input: ObjectInput,
 ): Promise<{ bucket: BucketRow; row: ObjectRow | undefined }> {
+  if (input.VersionId === "") throw errors.emptyVersion();
   const key = storedKey(input.Key!);
   const found = await ctx.read(async (tx) => ({
     bucket: await readBucket(tx, input.Bucket!),

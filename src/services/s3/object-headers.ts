@@ -78,6 +78,8 @@ export function checkObject(input: ObjectHeaders): void {
   if (Buffer.byteLength(input.Key!) > MAX_KEY) throw errors.keyTooLong(input.Key!);
   if (input.StorageClass !== undefined && !STORAGE_CLASSES.includes(input.StorageClass))
     throw errors.invalidStorageClass(input.StorageClass);
+  if (input.WebsiteRedirectLocation !== undefined && !/^(https?:\/\/|\/)/.test(input.WebsiteRedirectLocation))
+    throw errors.invalidRedirect();
 }
 
 /** The columns `headers`, `metadata` and `storage_class`. */

@@ -8,9 +8,11 @@ import { test } from "node:test";
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  DeletePublicAccessBlockCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
   S3Client,
@@ -292,6 +294,30 @@ test("DeleteObject with If-Match deletes only what it names", async () => {
   assert.equal((await failure(s3.send(new DeleteObjectCommand({ Bucket, Key: "k", IfMatch: '"no"' })))).status, 412);
   await s3.send(new DeleteObjectCommand({ Bucket, Key: "k", IfMatch: etag }));
   assert.equal((await failure(s3.send(new DeleteObjectCommand({ Bucket, Key: "k", IfMatch: etag })))).status, 404);
+});
+
+test("a redirect that leads nowhere, and an empty version id, are refused in AWS's words", async () => {
+  const { Bucket } = await newBucket();
+  const put = (WebsiteRedirectLocation: string) =>
+    s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x", WebsiteRedirectLocation }));
+  assert.equal((await failure(put("there"))).name, "InvalidRedirectLocation");
+  for (const location of ["/there", "http://there", "https://there"]) await put(location);
+  const empty = await failure(s3.send(new GetObjectCommand({ Bucket, Key: "k", VersionId: "" })));
+  assert.deepEqual([empty.name, empty.message], ["InvalidArgument", "Version id cannot be the empty string"]);
+});
+
+test("who reads without a signature does not choose the answer's headers", async () => {
+  const { Bucket } = await newBucket();
+  await s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x" }));
+  const Statement = [{ Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource: `arn:aws:s3:::${Bucket}/*` }];
+  // Where public access is not blocked, there is nothing to delete.
+  await s3.send(new DeletePublicAccessBlockCommand({ Bucket })).catch(() => undefined);
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: "2012-10-17", Statement }) }));
+  const url = `${cloud.endpoint}/${Bucket}/k`;
+  assert.equal((await fetch(url)).status, 200);
+  const refused = await fetch(`${url}?response-content-type=text%2Fhtml`);
+  assert.equal(refused.status, 400);
+  assert.match(await refused.text(), /<Code>InvalidRequest<.*cannot be used for anonymous GET requests/s);
 });
 
 test("DeleteObject judges size and time where it is told to, and a missing key meets them", async () => {

@@ -87,6 +87,8 @@ export const objects = defineOperations("s3", {
   GetObject: {
     access: readAccess,
     async handle(ctx, input) {
+      if (ctx.principal.kind === "anonymous" && Object.keys(overrides(input)).length > 0)
+        throw errors.overridesUnsigned();
       const { body, row, bucket, extent } = await open(ctx, input);
       return {
         ...described(row, bucket, { input, extent }),

@@ -117,6 +117,21 @@ test("Version 2 signs as well, and so do temporary credentials, whose token is a
   assert.match(tagged.error, /^AccessDenied 403 .* s3:PutObjectTagging/);
 });
 
+test("policies know how a form was signed, and what its fields say", async () => {
+  const { Bucket: bucket } = await newBucket();
+  const Condition = {
+    StringEquals: { "s3:authType": "POST", "s3:signatureversion": "AWS4-HMAC-SHA256", "s3:x-amz-acl": "private" },
+    NumericLessThan: { "s3:signatureAge": "60000" },
+  };
+  const dora = await userWith(cloud, "dora", {
+    may: policy(allow(["s3:PutObject", "s3:PutObjectAcl"], { Condition })),
+  });
+  const fields = { key: "a", acl: "private" };
+  assert.equal((await post({ bucket, fields, as: dora })).status, 204);
+  assert.match((await post({ bucket, fields, as: dora, version: 2 })).error, /^AccessDenied 403 User/);
+  assert.match((await post({ bucket, fields: { key: "a" }, as: dora })).error, /^AccessDenied 403 User/);
+});
+
 test("an unsigned form is anybody's, where the bucket lets anybody", async () => {
   const { Bucket: bucket } = await newBucket();
   const form = { bucket, fields: { key: "open/x", submit: "Upload" }, conditions: null } as const;

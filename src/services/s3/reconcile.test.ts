@@ -181,14 +181,13 @@ test("what came, changed and went while the cloud was down is taken in once, at 
   rmSync(dir, { recursive: true });
 });
 
-test("a crash between the rename and the commit leaves the new object, with one event", async () => {
+test("a file that took an object's place while the cloud was down is the object, with one event; what a crash left is gone", async () => {
   const dir = workspace();
   const directory = `${dir}/buckets/bucket`;
   {
     await using w = await watched(dir);
     for (const Key of ["k", "k/side"]) await w.s3.send(new PutObjectCommand({ Bucket: "bucket", Key, Body: "old" }));
   }
-  // What PutObject does before it commits.
   writeFileSync(`${dir}/.aws-like/s3/bucket/stage/staged`, "new");
   renameSync(`${dir}/.aws-like/s3/bucket/stage/staged`, `${directory}/k`);
   writeFileSync(`${dir}/.aws-like/s3/bucket/stage/torn`, "half");

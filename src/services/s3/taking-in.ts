@@ -4,17 +4,8 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { type EventName, notify } from "./events.ts";
-import {
-  copyToSide,
-  discard,
-  is,
-  isDirectory,
-  isSeatOpen,
-  type Place,
-  pathOf,
-  plainFingerprint,
-  sizeAndTimeOf,
-} from "./files.ts";
+import { discard, is, isDirectory, isSeatOpen, type Place, pathOf, plainFingerprint, sizeAndTimeOf } from "./files.ts";
+import { guardOf } from "./guards.ts";
 import { compareStored, storedKey } from "./keys.ts";
 import { defaultLock } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
@@ -126,18 +117,6 @@ async function contentOf(
     return { ...hashed, fingerprint, guard, crc64nvme: hashed.digests.CRC64NVME! };
   if (guard !== null) await discard(pathOf(place, key, guard));
   return now === undefined ? undefined : "restless";
-}
-
-/** Null: there is no room for it, or the file has just gone. */
-async function guardOf(ctx: Context, place: Place, path: string): Promise<string | null> {
-  try {
-    return await copyToSide(path, place);
-  } catch (error) {
-    if (is(error, "ENOSPC", "EDQUOT", "EFBIG"))
-      ctx.log.error(`${path} is not kept when it is overwritten: ${(error as Error).message}`);
-    else if (!is(error, "ENOENT", "ENOTDIR", "ELOOP")) throw error;
-    return null;
-  }
 }
 
 /** A file that cannot be read holds up no other, and is not looked at until it changes. Too many open files will be fewer. */

@@ -82,7 +82,6 @@ const functionOf = (principal: Principal): Pick<SessionFacts, "claims"> =>
 
 /** Once set it stays, through all that is assumed from there. */
 function sourceIdentityOf({ SourceIdentity: asked }: Asked, { sourceIdentity: kept }: Inherited): string | undefined {
-  if (asked?.startsWith("aws:")) throw errors.sourceIdentityReserved();
   if (asked !== undefined && kept !== undefined && asked !== kept) throw errors.sourceIdentityFixed(kept);
   return kept ?? asked;
 }

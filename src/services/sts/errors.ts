@@ -61,11 +61,11 @@ export const errors = {
 
   // AWS's words for these are not known: these are ours.
   wrongSignature: () => identityToken("The signature of the token is invalid"),
+  badClaim: (name: string) => identityToken(`The claim ${name} is invalid`),
   tokenNotYet: () => identityToken("The token is not valid yet"),
   noCommunication: (issuer: string) =>
     new AwsError("IDPCommunicationError", 400, `The identity provider ${issuer} could not be reached`),
   tagReserved: (key: string) => parameter(`Tag keys beginning with aws: are reserved: ${key}`),
-  sourceIdentityReserved: () => validation("A SourceIdentity must not begin with aws:"),
   sourceIdentityFixed: (kept: string) =>
     denied(`The source identity of the calling session is ${kept} and cannot be changed.`),
   tokenSize: (size: number) => validation(`MinimumSessionTokenSize must be between 0 and 4096, but was ${size}`),

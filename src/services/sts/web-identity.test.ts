@@ -91,6 +91,21 @@ describe("a token is refused", () => {
       `InvalidIdentityToken 400 Missing a required claim: ${name}`,
     ]),
     [
+      "whose issuer is no text",
+      (issuer) => issuer.token({ iss: 1 }),
+      /^InvalidIdentityToken 400 The ID Token provided is not/,
+    ],
+    [
+      "with a source identity of other letters",
+      (issuer) => issuer.token({ "https://aws.amazon.com/source_identity": "aws:x" }),
+      "InvalidIdentityToken 400 The claim https://aws.amazon.com/source_identity is invalid",
+    ],
+    [
+      "with a tag of other letters",
+      (issuer) => issuer.token({ "https://aws.amazon.com/tags/principal_tags/a": ["<b>"] }),
+      "InvalidIdentityToken 400 The claim https://aws.amazon.com/tags is invalid",
+    ],
+    [
       "that is over",
       (issuer) => issuer.token({ exp: past }),
       /^ExpiredTokenException 400 Token expired: current date\/time \d+ must be before the expiration date\/time\d+$/,

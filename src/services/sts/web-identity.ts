@@ -46,7 +46,8 @@ export async function verifyWebIdentity(
     throw errors.noJwt();
   }
   for (const name of REQUIRED) if (claims[name] === undefined) throw errors.missingClaim(name);
-  const issuer = claims.iss!;
+  if (typeof claims.iss !== "string" || typeof claims.sub !== "string") throw errors.noJwt();
+  const issuer = claims.iss;
   const host = issuer.replace(/^https?:\/\//, "");
   const provider = isIssuer(issuer) ? await providerOf(host) : undefined;
   if (!provider) throw errors.noProvider(issuer);
@@ -72,7 +73,7 @@ export async function verifyWebIdentity(
       ...(amr.length > 0 && { [`${host}:amr`]: amr }),
     },
     ...sessionTagsOf(claims),
-    sourceIdentity: text(claims[`${AWS}/source_identity`]),
+    sourceIdentity: sourceIdentityOf(claims),
   };
 }
 
@@ -115,7 +116,21 @@ function sessionTagsOf(claims: JWTPayload): { tags: Tags; transitiveTags: readon
     text(value) ?? "",
   ]);
   const transitive = nested?.transitive_tag_keys ?? claims[`${AWS}/tags/transitive_tag_keys`];
+  // As AssumeRole takes them.
+  if (tags.length > TAGS_LIMIT || !tags.every(([key, value]) => KEY.test(key!) && VALUE.test(value!)))
+    throw errors.badClaim(`${AWS}/tags`);
   return { tags: Object.fromEntries(tags) as Tags, transitiveTags: list(transitive) };
+}
+
+const TAGS_LIMIT = 50;
+const KEY = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u;
+const VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
+
+function sourceIdentityOf(claims: JWTPayload): string | undefined {
+  const name = `${AWS}/source_identity`;
+  const given = text(claims[name]);
+  if (given !== undefined && !/^[\w+=,.@-]{2,64}$/.test(given)) throw errors.badClaim(name);
+  return given;
 }
 
 const list = (value: unknown): string[] => [value ?? []].flat().filter((one) => typeof one === "string");
