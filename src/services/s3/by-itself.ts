@@ -1,11 +1,13 @@
 // What S3 does by itself: Work that it put to its own buckets' ARNs. Nobody else's counts.
 import type { Context, Tx, Work } from "../../kernel/mod.ts";
+import { accessLogTask } from "./access-logs.ts";
 import { lifecycleTask } from "./lifecycle-run.ts";
 import { continueRestore } from "./restore.ts";
 import { runTask, skipTask, type Task } from "./tasks.ts";
 
 const TASKS: Readonly<Record<string, Task>> = {
   lifecycle: lifecycleTask,
+  "access-logs": accessLogTask,
 };
 
 /** By the part of its name before the slash. */

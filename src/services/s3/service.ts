@@ -1,6 +1,7 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
-import { type Arn, after, type Context, defineService, loadModel, type Tags } from "../../kernel/mod.ts";
+import { type Arn, after, type Context, defineService, loadModel, type Running, type Tags } from "../../kernel/mod.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
+import { AccessLogs, logAnswered } from "./access-logs.ts";
 import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
@@ -9,12 +10,14 @@ import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
+import { logging } from "./logging.ts";
 import { notifications } from "./notifications.ts";
 import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
 import { restores } from "./restore.ts";
+import { stateOf } from "./state.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
@@ -32,6 +35,7 @@ export const s3 = defineService({
       ...objects,
       ...objectLock,
       ...lifecycle,
+      ...logging,
       ...restores,
       ...copies,
       ...attributes,
@@ -46,8 +50,25 @@ export const s3 = defineService({
   directories: givenDirectories,
   deliver,
   giveUp,
-  start: startReconciler,
+  answered: logAnswered,
+  start,
 });
+
+async function start(ctx: Context): Promise<Running> {
+  const reconciler = await startReconciler(ctx);
+  const accessLogs = new AccessLogs(ctx);
+  stateOf(ctx).accessLogs = accessLogs;
+  return {
+    async settled() {
+      await reconciler.settled?.();
+      await accessLogs.settled();
+    },
+    async [Symbol.asyncDispose]() {
+      await accessLogs[Symbol.asyncDispose]();
+      await reconciler[Symbol.asyncDispose]();
+    },
+  };
+}
 
 const bucketAt = (ctx: Context, resource: Arn) => bucketFacts(ctx, bucketOfArn(resource));
 
