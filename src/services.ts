@@ -2,7 +2,7 @@
 import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
-import { dynamodb } from "./services/dynamodb/service.ts";
+import { dynamodb, dynamodbstreams } from "./services/dynamodb/service.ts";
 import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
@@ -17,7 +17,7 @@ const modelOnly = (name: ServiceName): AnyService =>
 export const services: readonly AnyService[] = [
   s3,
   dynamodb,
-  modelOnly("dynamodbstreams"),
+  dynamodbstreams,
   lambda,
   sqs,
   modelOnly("sns"),

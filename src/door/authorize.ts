@@ -3,13 +3,14 @@ import { after, firstOf } from "../kernel/after.ts";
 import type { Context, Principal } from "../kernel/context.ts";
 import type { AwsError } from "../kernel/error.ts";
 import { type Arn, canonicalIdOf, parseArn } from "../kernel/names.ts";
-import { type Caller, type Decision, denial, evaluate } from "../kernel/policy/evaluate.ts";
+import { type Caller, type Decision, denial, evaluate, type Question } from "../kernel/policy/evaluate.ts";
 import type { Keys } from "../kernel/policy/pattern.ts";
 import { type PolicySet, policySet, selection } from "../kernel/policy/policy-set.ts";
 import type { Access, AnyService, Controls, Demand, Held, Identity } from "../kernel/service.ts";
 import type { HttpRequest } from "../model/http.ts";
 import { type Facts, keysOf, type Subject } from "./condition-keys.ts";
 import { deniedBy, saidAction } from "./denied.ts";
+import { type Ruling, rule } from "./rulings.ts";
 import { authError, type Family } from "./signature.ts";
 import { tell } from "./tell.ts";
 
@@ -62,8 +63,9 @@ function demandOne(
   if (grantedToService(principal, access.action)) return undefined;
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
     after(guardOf(ctx, court, { access, principal }), (guard) =>
-      after(decide(ctx, court, { access, asked, principal, limits, guard }), (decision) => {
-        tell(ctx, { access, principal, decision });
+      after(decide(ctx, court, { access, asked, principal, limits, guard }), (ruling) => {
+        const { decision } = ruling;
+        tell(ctx, { access, principal, ruling });
         if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
       }),
     ),
@@ -106,13 +108,14 @@ function guardOf(
   const arn = parseArn(resource);
   const holder =
     arn && !MAKES_ITS_RESOURCE.includes(action) ? services.get(OWNERS[arn.service] ?? arn.service) : undefined;
-  // A role's trust policy is asked about sts's actions only.
-  const trust = arn?.service === "iam" && action.startsWith("sts:");
+  // A role's trust policy is asked about sts's actions only, and whoever assumes anything needs one: what is no role has none.
+  const inIam = arn?.service === "iam";
+  const trust = action.startsWith("sts:AssumeRole") || (inIam && action.startsWith("sts:"));
   const account = "account" in principal ? principal.account : undefined;
   return after(arn && ownerOf(ctx, { account: arn.account, resource, holder }), (known) => {
     const owner = known ?? account;
     const locked = !(principal.kind === "root" && owner === account && NEVER_LOCKED.includes(action));
-    const consulted = locked && (arn?.service !== "iam" || trust);
+    const consulted = locked && inIam === trust;
     return after(consulted ? holder?.resourcePolicy?.(ctx, resource) : undefined, (document) => ({
       holder,
       owner,
@@ -153,27 +156,26 @@ interface Case {
   readonly guard: Guard;
 }
 
-function decide(ctx: Context, court: Court, of: Case): Decision | Promise<Decision> {
+function decide(ctx: Context, court: Court, of: Case): Ruling | Promise<Ruling> {
   const { access, principal, limits, guard } = of;
   const { identityPolicies, sessionPolicies, boundary, controls } = limits;
   const { owner, policy: resourcePolicy, trust } = guard;
+  const question: Question = {
+    caller: withCanonicalId(ctx, callerOf(principal)),
+    action: access.action,
+    resource: access.resource,
+    keys: NO_KEYS,
+    identityPolicies,
+    resourcePolicy,
+    sessionPolicies,
+    boundary,
+    controls,
+    trust,
+    sameAccount: owner === ("account" in principal ? principal.account : undefined),
+  };
   const sets = setsOf(limits, guard);
-  const asks = sets.some((set) => wantsKeys(set, access.action));
-  return after(asks ? keysOf(factsOf(ctx, court, of), sets) : NO_KEYS, (keys) =>
-    evaluate({
-      caller: withCanonicalId(ctx, callerOf(principal)),
-      action: access.action,
-      resource: access.resource,
-      keys,
-      identityPolicies,
-      resourcePolicy,
-      sessionPolicies,
-      boundary,
-      controls,
-      trust,
-      sameAccount: owner === ("account" in principal ? principal.account : undefined),
-    }),
-  );
+  if (!sets.some((set) => wantsKeys(set, access.action))) return rule(question);
+  return after(keysOf(factsOf(ctx, court, of), sets), (keys) => ({ decision: evaluate({ ...question, keys }) }));
 }
 
 const NO_KEYS: Keys = new Map();

@@ -7,6 +7,7 @@ import type { AnyService, Controls, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
+import { withValues } from "../model/verbatim.ts";
 import * as wire from "../wire/wire.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import { authorizer } from "./authorize.ts";
@@ -103,7 +104,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     let failure: AwsError | undefined;
     try {
       const performed = { service, model, family, operation, request, via };
-      return await perform(ctx, performed, handlerOf(service, operation), input);
+      return withValues(await perform(ctx, performed, handlerOf(service, operation), input));
     } catch (error) {
       if (error instanceof AwsError) failure = error;
       throw error;

@@ -1,10 +1,12 @@
 // What the journal keeps of a decision, for `aws-like why` and `aws-like policy suggest`: who asked for what, and the statements that
-// decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action.
+// decided. Every request pays for it: an allowed one has the statements that applied, a denied one all that name the action. What is said of an
+// allowed one is made once for as long as it is decided in the same way.
 import type { Context, Principal, Provider } from "../kernel/context.ts";
 import { parseArn } from "../kernel/names.ts";
 import { type Decision, type Question, setsOf, type TraceLine } from "../kernel/policy/evaluate.ts";
 import { type Remedy, smallestPolicy } from "../kernel/policy/missing.ts";
 import type { Access } from "../kernel/service.ts";
+import type { Ruling, Said } from "./rulings.ts";
 
 /** A principal with hundreds of policies does not fill the journal with one denial. */
 const MAX_STATEMENTS = 100;
@@ -14,27 +16,46 @@ const MAX_VALUES = 10;
 export interface Told {
   readonly access: Access;
   readonly principal: Principal | Provider;
-  readonly decision: Decision;
+  readonly ruling: Ruling;
 }
 
-export function tell(ctx: Context, { access, principal, decision }: Told): void {
-  const { action, resource } = access;
-  const { allowed, by, explicit } = decision;
-  const asked = { subject: resource, action, allowed, by, principal: nameOf(principal), ...facts(principal) };
-  if (allowed && by === "root") {
-    ctx.log.debug(`${action} allowed`, asked); // what root did can be turned into a policy, too
+export function tell(ctx: Context, { access: { action }, principal, ruling }: Told): void {
+  const { decision } = ruling;
+  if (decision.allowed) {
+    if (ruling.said) for (const document of ruling.said.documents) ctx.log.keep(document);
+    else ruling.said = saidOf(ctx, { principal, decision });
+    ctx.log.record(`${action} allowed`, ruling.said.json);
     return;
   }
-  const { line } = decision;
-  const lines = allowed ? decision.applying : decision.trace;
-  ctx.log.debug(`${action} ${allowed ? "allowed" : "denied"}`, {
-    ...asked,
-    decision: line ? `${line.kind} ${nameIn(line)}, statement ${line.statement}` : `no ${by} allows it`,
-    explicit: explicit || undefined,
-    statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
-    ...(!allowed && { asked: askedOf(decision), missing: missing(principal, decision) }),
+  ctx.log.debug(`${action} denied`, {
+    ...asked(principal, decision),
+    ...deciding(ctx, decision, decision.trace),
+    asked: askedOf(decision),
+    missing: missing(principal, decision),
   });
 }
+
+/** What root did can be turned into a policy, too. */
+function saidOf(ctx: Context, { principal, decision }: { principal: Principal | Provider; decision: Decision }): Said {
+  const lines = decision.by === "root" ? [] : decision.applying;
+  const fields = { ...asked(principal, decision), ...(decision.by !== "root" && deciding(ctx, decision, lines)) };
+  return { json: JSON.stringify(fields), documents: new Set(lines.map(({ document }) => document)) };
+}
+
+const asked = (principal: Principal | Provider, { question: { action, resource }, allowed, by }: Decision) => ({
+  subject: resource,
+  action,
+  allowed,
+  by,
+  principal: nameOf(principal),
+  ...facts(principal),
+});
+
+const deciding = (ctx: Context, { line, by, explicit }: Decision, lines: readonly TraceLine[]) => ({
+  decision: line ? `${line.kind} ${nameIn(line)}, statement ${line.statement}` : `no ${by} allows it`,
+  explicit: explicit || undefined,
+  statements: lines.slice(0, MAX_STATEMENTS).map((one) => statement(ctx, one, one === line)),
+});
 
 const nameOf = (principal: Principal | Provider): string =>
   "arn" in principal ? principal.arn : principal.kind === "anonymous" ? "anonymous" : principal.name;

@@ -25,6 +25,8 @@ export interface Log {
   info(text: string, fields?: Record<string, unknown>): void;
   warn(text: string, fields?: Record<string, unknown>): void;
   error(text: string, fields?: Record<string, unknown>): void;
+  /** As `debug`, with the fields as the JSON of an object: for who says the same of many requests. */
+  record(text: string, fields: string): void;
   /** Keeps a policy's text beside the journal, once, and gives its name: logs/policies/NAME.json. */
   keep(text: string): string;
 }
@@ -58,8 +60,17 @@ export class Journal implements AsyncDisposable {
 
   write(entry: Entry): void {
     const cut = entry.text.length > MAX_TEXT ? { ...entry, text: `${entry.text.slice(0, MAX_TEXT)}...` } : entry;
-    if (this.#pending.push(JSON.stringify(cut)) === 1) setImmediate(() => this.#flush());
+    this.#append(JSON.stringify(cut));
     if (entry.level !== "debug") this.#show(entry);
+  }
+
+  /** An entry that nobody is shown. `fields`: the JSON of an object. */
+  record(entry: Omit<Entry, "fields">, fields: string): void {
+    this.#append(`${JSON.stringify(entry).slice(0, -1)},"fields":${fields}}`);
+  }
+
+  #append(line: string): void {
+    if (this.#pending.push(line) === 1) setImmediate(() => this.#flush());
   }
 
   /** All that is still recorded, or of it what `keep` says, in order. */

@@ -7,7 +7,7 @@ import { defects } from "./defect.ts";
 import { migrateWith } from "./migrate.ts";
 import { type Connection, connect, isBusy, type SqliteFile } from "./sqlite-connection.ts";
 import { SqliteRun } from "./sqlite-run.ts";
-import type { Migration, Store } from "./store.ts";
+import type { Migration, Singly, Store } from "./store.ts";
 
 /** One commit serves at most so many writers, gathered for at most so long: the first of them is not to wait for all. */
 const GROUP_LIMIT = 256;
@@ -54,9 +54,15 @@ class SqliteStore implements Store {
   #lockedSince: number | undefined;
   #closed: PromiseWithResolvers<void> | undefined;
 
+  readonly singly: Singly;
+
   constructor(file: SqliteFile, cleanUp = () => Promise.resolve()) {
     this.#file = file;
     this.#cleanUp = cleanUp;
+    this.singly = {
+      all: (sql, params) => this.#single(sql, () => file.reader.all(sql, params) as never),
+      one: (sql, params) => this.#single(sql, () => file.reader.one(sql, params) as never),
+    };
   }
 
   read<T>(work: (tx: SqliteRun) => Promise<T>): Promise<T> {
@@ -89,6 +95,17 @@ class SqliteStore implements Store {
   #ask<T>(work: (tx: SqliteRun) => Promise<T>, start: (job: Job) => void): Promise<T> {
     if (this.#closed) return Promise.reject(defects.closed());
     return new Promise<T>((resolve, reject) => start({ work, resolve: resolve as Job["resolve"], reject }));
+  }
+
+  /** At once, whatever runs: a read that is under way has its snapshot on this connection, begun in this very turn. */
+  async #single<T>(sql: string, statement: () => T): Promise<T> {
+    if (this.#closed) throw defects.closed();
+    try {
+      return statement();
+    } catch (error) {
+      if (error instanceof Error) error.message += ` in: ${sql}`;
+      throw error;
+    }
   }
 
   async #read(job: Job): Promise<void> {

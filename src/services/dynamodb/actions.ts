@@ -8,8 +8,9 @@ import { updatedPaths } from "./expression/bind.ts";
 import { matches } from "./expression/evaluate.ts";
 import { heldKey, keyAttributes, keyInIndex, keyOfItem, keyOfRequest, type RowKey } from "./item-key.ts";
 import { readExpressions } from "./parameters.ts";
-import { changeItem, projected, readItem, type Stored, type Writing, weighed } from "./rows.ts";
+import { changeItem, needsBefore, projected, readItem, type Writing, weighed } from "./rows.ts";
 import type { Index, Table } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 import { equalItems, type Item, itemSize, soundItem } from "./value.ts";
 
 /** All that could be checked without the table has been. */
@@ -112,7 +113,7 @@ export async function perform(
   { action, wantsBefore = false }: { action: Action; wantsBefore?: boolean },
 ): Promise<Effect> {
   const key = action.key(table);
-  const reads = wantsBefore || action.condition || action.kind !== "Put" || table.indexes.length > 0;
+  const reads = wantsBefore || action.condition || action.kind !== "Put" || needsBefore(table);
   const before = reads ? await readItem(writing.tx, table, key) : undefined;
   if (action.condition && !matches(action.condition, before?.item ?? {}))
     throw errors.conditionFailed(action.returnsOnFailure === "ALL_OLD" ? before?.item : undefined);

@@ -108,7 +108,7 @@ export async function stageSource(
   throw errors.slowDown();
 }
 
-async function stageIfSame(
+export async function stageIfSame(
   ctx: Context,
   { bucket, key, row }: Source,
   options: StageSourceOptions,

@@ -155,11 +155,6 @@ export const errors = {
     new AwsError("InvalidObjectState", 403, "The operation is not valid for the object's storage class", {
       StorageClass: storageClass,
     }),
-  notRestorable: (storageClass: string) =>
-    new AwsError("InvalidObjectState", 403, "Restore is not allowed for the object's current storage class", {
-      StorageClass: storageClass,
-    }),
-  restoring: () => new AwsError("RestoreAlreadyInProgress", 409, "Object restore is already in progress"),
   invalidRedirect: () =>
     new AwsError(
       "InvalidRedirectLocation",
@@ -168,6 +163,11 @@ export const errors = {
     ),
   overridesUnsigned: () =>
     invalidRequest("Request specific response headers cannot be used for anonymous GET requests."),
+  notRestorable: (storageClass: string) =>
+    new AwsError("InvalidObjectState", 403, "Restore is not allowed for the object's current storage class", {
+      StorageClass: storageClass,
+    }),
+  restoring: () => new AwsError("RestoreAlreadyInProgress", 409, "Object restore is already in progress"),
   invalidStorageClass: (name: string) =>
     new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", {
       StorageClassRequested: name,

@@ -16,6 +16,8 @@ import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { replication } from "./replication.ts";
+import { withReplicas } from "./replication-run.ts";
 import { restores } from "./restore.ts";
 import { stateOf } from "./state.ts";
 import { type BucketRow, migrations } from "./tables.ts";
@@ -27,21 +29,24 @@ export const s3 = defineService({
   model: loadModel(import.meta.url),
   migrations,
   operations: withRequestKeys(
-    withBodyDigests({
-      ...buckets,
-      ...bucketSettings,
-      ...tagging,
-      ...notifications,
-      ...objects,
-      ...objectLock,
-      ...lifecycle,
-      ...logging,
-      ...restores,
-      ...copies,
-      ...attributes,
-      ...lists,
-      ...uploads,
-    }),
+    withBodyDigests(
+      withReplicas({
+        ...buckets,
+        ...bucketSettings,
+        ...tagging,
+        ...notifications,
+        ...objects,
+        ...objectLock,
+        ...lifecycle,
+        ...replication,
+        ...logging,
+        ...restores,
+        ...copies,
+        ...attributes,
+        ...lists,
+        ...uploads,
+      }),
+    ),
   ),
   quirks,
   resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
