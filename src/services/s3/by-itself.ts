@@ -1,12 +1,14 @@
 // What S3 does by itself: Work that it put to its own buckets' ARNs. Nobody else's counts.
 import type { Context, Tx, Work } from "../../kernel/mod.ts";
 import { accessLogTask } from "./access-logs.ts";
+import { inventoryTask } from "./inventory-run.ts";
 import { lifecycleTask } from "./lifecycle-run.ts";
 import { deliverReplica, failReplica } from "./replication-run.ts";
 import { continueRestore } from "./restore.ts";
 import { runTask, skipTask, type Task } from "./tasks.ts";
 
 const TASKS: Readonly<Record<string, Task>> = {
+  inventory: inventoryTask,
   lifecycle: lifecycleTask,
   "access-logs": accessLogTask,
 };

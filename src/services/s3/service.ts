@@ -8,6 +8,7 @@ import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
+import { inventory } from "./inventory.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { logging } from "./logging.ts";
@@ -40,6 +41,7 @@ export const s3 = defineService({
         ...lifecycle,
         ...replication,
         ...logging,
+        ...inventory,
         ...restores,
         ...copies,
         ...attributes,
