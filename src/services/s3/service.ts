@@ -2,12 +2,16 @@
 import { type Arn, after, type Context, defineService, loadModel, type Running, type Tags } from "../../kernel/mod.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
 import { AccessLogs, logAnswered } from "./access-logs.ts";
+import { aclPolicies, resourceOwner, resourcePolicy } from "./acl-policy.ts";
+import { acls } from "./acls.ts";
 import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
+import { bucketEncryption } from "./bucket-encryption.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
+import { cors } from "./cors.ts";
 import { inventory } from "./inventory.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
@@ -15,6 +19,9 @@ import { logging } from "./logging.ts";
 import { notifications } from "./notifications.ts";
 import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
+import { ownership } from "./ownership.ts";
+import { policyStatus } from "./policy-status.ts";
+import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
 import { replication } from "./replication.ts";
@@ -24,6 +31,8 @@ import { stateOf } from "./state.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
+import { websites } from "./website.ts";
+import { website } from "./website-site.ts";
 
 export const s3 = defineService({
   name: "s3",
@@ -34,6 +43,13 @@ export const s3 = defineService({
       withReplicas({
         ...buckets,
         ...bucketSettings,
+        ...acls,
+        ...ownership,
+        ...publicAccess,
+        ...policyStatus,
+        ...cors,
+        ...bucketEncryption,
+        ...websites,
         ...tagging,
         ...notifications,
         ...objects,
@@ -51,8 +67,10 @@ export const s3 = defineService({
     ),
   ),
   quirks,
-  resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
-  resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),
+  sites: [website],
+  resourcePolicy,
+  resourceOwner,
+  grants: aclPolicies,
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
   deliver,
