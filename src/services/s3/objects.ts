@@ -198,6 +198,7 @@ async function deleteOne(ctx: Context, input: DeletesInput, named: Named): Promi
       Bucket: input.Bucket,
       Key,
       ...version,
+      ...(input.RequestPayer && { RequestPayer: input.RequestPayer }),
       ...(input.BypassGovernanceRetention && { BypassGovernanceRetention: true }),
       ...(named.ETag !== undefined && { IfMatch: named.ETag }),
       ...(named.LastModifiedTime !== undefined && { IfMatchLastModifiedTime: named.LastModifiedTime }),

@@ -1,5 +1,6 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
 import { type Arn, after, type Context, defineService, loadModel, type Tags } from "../../kernel/mod.ts";
+import { acceleration } from "./accelerate.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
 import { aclPolicies, resourceOwner, resourcePolicy } from "./acl-policy.ts";
 import { acls } from "./acls.ts";
@@ -21,6 +22,7 @@ import { policyStatus } from "./policy-status.ts";
 import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { requestPayment, withPayers } from "./request-payment.ts";
 import { restores } from "./restore.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
@@ -28,32 +30,41 @@ import { uploads } from "./uploads.ts";
 import { websites } from "./website.ts";
 import { website } from "./website-site.ts";
 
+const model = loadModel(import.meta.url);
+
 export const s3 = defineService({
   name: "s3",
-  model: loadModel(import.meta.url),
+  model,
   migrations,
   operations: withRequestKeys(
-    withBodyDigests({
-      ...buckets,
-      ...bucketSettings,
-      ...acls,
-      ...ownership,
-      ...publicAccess,
-      ...policyStatus,
-      ...cors,
-      ...bucketEncryption,
-      ...websites,
-      ...tagging,
-      ...notifications,
-      ...objects,
-      ...objectLock,
-      ...lifecycle,
-      ...restores,
-      ...copies,
-      ...attributes,
-      ...lists,
-      ...uploads,
-    }),
+    withBodyDigests(
+      withPayers(
+        {
+          ...buckets,
+          ...bucketSettings,
+          ...acls,
+          ...ownership,
+          ...publicAccess,
+          ...policyStatus,
+          ...cors,
+          ...bucketEncryption,
+          ...websites,
+          ...requestPayment,
+          ...acceleration,
+          ...tagging,
+          ...notifications,
+          ...objects,
+          ...objectLock,
+          ...lifecycle,
+          ...restores,
+          ...copies,
+          ...attributes,
+          ...lists,
+          ...uploads,
+        },
+        model,
+      ),
+    ),
   ),
   quirks,
   sites: [website],
