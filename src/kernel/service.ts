@@ -145,6 +145,8 @@ export interface Held {
   /** Inline, attached, and of its groups. */
   readonly policies: readonly NamedPolicy[];
   readonly boundary?: NamedPolicy | undefined;
+  /** The user or role was deleted: no resource's policy means those who still act as it. */
+  readonly gone?: true;
   /** A user's: aws:PrincipalTag/KEY. A session brings its own. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }

@@ -115,7 +115,9 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
     });
     return rank;
   });
-  await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  const seated = await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  // Not waited for: until the name is on the disk, the staged bytes are, and their row. The next change of the key waits.
+  if (seated) before.until(seated.synced);
   if (dying) await carryOut(ctx, place, dying);
   for (const side of sidesOf(next.replaced)) await discard(pathOf(place, key, side));
   return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
@@ -175,6 +177,8 @@ export async function remove(ctx: Context, removal: Removal): Promise<Removed> {
 interface Before {
   readonly bucket: BucketRow;
   readonly standing: Standing;
+  /** The key stays locked as long. */
+  readonly until: (settled: Promise<void>) => void;
 }
 
 /** Under the key's lock, with the rows as they are, and with every change from outside taken in: none is superseded unseen. */
@@ -186,13 +190,13 @@ async function changing<T>(
 ): Promise<T> {
   const { locks, reconciler } = stateOf(ctx);
   for (let first = true; ; first = false) {
-    const done = await locks.hold(bucket.name, key, async () => {
+    const done = await locks.hold(bucket.name, key, async (until) => {
       const before = await ctx.read(async (tx) => ({
         bucket: await sameBucket(tx, bucket),
         standing: await standing(tx, bucket.name, storedKey(key)),
       }));
       if (first && reconciler && (await isChangedOutside(ctx, bucket, key, before.standing.newest))) return undefined;
-      return { value: await work(before) };
+      return { value: await work({ ...before, until }) };
     });
     if (done) return done.value;
     await reconciler!.check(bucket.name, key);
@@ -293,7 +297,10 @@ async function removeVersion(
           sequence: -rankAfter(newest, sequence),
         });
       });
-      if (promoted) await follow(ctx, place, { bucket: bucket.name, key: stored, rank: promoted.rank, ...bytes! });
+      if (promoted) {
+        const rank = promoted.rank;
+        await (await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...bytes! }))?.synced;
+      }
       if (dying) await carryOut(ctx, place, dying);
       for (const side of sidesOf(row)) await discard(pathOf(place, key, side));
       return { versionId, ...(row.delete_marker && { deleteMarker: true }) };

@@ -155,8 +155,8 @@ export const objects = defineOperations("s3", {
   },
 
   DeleteObjects: {
-    // Each key is decided by itself: a denied one is an Error among the others.
-    access: () => [],
+    // Each key is decided by itself: a denied one is an Error among the others. Of nobody's request, too (recorded on AWS).
+    access: ({ principal }) => (principal.kind === "anonymous" ? "public" : []),
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const wanted = input.Delete?.Objects ?? [];
@@ -169,6 +169,7 @@ export const objects = defineOperations("s3", {
         for (let at = next++; at < wanted.length; at = next++) answers[at] = await deleteOne(ctx, input, wanted[at]!);
       };
       await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, wanted.length) }, worker));
+      if (ctx.principal.kind === "anonymous" && answers.every(isDenied)) throw errors.accessDenied();
       const deleted = answers.flatMap((answer) => ("deleted" in answer ? [answer.deleted] : []));
       const failed = answers.flatMap((answer) => ("error" in answer ? [answer.error] : []));
       return { ...(!input.Delete?.Quiet && { Deleted: deleted }), ...(failed.length > 0 && { Errors: failed }) };
@@ -187,6 +188,8 @@ interface Named {
 type DeleteAnswer =
   | { readonly deleted: { Key: string; VersionId?: string; DeleteMarker?: boolean; DeleteMarkerVersionId?: string } }
   | { readonly error: { Key: string; VersionId?: string; Code: string; Message: string } };
+
+const isDenied = (answer: DeleteAnswer): boolean => "error" in answer && answer.error.Code === "AccessDenied";
 
 type DeletesInput = Input<"s3", "DeleteObjects">;
 
