@@ -279,6 +279,8 @@ interface Found {
 async function readable(ctx: Context, { bucket, found, input, method }: Found): Promise<ObjectRow> {
   refuseWithoutEffect(input);
   const row = await expectObject(ctx, { bucket, row: found, input, method });
+  const asked = headerOf(input, "x-amz-server-side-encryption");
+  if (asked !== undefined) throw errors.encryptionOfRead(asked);
   openerOf(row.encryption, customerKey(input));
   checkRead(input, row, ctx.clock.now());
   return row;
