@@ -1,9 +1,10 @@
 // /_aws-like/*: what this cloud can do that AWS cannot. Health, the clock, settle, reset, snapshots, `why` and policies suggested; JSON in, JSON out.
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { services } from "./services.ts";
+import { RAW, services, VIEW_OF, viewQuery } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -39,6 +40,7 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
       sinceMs: toMs(query.get("since")),
       denied: query.has("denied"),
     }),
+  "POST /_aws-like/table": (aws, body) => tableRows(aws, body),
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -53,6 +55,27 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     return { name };
   },
 };
+
+/** More would be one long answer; a database that is near can be read itself. */
+const MOST_ROWS = 10_000;
+
+/** A table's view, in SQL. */
+async function tableRows({ config, read }: Aws, body: Body) {
+  const { table = "", sql = "", region = config.region } = body as Record<string, string | undefined>;
+  const { account } = config;
+  const rows = await read(async (tx) => {
+    const view = await tx.one<{ name: string }>(VIEW_OF, { account, region, table });
+    if (!view) throw new AwsError("NotFound", 404, `there is no table ${table} in ${region}`);
+    const { query, hidesRaw } = viewQuery(view.name, sql);
+    const found = await tx
+      .all(`SELECT * FROM (${query}) AS v LIMIT :most`, { most: MOST_ROWS + 1 })
+      .catch((error: Error) => {
+        throw new AwsError("BadRequest", 400, error.message.replace(/ in: SELECT[\s\S]*/, ""));
+      });
+    return hidesRaw ? found.map(({ [RAW]: _raw, ...row }) => row) : found;
+  });
+  return { rows: rows.slice(0, MOST_ROWS), more: rows.length > MOST_ROWS };
+}
 
 /** What says nothing of what is in here. */
 const OPEN = ["/_aws-like/health", "/_aws-like/clock"];
@@ -77,9 +100,12 @@ function refuseStrangers(aws: Aws, request: HttpRequest): void {
   const { rootAccessKeyId, rootSecretAccessKey } = aws.config;
   if (rootSecretAccessKey === defaults.rootSecretAccessKey) return;
   const expected = `Basic ${Buffer.from(`${rootAccessKeyId}:${rootSecretAccessKey}`).toString("base64")}`;
-  if (request.headers.authorization !== expected)
+  // Of hashes, so that neither length nor time tells anything.
+  if (!timingSafeEqual(digest(request.headers.authorization ?? ""), digest(expected)))
     throw new AwsError("Forbidden", 403, "the root access key and secret are needed, as HTTP Basic authorization");
 }
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 function toChange(body: Body): ClockChange {
   if (typeof body.advance === "number" && body.advance >= 0) return { advance: body.advance };
@@ -122,5 +148,5 @@ async function readJson(request: HttpRequest): Promise<Body> {
 const json = (status: number, value: unknown): HttpAnswer => ({
   status,
   headers: { "content-type": "application/json" },
-  body: `${JSON.stringify(value)}\n`,
+  body: `${JSON.stringify(value, (_, member) => (typeof member === "bigint" ? String(member) : member))}\n`,
 });

@@ -4,6 +4,7 @@ import { batches } from "./batches.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
+import { partiql } from "./partiql.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
@@ -35,6 +36,7 @@ export const dynamodb = defineService({
     ...queries,
     ...batches,
     ...transactions,
+    ...partiql,
     ...timeToLive,
     ...limits,
     ...resourcePolicies,
