@@ -12,7 +12,7 @@ import {
 } from "../../kernel/mod.ts";
 import { bucketOf, objectArn, readBucket } from "./buckets.ts";
 import { putVersion, remove } from "./change.ts";
-import { stageIfSame } from "./copy.ts";
+import { type SourceInput, stageIfSame } from "./copy.ts";
 import { errors } from "./errors.ts";
 import { BY_ITSELF, notifyAbout } from "./events.ts";
 import { keyOf } from "./keys.ts";
@@ -160,7 +160,10 @@ async function take(ctx: Context, input: object, { source, row, storageClass }: 
     await remove(ctx, { bucket, key, origin: BY_ITSELF, replica: as });
     return {};
   }
-  const staged = await stageIfSame(ctx, { bucket: source, key, row }, { target: bucket, algorithms: [] });
+  // Bytes under a customer's key go as they lie: who has the key reads the replica, too.
+  const asItLies = { bucket: source, key, row: { ...row, encryption: null } };
+  const options = { target: bucket, algorithms: [], input: input as SourceInput, seal: undefined };
+  const staged = await stageIfSame(ctx, asItLies, options);
   if (!staged) throw errors.slowDown();
   const { bucket: _, key: __, rank, version_id, current, delete_marker, modified_ms, side, guard, ...kept } = row;
   const { staged: ___, supersedes, noncurrent_ms, restored, ...content } = kept;
