@@ -38,12 +38,14 @@ export class AccessLogs implements Running {
   take(ctx: Context, of: Answered): void {
     const name = of.labels.Bucket;
     if (name === undefined) return;
+    // In the order of the answers, however long it takes to look the bucket up.
+    const sequence = nextSequence(ctx);
     const facts = bucketFacts(ctx, decoded(name));
-    if (!(facts instanceof Promise)) this.#add(ctx, facts, of);
+    if (!(facts instanceof Promise)) this.#add(ctx, facts, { ...of, sequence });
     else {
       this.#looking++;
       facts
-        .then((bucket) => this.#add(ctx, bucket, of))
+        .then((bucket) => this.#add(ctx, bucket, { ...of, sequence }))
         .catch((error: unknown) =>
           ctx.log.warn(`a request is not logged: ${error instanceof Error ? error.message : error}`),
         )
@@ -60,9 +62,9 @@ export class AccessLogs implements Running {
     return this.settled();
   }
 
-  #add(ctx: Context, bucket: BucketRow | undefined, of: Answered): void {
+  #add(ctx: Context, bucket: BucketRow | undefined, { sequence, ...of }: Answered & { sequence: number }): void {
     if (!bucket || bucket.logging === null || this.#lines.length >= MAX_WAITING) return;
-    this.#lines.push({ bucket, sequence: nextSequence(ctx), line: lineOf(ctx, bucket, of) });
+    this.#lines.push({ bucket, sequence, line: lineOf(ctx, bucket, of) });
     this.#running ??= this.#run();
   }
 
@@ -71,7 +73,7 @@ export class AccessLogs implements Running {
       while (this.#lines.length > 0) {
         // What is answered in this turn goes together.
         await new Promise(setImmediate);
-        const lines = this.#lines.splice(0);
+        const lines = this.#lines.splice(0).sort((a, b) => a.sequence - b.sequence);
         await this.#ctx.write((tx) => keep(this.#ctx, tx, lines));
       }
     } catch (error) {

@@ -25,6 +25,8 @@ import { told } from "../../../test/s3-told.ts";
 
 const { cloud, s3, newBucket } = await startCloudWithBuckets();
 const [HOUR, DAY] = [3_600_000, 86_400_000];
+// From noon: no midnight passes unasked.
+await cloud.advance(1.5 * DAY - (cloud.aws.now() % DAY));
 const MALFORMED =
   "MalformedXML 400 The XML you provided was not well-formed or did not validate against our published schema";
 
