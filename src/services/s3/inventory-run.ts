@@ -6,7 +6,7 @@ import { createGzip } from "node:zlib";
 import { AwsError, type Context, newRequestId, parseArn } from "../../kernel/mod.ts";
 import type { Checksum } from "./checksums.ts";
 import { lastModified } from "./conditions.ts";
-import { encryptionMembers } from "./encryption.ts";
+import { encryptionStatus } from "./encryption.ts";
 import { formEncoded } from "./events.ts";
 import { FIELDS, type Inventory, inventoryOf, nextList } from "./inventory.ts";
 import { keyOf } from "./keys.ts";
@@ -141,13 +141,6 @@ function columnsOf({ IncludedObjectVersions, OptionalFields = [] }: Inventory): 
   ];
 }
 
-const STATUSES: Readonly<Record<string, string>> = {
-  AES256: "SSE-S3",
-  "aws:kms": "SSE-KMS",
-  "aws:kms:dsse": "DSSE-KMS",
-  customer: "SSE-C",
-};
-
 const VALUES: Readonly<Record<(typeof FIELDS)[number], (row: ObjectRow) => string>> = {
   Size: ({ size }) => String(size),
   LastModifiedDate: (row) => lastModified(row).toISOString(),
@@ -155,7 +148,7 @@ const VALUES: Readonly<Record<(typeof FIELDS)[number], (row: ObjectRow) => strin
   StorageClass: ({ storage_class }) => storage_class,
   IsMultipartUploaded: ({ parts }) => String(parts !== null),
   ReplicationStatus: (row) => replicationHeader(row).ReplicationStatus ?? "",
-  EncryptionStatus: ({ encryption }) => STATUSES[encryptionMembers(encryption).ServerSideEncryption ?? "customer"]!,
+  EncryptionStatus: ({ encryption }) => encryptionStatus(encryption),
   ObjectLockRetainUntilDate: ({ lock_until_ms }) =>
     lock_until_ms === null ? "" : new Date(lock_until_ms).toISOString(),
   ObjectLockMode: ({ lock_mode }) => lock_mode ?? "",
