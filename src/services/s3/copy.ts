@@ -115,7 +115,7 @@ export async function stageSource(
   throw errors.slowDown();
 }
 
-async function stageIfSame(
+export async function stageIfSame(
   ctx: Context,
   { bucket, key, row }: Source,
   options: Omit<StageSourceOptions, "seal"> & { readonly input: SourceInput; readonly seal: Seal | undefined },

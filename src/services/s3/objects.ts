@@ -17,6 +17,7 @@ import { bypassAccess, checkLockDigest, lockHeaders, lockOf } from "./object-loc
 import { ownedBy } from "./ownership.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
+import { replicationHeader } from "./replication.ts";
 import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
 import { isReadable, restoreHeader } from "./restore.ts";
 import { customerKey, openedBody, type Seal } from "./sse-c.ts";
@@ -333,6 +334,7 @@ async function ofLife(ctx: Context, { row, bucket, input }: { row: ObjectRow; bu
     // Of the object, not of a version that is named (recorded on AWS).
     ...(input.VersionId === undefined && expirationHeader(bucket, row)),
     ...restoreHeader(row, ctx.clock.now()),
+    ...replicationHeader(row),
     ...(await lockHeaders(ctx, row, input)),
   };
 }

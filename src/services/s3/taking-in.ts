@@ -10,6 +10,7 @@ import { compareStored, storedKey } from "./keys.ts";
 import { defaultLock } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { isForetold } from "./removals.ts";
+import { replicate } from "./replication.ts";
 import { hashFile } from "./staging.ts";
 import { nextSequence, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -222,6 +223,14 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
       demotedSide: sideOf(next.demoted),
     });
   else await deleteVersion(tx, newest!);
+  if (content || marks)
+    await replicate(writer, tx, bucket, {
+      key: stored,
+      rank,
+      tags: null,
+      replication: null,
+      delete_marker: content ? 0 : 1,
+    });
   await notify(writer, tx, bucket, origin, {
     event,
     key,
