@@ -511,6 +511,32 @@ test("every type of resource is made, changed and removed", async () => {
   assert.equal((await aws.call("sqs", "ListQueues", {})).QueueUrls!.length, 1);
 });
 
+test("a bucket's access block, ownership and encryption are put, changed and taken away", async () => {
+  await using it = await world();
+  const bucket = (properties: string) =>
+    `Resources: { B: { Type: AWS::S3::Bucket, Properties: { BucketName: photos, ${properties} } } }`;
+  const { aws } = it.cloud;
+  const Bucket = "photos";
+  await it.deploy(
+    bucket(`PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: false },
+      OwnershipControls: { Rules: [{ ObjectOwnership: ObjectWriter }] },
+      BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: AES256 }, BucketKeyEnabled: true }] }`),
+  );
+  const { PublicAccessBlockConfiguration } = await aws.call("s3", "GetPublicAccessBlock", { Bucket });
+  assert.equal(PublicAccessBlockConfiguration!.BlockPublicAcls, true);
+  assert.equal(PublicAccessBlockConfiguration!.BlockPublicPolicy, false);
+  const { OwnershipControls } = await aws.call("s3", "GetBucketOwnershipControls", { Bucket });
+  assert.deepEqual(OwnershipControls, { Rules: [{ ObjectOwnership: "ObjectWriter" }] });
+  const encryption = await aws.call("s3", "GetBucketEncryption", { Bucket });
+  assert.equal(encryption.ServerSideEncryptionConfiguration!.Rules![0]!.BucketKeyEnabled, true);
+  await it.deploy(bucket("OwnershipControls: { Rules: [{ ObjectOwnership: BucketOwnerPreferred }] }"));
+  await assert.rejects(aws.call("s3", "GetPublicAccessBlock", { Bucket }), {
+    code: "NoSuchPublicAccessBlockConfiguration",
+  });
+  const changed = await aws.call("s3", "GetBucketOwnershipControls", { Bucket });
+  assert.deepEqual(changed.OwnershipControls, { Rules: [{ ObjectOwnership: "BucketOwnerPreferred" }] });
+});
+
 test("what somebody deleted is made again", async () => {
   await using it = await world();
   await writeFile(join(it.dir, "lambda.sh"), "handler() { echo '{}'; }\n");

@@ -54,6 +54,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
 };
 const ITEM = { id: { S: "1" } };
 const ITERATOR = `${STREAM}|1|${Buffer.from('["shardId-00000000000000000000-00000000",1,1]').toString("base64")}`;
+const STATEMENT = { Statement: `SELECT * FROM "walked" WHERE id = '1'` };
 const INPUTS: Readonly<Record<string, object>> = {
   "dynamodb.GetItem": { TableName: "walked", Key: ITEM },
   "dynamodb.UpdateItem": { TableName: "walked", Key: ITEM },
@@ -61,6 +62,9 @@ const INPUTS: Readonly<Record<string, object>> = {
   "dynamodb.BatchGetItem": { RequestItems: { walked: { Keys: [ITEM] } } },
   "dynamodb.BatchWriteItem": { RequestItems: { walked: [{ PutRequest: { Item: ITEM } }] } },
   "dynamodb.TransactGetItems": { TransactItems: [{ Get: { TableName: "walked", Key: ITEM } }] },
+  "dynamodb.ExecuteStatement": STATEMENT,
+  "dynamodb.BatchExecuteStatement": { Statements: [STATEMENT] },
+  "dynamodb.ExecuteTransaction": { TransactStatements: [STATEMENT] },
   "dynamodbstreams.GetRecords": { ShardIterator: ITERATOR },
   "dynamodb.TransactWriteItems": { TransactItems: [{ Put: { TableName: "walked", Item: ITEM } }] },
 };

@@ -3,6 +3,10 @@ import { type Call, defineKind, type Subject, unless } from "./kind.ts";
 import { listOf, record, type Value } from "./shape.ts";
 
 const filter = record({ S3Key: record({ Rules: listOf(record({ Name: "text", Value: "text" }, ["Name", "Value"])) }) });
+const encryptionRule = record({
+  BucketKeyEnabled: "boolean",
+  ServerSideEncryptionByDefault: record({ SSEAlgorithm: "text", KMSMasterKeyID: "text" }, ["SSEAlgorithm"]),
+});
 const shape = record({
   BucketName: "text",
   VersioningConfiguration: record({ Status: "text" }, ["Status"]),
@@ -11,6 +15,16 @@ const shape = record({
     QueueConfigurations: listOf(record({ Event: "text", Queue: "text", Filter: filter }, ["Event", "Queue"])),
     TopicConfigurations: listOf(record({ Event: "text", Topic: "text", Filter: filter }, ["Event", "Topic"])),
   }),
+  PublicAccessBlockConfiguration: record({
+    BlockPublicAcls: "boolean",
+    BlockPublicPolicy: "boolean",
+    IgnorePublicAcls: "boolean",
+    RestrictPublicBuckets: "boolean",
+  }),
+  OwnershipControls: record({ Rules: listOf(record({ ObjectOwnership: "text" }, ["ObjectOwnership"])) }, ["Rules"]),
+  BucketEncryption: record({ ServerSideEncryptionConfiguration: listOf(encryptionRule) }, [
+    "ServerSideEncryptionConfiguration",
+  ]),
   Tags: listOf(record({ Key: "text", Value: "text" }, ["Key", "Value"])),
 });
 type Bucket = Subject<Value<typeof shape>>;
@@ -43,6 +57,7 @@ export const bucket = defineKind<typeof shape>({
         ...(tags.length > 0 && { Tags: tags }),
       },
     });
+    await putSettings(call, subject, undefined);
     if (subject.properties.VersioningConfiguration) await putVersioning(call, subject);
     if (subject.properties.NotificationConfiguration) await putNotification(call, subject);
     // Last: the files that lie in the directory already are dropped into a bucket that tells of them.
@@ -51,6 +66,7 @@ export const bucket = defineKind<typeof shape>({
   async update(call, subject, _place, before) {
     const was = before?.properties;
     const is = subject.properties;
+    await putSettings(call, subject, was);
     // A bucket that was versioned once is never unversioned again: only suspended, as on AWS.
     if (is.VersioningConfiguration || was?.VersioningConfiguration) await putVersioning(call, subject);
     if (is.NotificationConfiguration || was?.NotificationConfiguration || !before) await putNotification(call, subject);
@@ -70,6 +86,52 @@ const tagsOf = ({ directory, properties }: Bucket) => [
 
 const putTags = (call: Call, bucket: Bucket) =>
   call("s3", "PutBucketTagging", { Bucket: bucket.name, Tagging: { TagSet: tagsOf(bucket) } });
+
+type Properties = Bucket["properties"];
+interface Setting {
+  readonly property: "PublicAccessBlockConfiguration" | "OwnershipControls" | "BucketEncryption";
+  put(call: Call, Bucket: string, properties: Properties): Promise<unknown>;
+  remove(call: Call, Bucket: string): Promise<unknown>;
+}
+
+/** What one call puts and another takes away. */
+const SETTINGS: readonly Setting[] = [
+  {
+    property: "PublicAccessBlockConfiguration",
+    put: (call, Bucket, { PublicAccessBlockConfiguration }) =>
+      call("s3", "PutPublicAccessBlock", { Bucket, PublicAccessBlockConfiguration }),
+    remove: (call, Bucket) => call("s3", "DeletePublicAccessBlock", { Bucket }),
+  },
+  {
+    property: "OwnershipControls",
+    put: (call, Bucket, { OwnershipControls }) =>
+      call("s3", "PutBucketOwnershipControls", { Bucket, OwnershipControls: OwnershipControls as never }),
+    remove: (call, Bucket) => call("s3", "DeleteBucketOwnershipControls", { Bucket }),
+  },
+  {
+    property: "BucketEncryption",
+    put: (call, Bucket, { BucketEncryption }) =>
+      call("s3", "PutBucketEncryption", {
+        Bucket,
+        ServerSideEncryptionConfiguration: {
+          Rules: BucketEncryption!.ServerSideEncryptionConfiguration.map(
+            ({ ServerSideEncryptionByDefault: by, BucketKeyEnabled }) => ({
+              ApplyServerSideEncryptionByDefault: by as { SSEAlgorithm: "AES256" },
+              BucketKeyEnabled,
+            }),
+          ),
+        },
+      }),
+    remove: (call, Bucket) => call("s3", "DeleteBucketEncryption", { Bucket }),
+  },
+];
+
+async function putSettings(call: Call, { name, properties: is }: Bucket, was: Properties | undefined): Promise<void> {
+  for (const { property, put, remove } of SETTINGS) {
+    if (JSON.stringify(is[property]) === JSON.stringify(was?.[property])) continue;
+    await (is[property] === undefined ? remove(call, name) : put(call, name, is));
+  }
+}
 
 async function putVersioning(call: Call, { name, properties }: Bucket): Promise<void> {
   const status = (properties.VersioningConfiguration?.Status ?? "Suspended") as "Enabled";
