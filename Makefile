@@ -4,11 +4,11 @@
 #   make demo    plays the story without a terminal: start, drop three files, show what became of them, stop
 #   make test    all tests            make check   types, format and lint
 #   make bench   all benchmarks       make clean   removes what make brought, but no workspace
-#   make coverage   renews docs/coverage.md
+#   make conformance   real clients against the cloud: those that are installed     make coverage   renews docs/coverage.md
 NODE := $(CURDIR)/.node/bin/node
 ARGS ?=
 
-.PHONY: run demo test check bench coverage clean setup
+.PHONY: run demo test check bench conformance coverage clean setup
 
 run: setup
 	@[ -e workspace ] || $(NODE) bin/aws-like init workspace
@@ -26,6 +26,9 @@ check: setup
 
 bench: setup
 	@PATH="$(dir $(NODE)):$$PATH" $(NODE) bench/all.ts $(ARGS)
+
+conformance: setup
+	@$(NODE) conformance/clients/run.ts $(ARGS)
 
 coverage: setup
 	@$(NODE) tools/coverage.ts

@@ -14,6 +14,7 @@ import type { Entry } from "./kernel/journal.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
+import type { Tx } from "./store/store.ts";
 import { type Suggestion, suggest } from "./why/suggest.ts";
 import { type Question, type Why, why } from "./why/why.ts";
 import { holdWorkspace } from "./workspace.ts";
@@ -38,6 +39,8 @@ export interface Aws extends AsyncDisposable {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** A snapshot of the store. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
   directories(): Promise<string[]>;
   /** Closes the cloud, does `work` to its files, and opens it again; requests wait for no longer than they like and get 503. */
@@ -143,6 +146,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
         as,
       );
     },
+    read: (work) => open().world.store.read(work),
     directories: () => open().directories(),
     async closedFor(work) {
       const old = open();

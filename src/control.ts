@@ -3,7 +3,7 @@ import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { services } from "./services.ts";
+import { RAW, services, VIEW_OF, viewQuery } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -39,6 +39,7 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
       sinceMs: toMs(query.get("since")),
       denied: query.has("denied"),
     }),
+  "POST /_aws-like/table": (aws, body) => tableRows(aws, body),
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -53,6 +54,27 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     return { name };
   },
 };
+
+/** More would be one long answer; a database that is near can be read itself. */
+const MOST_ROWS = 10_000;
+
+/** A table's view, in SQL. */
+async function tableRows({ config, read }: Aws, body: Body) {
+  const { table = "", sql = "", region = config.region } = body as Record<string, string | undefined>;
+  const { account } = config;
+  const rows = await read(async (tx) => {
+    const view = await tx.one<{ name: string }>(VIEW_OF, { account, region, table });
+    if (!view) throw new AwsError("NotFound", 404, `there is no table ${table} in ${region}`);
+    const { query, hidesRaw } = viewQuery(view.name, sql);
+    const found = await tx
+      .all(`SELECT * FROM (${query}) AS v LIMIT :most`, { most: MOST_ROWS + 1 })
+      .catch((error: Error) => {
+        throw new AwsError("BadRequest", 400, error.message.replace(/ in: SELECT[\s\S]*/, ""));
+      });
+    return hidesRaw ? found.map(({ [RAW]: _raw, ...row }) => row) : found;
+  });
+  return { rows: rows.slice(0, MOST_ROWS), more: rows.length > MOST_ROWS };
+}
 
 /** What says nothing of what is in here. */
 const OPEN = ["/_aws-like/health", "/_aws-like/clock"];
@@ -122,5 +144,5 @@ async function readJson(request: HttpRequest): Promise<Body> {
 const json = (status: number, value: unknown): HttpAnswer => ({
   status,
   headers: { "content-type": "application/json" },
-  body: `${JSON.stringify(value)}\n`,
+  body: `${JSON.stringify(value, (_, member) => (typeof member === "bigint" ? String(member) : member))}\n`,
 });

@@ -2,7 +2,7 @@
 import { type AnyService, defineService } from "./kernel/service.ts";
 import type { ServiceName } from "./kernel/types.ts";
 import { loadModel } from "./model/load.ts";
-import { dynamodb } from "./services/dynamodb/service.ts";
+import { dynamodb, dynamodbstreams } from "./services/dynamodb/service.ts";
 import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
@@ -11,13 +11,16 @@ import { s3 } from "./services/s3/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
+/** For those who read a table's view in SQL. */
+export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+
 const modelOnly = (name: ServiceName): AnyService =>
   defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
 
 export const services: readonly AnyService[] = [
   s3,
   dynamodb,
-  modelOnly("dynamodbstreams"),
+  dynamodbstreams,
   lambda,
   sqs,
   modelOnly("sns"),

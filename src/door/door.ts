@@ -54,12 +54,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     let written: HttpAnswer;
     try {
       const at = sites.find(({ site }) => site.matches(request));
-      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal }), request);
+      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal, request }), request);
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1
       if (found) requestId = byName.get(found.service)!.quirks?.requestId?.() ?? requestId;
       if (found && isPostedForm(found)) found = { ...found, request: await openForm(found.request) };
+      const asked = request.method === "OPTIONS" && found && byName.get(found.service)!.quirks?.preflight;
+      if (asked) return await asked(contextOf(requestId, { from: found!.service, signal }), found!.request);
       target = resolve(request, found, form);
       if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
@@ -88,6 +90,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       if (failure.status >= 500 && failure.code !== "NotImplemented") complain(requestId, target, error);
       written = writeError({ request, form, found, target }, failure, requestId);
     }
+    if (found && request.headers.origin !== undefined) written = await dressed(found, written, { requestId, signal });
     logRequest({ requestId, startedAt, target, caller, failure, status: written.status }); // 8
     return written;
   }
@@ -192,6 +195,23 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const operation = target?.route.operation;
     const answer = wire.error(service?.model() ?? noService, protocol, operation, failure, requestId);
     return service?.quirks?.error ? service.quirks.error(operation, failure, answer, found!.request) : answer;
+  }
+
+  /** A defect here costs a page its headers, nobody an answer. */
+  async function dressed(
+    { service, request }: Found,
+    answer: HttpAnswer,
+    { requestId, signal }: { requestId: string; signal: AbortSignal },
+  ): Promise<HttpAnswer> {
+    const dress = byName.get(service)!.quirks?.dress;
+    if (!dress) return answer;
+    const ctx = contextOf(requestId, { from: service, signal });
+    try {
+      return await dress(ctx, request, answer);
+    } catch (error) {
+      ctx.log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      return answer;
+    }
   }
 
   function contextOf(

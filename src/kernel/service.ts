@@ -48,10 +48,12 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly operations: Operations<S>;
   readonly quirks?: Quirks;
   readonly sites?: readonly Site[];
-  /** The policy attached to one of this service's resources, as JSON text. */
-  resourcePolicy?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
+  /** The policy attached to one of this service's resources, as JSON text, as far as it binds who asks for `access`. */
+  resourcePolicy?(ctx: Context, resource: Arn, access: Access): string | undefined | Promise<string | undefined>;
   /** The account that owns a resource whose ARN does not say it: S3's buckets and objects. Undefined: there is no such resource. */
-  resourceOwner?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
+  resourceOwner?(ctx: Context, resource: Arn, access: Access): string | undefined | Promise<string | undefined>;
+  /** What the resource gives besides its policy, as policies: S3's ACLs. Asked where no policy allows and none denies. */
+  grants?(ctx: Context, access: Access): readonly NamedPolicy[] | Promise<readonly NamedPolicy[]>;
   /** Tags of a resource: aws:ResourceTag/KEY. Asked only where a policy wants one. Undefined: there is no such resource. */
   resourceTags?(ctx: Context, resource: Arn): Tags | undefined | Promise<Tags | undefined>;
   /** iam, sts, organizations: who an access key is, what a principal may do, what an account may do at most. */
@@ -93,6 +95,10 @@ export interface Route {
 export interface Quirks {
   /** Request ids of another form than a UUID. */
   requestId?(): string;
+  /** Answers OPTIONS: a browser asks, without a signature, whether a page of another origin may. */
+  preflight?(ctx: Context, request: HttpRequest): Promise<HttpAnswer>;
+  /** What every answer to a browser's page has besides, refusals too. Asked where the request names its origin. */
+  dress?(ctx: Context, request: HttpRequest, answer: HttpAnswer): HttpAnswer | Promise<HttpAnswer>;
   /** The operation that a request means, where the model's own routing is not enough. */
   route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
   /** A form that was posted to a bucket, as the request that it means. Its signature is verified afterwards. */

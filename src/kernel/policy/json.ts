@@ -12,7 +12,10 @@ export interface Node {
   readonly entries?: readonly (readonly [key: string, node: Node])[];
 }
 
-/** undefined: the text is no JSON. */
+/** A policy's elements stand six deep. What is deeper than this is none, and would be too deep for those who walk it. */
+const DEPTH_LIMIT = 100;
+
+/** undefined: the text is no JSON, or nested as no policy is. */
 export function scan(text: string): Node | undefined {
   try {
     JSON.parse(text);
@@ -20,7 +23,17 @@ export function scan(text: string): Node | undefined {
     // Whoever asks has a sentence of its own for it.
     return undefined;
   }
-  return new Scanner(text).node();
+  return depthOf(text) > DEPTH_LIMIT ? undefined : new Scanner(text).node();
+}
+
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const [mark] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/g)) {
+    if (mark === "[" || mark === "{") deepest = Math.max(deepest, ++depth);
+    else if (mark === "]" || mark === "}") depth--;
+  }
+  return deepest;
 }
 
 export const child = (node: Node | undefined, key: string): Node | undefined =>

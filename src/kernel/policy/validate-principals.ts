@@ -107,7 +107,7 @@ function principalFault(principal: unknown): string | undefined {
   if (!isObject(principal)) return SYNTAX;
   if (Object.keys(principal).length === 0) return "Missing required field Principal cannot be empty!";
   for (const [type, values] of Object.entries(principal)) {
-    const form = PRINCIPAL_FORMS[type];
+    const form = PRINCIPAL_FORMS.get(type);
     if (!form) return `Invalid principal in policy: "${type}"`;
     if (!isStrings(values)) return SYNTAX;
     const bad = (asList(values) as string[]).find((value) => !form.test(value));
@@ -119,9 +119,11 @@ function principalFault(principal: unknown): string | undefined {
   return undefined;
 }
 
-const PRINCIPAL_FORMS: Readonly<Record<string, RegExp>> = {
-  AWS: /^(\*|\d{12}|arn:aws:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)\/[^*]+)|arn:aws:iam::cloudfront:user\/[^*]+|A(IDA|ROA)[A-Z0-9]{12,})$/,
-  Service: /^[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|aws\.internal)$/,
-  Federated: /^(arn:aws:iam::\d{12}:(saml|oidc)-provider\/\S+|[a-z0-9-]+(\.[a-z0-9-]+)+)$/i,
-  CanonicalUser: /^[0-9a-f]{64}$/,
-};
+const PRINCIPAL_FORMS: ReadonlyMap<string, RegExp> = new Map(
+  Object.entries({
+    AWS: /^(\*|\d{12}|arn:aws:(iam|sts)::\d{12}:(root|(user|role|assumed-role|federated-user)\/[^*]+)|arn:aws:iam::cloudfront:user\/[^*]+|A(IDA|ROA)[A-Z0-9]{12,})$/,
+    Service: /^[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|aws\.internal)$/,
+    Federated: /^(arn:aws:iam::\d{12}:(saml|oidc)-provider\/\S+|[a-z0-9-]+(\.[a-z0-9-]+)+)$/i,
+    CanonicalUser: /^[0-9a-f]{64}$/,
+  }),
+);

@@ -133,9 +133,9 @@ async function readKeys(tx: Tx, requests: readonly KeyedRequest[]) {
 }
 
 /** One after the other: a transaction awaits nothing but its store. */
-export async function inOrder<T, R>(list: readonly T[], work: (element: T) => Promise<R>): Promise<R[]> {
+export async function inOrder<T, R>(list: readonly T[], work: (element: T, index: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  for (const element of list) results.push(await work(element));
+  for (const [index, element] of list.entries()) results.push(await work(element, index));
   return results;
 }
 

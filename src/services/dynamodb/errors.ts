@@ -25,6 +25,16 @@ export const errors = {
       400,
       "The new resource policy will not allow you to update the resource policy in the future.",
     ),
+  streamArnNotFound: (arn: string) =>
+    new AwsError("ResourceNotFoundException", 400, `Requested resource not found: Stream: ${arn} not found`),
+  shardNotFound: (stream: string, shard: string) =>
+    new AwsError(
+      "ResourceNotFoundException",
+      400,
+      `Requested resource not found: Shard: ${shard} in Stream: ${stream} not found`,
+    ),
+  trimmed: () => new AwsError("TrimmedDataAccessException", 400, "The data you are trying to access has been trimmed"),
+  iteratorExpired: () => new AwsError("ExpiredIteratorException", 400, "The shard iterator has expired"),
   policyNotFound: (what: string) =>
     new AwsError(
       "PolicyNotFoundException",
@@ -40,6 +50,8 @@ export const errors = {
       `Transaction cancelled, please refer cancellation reasons for specific reasons [${reasons.map((r) => r.Code).join(", ")}]`,
       { CancellationReasons: reasons },
     ),
+  /** Of a PartiQL INSERT. */
+  duplicateItem: () => new AwsError("DuplicateItemException", 400, "Duplicate primary key exists in table"),
   idempotentMismatch: () =>
     new AwsError(
       "IdempotentParameterMismatchException",

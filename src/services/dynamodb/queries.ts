@@ -249,6 +249,7 @@ export function pathsOf(node: Condition | Operand | undefined): readonly Path[] 
     case "arithmetic":
       return [...pathsOf(node.left), ...pathsOf(node.right)];
     case "not":
+    case "truth":
       return pathsOf(node.condition);
     case "between":
       return [node.operand, node.low, node.high].flatMap(pathsOf);

@@ -1,12 +1,13 @@
 // The rows of items, in their table and in its indexes: one SQL table for all, told apart by number.
 import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { expireLater } from "./expiry.ts";
+import { expireBy, expiryFrom } from "./expiry.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, Table } from "./schema.ts";
 import { type Stored, StoredItem, type StoredRow } from "./stored.ts";
+import { type Change as Recorded, record, writeRecords } from "./streams/records.ts";
 import { type Item, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
 import { type Learned, remember, widenView } from "./views.ts";
 
@@ -29,11 +30,16 @@ export async function readItem(tx: Singly, table: Table, key: RowKey): Promise<S
 
 export interface Change {
   readonly key: RowKey;
-  /** Known where the table has indexes; elsewhere it may be left out. */
+  /** Known where `needsBefore`; elsewhere it may be left out. */
   readonly before?: Stored | undefined;
   /** undefined deletes. */
   readonly after?: Stored | undefined;
+  /** It goes because its time has come. */
+  readonly expired?: boolean;
 }
+
+/** Whether a change of the table's items is told of, or follows from, what was there. */
+export const needsBefore = (table: Table): boolean => table.indexes.length > 0 || table.stream?.enabled === true;
 
 /** What an item weighs; throws where it is too large. `sentence` differs between operations. */
 export function weighed(item: Item, sentence = "Item size has exceeded the maximum allowed size"): Stored {
@@ -47,28 +53,36 @@ export interface Writing {
   readonly ctx: Context;
   readonly tx: Tx;
   readonly learned: Learned;
+  /** What streams are told, at the end: whoever writes holds a stream's row after all items, and only for the commit. */
+  readonly recorded: Recorded[];
 }
 
 export async function writing<T>(ctx: Context, work: (writing: Writing) => Promise<T>): Promise<T> {
   let learned: Learned = new Map();
-  const answer = await ctx.write((tx) => {
+  const answer = await ctx.write(async (tx) => {
     learned = new Map();
-    return work({ ctx, tx, learned });
+    const within: Writing = { ctx, tx, learned, recorded: [] };
+    const answer = await work(within);
+    await writeRecords(tx, ctx, within.recorded);
+    return answer;
   });
   remember(learned);
   return answer;
 }
 
-/** An item and its index entries, in the transaction that checked it. The one place where a stream record will be written too. */
-export async function changeItem(within: Writing, table: Table, { key, before, after }: Change): Promise<void> {
-  const { tx, learned } = within;
+/** An item, its index entries and its stream record, in the transaction that checked it. */
+export async function changeItem(within: Writing, table: Table, change: Change): Promise<void> {
+  const { ctx, tx, learned } = within;
+  const { key, before, after, expired = false } = change;
   if (after) {
-    await upsert(tx, table.number, key, EMPTY, after);
+    const expiresMs = expiryFrom(table, after.item, ctx.now);
+    await upsert(tx, { number: table.number, key, itemKey: EMPTY, expiresMs }, after);
     await widenView(tx, table, after.item, learned);
-    if (table.ttlAttribute !== undefined) await expireLater(within, table, after.item);
+    if (expiresMs !== undefined) await expireBy(tx, ctx, table, expiresMs);
   } else await remove(tx, table.number, key, EMPTY);
   for (const index of table.indexes)
     await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
+  if (table.stream?.enabled) record(within.recorded, { table, before: before?.item, after: after?.item, expired });
 }
 
 /** Every item of a table, a page at a time. */
@@ -115,7 +129,7 @@ export async function changeEntry(tx: Tx, entry: Entry, before?: Item, after?: I
   if (old && !(next && sameKey(old, next))) await remove(tx, entry.index.number, old, entry.itemKey);
   if (!next) return;
   const item = projected(entry.table, entry.index, after!);
-  await upsert(tx, entry.index.number, next, entry.itemKey, { item, size: itemSize(item) });
+  await upsert(tx, { number: entry.index.number, key: next, itemKey: entry.itemKey }, { item, size: itemSize(item) });
 }
 
 /** What an index keeps of an item. */
@@ -142,12 +156,43 @@ export async function removeRows(tx: Tx, number: number): Promise<void> {
 
 const sameKey = (a: RowKey, b: RowKey): boolean => Buffer.compare(a.pk, b.pk) === 0 && Buffer.compare(a.sk, b.sk) === 0;
 
-async function upsert(tx: Tx, number: number, key: RowKey, itemKey: Uint8Array, { item, size }: Stored): Promise<void> {
+interface Row {
+  readonly number: number;
+  readonly key: RowKey;
+  readonly itemKey: Uint8Array;
+  /** Of an item with a time to live; index entries go with their item. */
+  readonly expiresMs?: number | undefined;
+}
+
+async function upsert(tx: Tx, { number, key, itemKey, expiresMs }: Row, { item, size }: Stored): Promise<void> {
   await tx.run(
-    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size)
-     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size)
-     ON CONFLICT (number, hash, pk, sk, item_key) DO UPDATE SET item = excluded.item, size = excluded.size`,
-    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: itemKey, item: itemText(item), size },
+    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size, expires_ms)
+     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size, :expires_ms)
+     ON CONFLICT (number, hash, pk, sk, item_key)
+       DO UPDATE SET item = excluded.item, size = excluded.size, expires_ms = excluded.expires_ms`,
+    {
+      number,
+      hash: key.hash,
+      pk: key.pk,
+      sk: key.sk,
+      item_key: itemKey,
+      item: itemText(item),
+      size,
+      expires_ms: expiresMs ?? null,
+    },
+  );
+}
+
+/** When an item that stays as it is expires. */
+export async function setExpiry(
+  tx: Tx,
+  { number }: Table,
+  { key, ms }: { key: RowKey; ms: number | undefined },
+): Promise<void> {
+  await tx.run(
+    `UPDATE dynamodb_item SET expires_ms = :ms
+     WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
+    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: EMPTY, ms: ms ?? null },
   );
 }
 

@@ -53,7 +53,20 @@ export interface Definition {
   readonly onDemandThroughput?: OnDemandThroughput;
   readonly deletionProtection: boolean;
   readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
-  readonly ttlAttribute?: string;
+  readonly ttlAttribute?: string | undefined;
+  /** Items that were there before are being looked at. */
+  readonly ttlEnabling?: boolean | undefined;
+  readonly ttlChangedMs?: number;
+  /** The latest; absent where there never was one. */
+  readonly stream?: TableStream;
+}
+
+export interface TableStream {
+  /** Of its rows in dynamodb_stream. */
+  readonly number: number;
+  readonly label: string;
+  readonly viewType: "KEYS_ONLY" | "NEW_IMAGE" | "OLD_IMAGE" | "NEW_AND_OLD_IMAGES";
+  readonly enabled: boolean;
 }
 
 export interface Table extends Definition {

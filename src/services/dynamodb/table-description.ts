@@ -1,6 +1,7 @@
 // A table as DescribeTable answers it.
 import type { Output, Tx } from "../../kernel/mod.ts";
-import type { Index, KeySchema, Table, Throughput } from "./schema.ts";
+import type { Index, KeySchema, Table, TableStream, Throughput } from "./schema.ts";
+import { streamArn } from "./streams/streams.ts";
 
 export type TableDescription = NonNullable<Output<"dynamodb", "DescribeTable">["Table"]>;
 type GlobalDescription = NonNullable<TableDescription["GlobalSecondaryIndexes"]>[number];
@@ -49,11 +50,19 @@ export function description(table: Table, counts: Counts, { whole }: { whole: bo
     ...(locals.length > 0 && { LocalSecondaryIndexes: locals }),
     ...(globals.length > 0 && { GlobalSecondaryIndexes: globals }),
     ...(table.tableClass && { TableClassSummary: { TableClass: table.tableClass } }),
+    ...(table.stream && streamDescription(table, table.stream)),
     DeletionProtectionEnabled: table.deletionProtection,
     ...(table.onDemandThroughput && { OnDemandThroughput: table.onDemandThroughput }),
     ...((whole || table.warm) && { WarmThroughput: warmDescription(table, table) }),
   };
 }
+
+/** The latest stream's name stays when it is disabled; the specification goes. */
+const streamDescription = (table: Table, stream: TableStream) => ({
+  ...(stream.enabled && { StreamSpecification: { StreamEnabled: true, StreamViewType: stream.viewType } }),
+  LatestStreamArn: streamArn(table, stream),
+  LatestStreamLabel: stream.label,
+});
 
 /** What DeleteTable tells of a table that is going. */
 export function lastDescription(table: Table): TableDescription {
@@ -110,7 +119,7 @@ function warmDescription({ billingMode }: Table, { warm, throughput }: Pick<Inde
   return { ReadUnitsPerSecond: read, WriteUnitsPerSecond: write, Status: "ACTIVE" as const };
 }
 
-const elements = ({ hash, range }: KeySchema) => [
+export const elements = ({ hash, range }: KeySchema) => [
   ...hash.map(({ name }) => ({ AttributeName: name, KeyType: "HASH" as const })),
   ...range.map(({ name }) => ({ AttributeName: name, KeyType: "RANGE" as const })),
 ];

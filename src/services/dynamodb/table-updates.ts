@@ -4,6 +4,7 @@ import { onTable } from "./access.ts";
 import { errors } from "./errors.ts";
 import { changeEntry, eachItem, itemKeyOf, removeRows } from "./rows.ts";
 import { type Definition, type Index, redefine, type Table } from "./schema.ts";
+import { switchStream } from "./streams/streams.ts";
 import { countRows, description } from "./table-description.ts";
 import {
   attributesOf,
@@ -34,6 +35,7 @@ export const tableUpdates = defineOperations("dynamodb", {
       const answer = await ctx.write(async (tx) => {
         let table = await tableByName(tx, ctx, input.TableName);
         table = await redefine(tx, table, tableChanges(ctx, table, input));
+        if (input.StreamSpecification) table = await switchStream(tx, ctx, table, input.StreamSpecification);
         for (const update of updates) table = await updateIndex(tx, table, { update, input });
         return description(table, await countRows(tx, table, ctx.now), { whole: true });
       });
@@ -45,7 +47,6 @@ export const tableUpdates = defineOperations("dynamodb", {
 
 function notYet(input: UpdateInput): void {
   const refused = [
-    "StreamSpecification",
     "SSESpecification",
     "ReplicaUpdates",
     "MultiRegionConsistency",

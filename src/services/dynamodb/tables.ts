@@ -2,6 +2,7 @@
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
 import { errors } from "./errors.ts";
+import { forgetExpiry } from "./expiry.ts";
 import { checkPolicy } from "./policy-rules.ts";
 import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
 import { removeRows } from "./rows.ts";
@@ -16,6 +17,7 @@ import {
   type Table,
   tableRef,
 } from "./schema.ts";
+import { closeStream, openStream, wantedView } from "./streams/streams.ts";
 import { countRows, description, lastDescription, NO_COUNTS } from "./table-description.ts";
 import { type NewIndex, newDefinition } from "./table-rules.ts";
 import { removeTags, tagRules, writeTags } from "./tags.ts";
@@ -36,6 +38,7 @@ export const tables = defineOperations("dynamodb", {
       const ref = tableRef(ctx, input.TableName);
       notYet(input);
       const { indexes, ...definition } = newDefinition(input, ctx.now);
+      const view = wantedView(input.StreamSpecification);
       const tags = tagRules(input.Tags ?? []);
       const policy = input.ResourcePolicy === undefined ? undefined : checkPolicy(input.ResourcePolicy);
       const table = await changing(ctx, async (tx) => {
@@ -44,6 +47,7 @@ export const tables = defineOperations("dynamodb", {
           ...ref,
           ...definition,
           indexes: await numbered(tx, indexes),
+          ...(view && { stream: await openStream(tx, ctx, { ...ref, key: definition.key }, view) }),
           id: newRequestId(),
           number: await nextNumber(tx),
           version: 1,
@@ -96,6 +100,8 @@ export const tables = defineOperations("dynamodb", {
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
           );
         for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
+        await closeStream(tx, ctx, table);
+        await forgetExpiry(tx, table);
         await dropView(tx, table);
         await removeTags(tx, table);
         await removePolicy(tx, table);
@@ -124,7 +130,6 @@ export async function numbered(tx: Tx, indexes: readonly NewIndex[]): Promise<In
 
 /** What would have no effect is refused, by name. */
 function notYet(input: Input<"dynamodb", "CreateTable">): void {
-  if (input.StreamSpecification?.StreamEnabled) throw errors.notImplemented("StreamSpecification.StreamEnabled");
   if (input.SSESpecification?.Enabled) throw errors.notImplemented("SSESpecification.Enabled");
   for (const parameter of ["GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"] as const)
     if (input[parameter] !== undefined) throw errors.notImplemented(parameter);

@@ -6,9 +6,9 @@ import { awsDocument } from "./aws-managed.ts";
 import { used } from "./last-used.ts";
 import { mfa } from "./mfa-codes.ts";
 import { accessed } from "./service-use.ts";
-import { keyOf, ownerOf } from "./tables.ts";
+import { ownerOf } from "./tables.ts";
 import type { Tag } from "./tags.ts";
-import { nameOf, userArn } from "./users.ts";
+import { userArn } from "./users.ts";
 
 export const identity: Identity = { credential, policies, mfa, used: usedAndAccessed };
 
@@ -48,22 +48,16 @@ async function readCredential(ctx: Context, accessKeyId: string): Promise<Creden
   return { secretAccessKey, principal: { kind: "user", account, arn: userArn(account, path, name), id } };
 }
 
-/** A user or role that was deleted, or made again under the same name, has none for those who still act as the old one. */
+/** Looked for by unique id: a renamed user is the same, one that was made again under its name is another, and has nothing for those who act as the old one. */
 function policies(ctx: Context, principal: Principal): Held | Promise<Held> | undefined {
-  if (principal.kind === "user")
-    return heldBy(ctx, principal.account, { kind: "user", name: nameOf(principal), id: principal.id });
+  if (principal.kind === "user") return heldBy(ctx, principal.account, { kind: "user", id: principal.id });
   if (principal.kind === "federated") {
-    const { arn, id } = principal.user;
+    const { id } = principal.user;
     // Whoever the root user lets in may what the session's policies allow, as root itself may everything.
-    if (id === principal.account) return EVERYTHING;
-    return heldBy(ctx, principal.account, { kind: "user", name: lastOf(arn), id });
+    return id === principal.account ? EVERYTHING : heldBy(ctx, principal.account, { kind: "user", id });
   }
   if (principal.kind !== "session") return undefined;
-  return heldBy(ctx, principal.account, {
-    kind: "role",
-    name: lastOf(principal.roleArn),
-    id: principal.id.split(":")[0]!,
-  });
+  return heldBy(ctx, principal.account, { kind: "role", id: principal.id.split(":")[0]! });
 }
 
 const EVERYTHING: Held = {
@@ -72,11 +66,8 @@ const EVERYTHING: Held = {
   ],
 };
 
-const lastOf = (arn: string): string => arn.slice(arn.lastIndexOf("/") + 1);
-
 interface Holder {
   readonly kind: "role" | "user";
-  readonly name: string;
   readonly id: string;
 }
 
@@ -99,12 +90,12 @@ interface HeldRow {
   readonly document: string | null;
 }
 
-/** What a user or role holds; nothing where it is not, or no longer, there under this id. */
-export async function held(tx: Tx, account: string, { kind, name, id }: Holder): Promise<HeldBy> {
-  const of = { account, owner: ownerOf(kind, name), key: keyOf(name), id };
-  const rows = await tx.all<HeldRow>(HELD[kind], of);
+/** What a user or role holds; nothing where it is not, or no longer, there. */
+export async function held(tx: Tx, account: string, { kind, id }: Holder): Promise<HeldBy> {
+  const rows = await tx.all<HeldRow>(HELD[kind], { account, id });
   const self = rows.find(({ what }) => what === "self");
   if (!self) return { policies: [] };
+  const own = ownerOf(kind, self.name);
   const known = rows.flatMap(({ document, ...row }) => {
     const text = document ?? awsDocument(row.name);
     return text === undefined ? [] : [{ ...row, document: text }];
@@ -117,7 +108,7 @@ export async function held(tx: Tx, account: string, { kind, name, id }: Holder):
       .map(({ what, owner, name, document }) => ({
         name,
         document,
-        ...(what === "inline" && { owner: owner === of.owner ? `${kind}:${self.name}` : owner }),
+        ...(what === "inline" && { owner: owner === own ? `${kind}:${self.name}` : owner }),
       })),
     boundary: bounded && {
       name: bounded.name,
@@ -132,18 +123,19 @@ const NOTHING = '{"Version":"2012-10-17","Statement":[]}';
 const tagsOfUser = (tags: string | null): Record<string, string> =>
   Object.fromEntries((JSON.parse(tags ?? "[]") as Tag[]).map(({ Key, Value }) => [Key, Value]));
 
-/** A user has the policies of its groups too. */
-const HELD = {
-  role: sqlOf("role", (owner) => `${owner} = :owner`),
-  user: sqlOf(
-    "user",
-    (owner) => `(${owner} = :owner OR ${owner} IN
-      (SELECT 'group:' || group_key FROM iam_group_member WHERE account = :account AND user_key = :key))`,
-  ),
+/** Whose policies count: a user's own, and those of its groups. */
+const OWNERS = {
+  role: "SELECT 'role:' || role_key FROM iam_role WHERE account = :account AND id = :id",
+  user: `SELECT 'user:' || user_key FROM iam_user WHERE account = :account AND id = :id
+    UNION ALL
+    SELECT 'group:' || m.group_key FROM iam_user u JOIN iam_group_member m ON m.account = u.account AND m.user_key = u.user_key
+    WHERE u.account = :account AND u.id = :id`,
 };
 
-function sqlOf(kind: "role" | "user", owned: (column: string) => string): string {
-  const self = `FROM iam_${kind} e WHERE e.account = :account AND e.${kind}_key = :key AND e.id = :id`;
+const HELD = { role: sqlOf("role"), user: sqlOf("user") };
+
+function sqlOf(kind: "role" | "user"): string {
+  const self = `FROM iam_${kind} e WHERE e.account = :account AND e.id = :id`;
   return `SELECT 'self' AS what, '' AS owner, e.name AS name, e.tags AS document ${self}
     UNION ALL
     SELECT 'boundary' AS what, '' AS owner, b.boundary AS name, v.document FROM (SELECT e.boundary ${self}) b
@@ -153,11 +145,11 @@ function sqlOf(kind: "role" | "user", owned: (column: string) => string): string
     UNION ALL
     SELECT 'inline' AS what, COALESCE('group:' || g.name, i.owner) AS owner, i.name, i.document FROM iam_inline_policy i
     LEFT JOIN iam_group g ON g.account = i.account AND i.owner = 'group:' || g.group_key
-    WHERE i.account = :account AND ${owned("i.owner")}
+    WHERE i.account = :account AND i.owner IN (${OWNERS[kind]})
     UNION ALL
     SELECT 'attached' AS what, a.owner, a.arn AS name, v.document FROM iam_attached_policy a
     LEFT JOIN iam_policy p ON p.arn = a.arn
     LEFT JOIN iam_policy_version v ON v.arn = p.arn AND v.version = p.default_version
-    WHERE a.account = :account AND ${owned("a.owner")}
+    WHERE a.account = :account AND a.owner IN (${OWNERS[kind]})
     ORDER BY what, owner, name`;
 }

@@ -60,7 +60,7 @@ export interface Held {
 
 export async function policiesOf(ctx: Context, { kind, account, name, id }: Entity): Promise<Held> {
   const { policies, boundary }: HeldBy = await ctx.read((tx) =>
-    kind === "group" ? heldByGroup(tx, account, name) : held(tx, account, { kind, name, id }),
+    kind === "group" ? heldByGroup(tx, account, name) : held(tx, account, { kind, id }),
   );
   const sources = policies.map((policy) => ({ ...policy, id: idOf(policy) }));
   // Two that are called the same are told apart.

@@ -98,6 +98,11 @@ export const migrations = [
   CREATE TABLE iam_access_report (
     id TEXT NOT NULL PRIMARY KEY, account TEXT NOT NULL, arn TEXT NOT NULL, created_ms BIGINT NOT NULL, services TEXT NOT NULL)
   `,
+  // Who acts is known by unique id.
+  `
+  CREATE INDEX iam_user_id ON iam_user (id);
+  CREATE INDEX iam_role_id ON iam_role (id)
+  `,
 ];
 
 export const keyOf = (name: string): string => name.toLowerCase();

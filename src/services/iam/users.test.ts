@@ -19,6 +19,7 @@ import {
   IAMClient,
   ListAccessKeysCommand,
   ListGroupsForUserCommand,
+  ListMFADeviceTagsCommand,
   ListUsersCommand,
   ListUserTagsCommand,
   PutUserPermissionsBoundaryCommand,
@@ -28,7 +29,13 @@ import {
   UpdateAccessKeyCommand,
   UpdateUserCommand,
 } from "@aws-sdk/client-iam";
-import { GetAccessKeyInfoCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import {
+  GetAccessKeyInfoCommand,
+  GetCallerIdentityCommand,
+  GetSessionTokenCommand,
+  STSClient,
+} from "@aws-sdk/client-sts";
 import { type Key, startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 import { openStore } from "../../store/open.ts";
@@ -189,6 +196,20 @@ test("a user's new name and path are at once those of its keys, groups and polic
   );
 });
 
+test("a renamed user keeps what it may, and so does a session from before; neither takes it from the other", async () => {
+  await using cloud = await startCloud();
+  const iam = cloud.client(IAMClient);
+  const key = await userWith(cloud, "alice", { may: policy(allow("sqs:ListQueues")) });
+  const { Credentials } = await cloud.client(STSClient, key).send(new GetSessionTokenCommand({}));
+  const session = {
+    accessKeyId: Credentials!.AccessKeyId!,
+    secretAccessKey: Credentials!.SecretAccessKey!,
+    sessionToken: Credentials!.SessionToken!,
+  };
+  await iam.send(new UpdateUserCommand({ UserName: "alice", NewUserName: "anna" }));
+  for (const as of [session, key, session]) await cloud.client(SQSClient, as).send(new ListQueuesCommand({}));
+});
+
 test("a user has a permissions boundary from its making, or later", async () => {
   await using cloud = await startCloud();
   const iam = cloud.client(IAMClient);
@@ -238,7 +259,9 @@ test("what a user's tags and boundary say of it, conditions hear", async () => {
   await iam.send(new CreateUserCommand({ UserName: "bounded", PermissionsBoundary }));
   const may = policy(
     allow("iam:GetUser", { Condition: { StringEquals: { "aws:ResourceTag/team": "a" } } }),
-    allow("iam:ListUserTags", { Condition: { StringEquals: { "iam:ResourceTag/team": "a" } } }),
+    allow(["iam:ListUserTags", "iam:ListMFADeviceTags"], {
+      Condition: { StringEquals: { "iam:ResourceTag/team": "a" } },
+    }),
     allow("iam:AttachUserPolicy", {
       Condition: {
         StringEquals: { "iam:PermissionsBoundary": PermissionsBoundary, "iam:PolicyARN": PermissionsBoundary },
@@ -256,6 +279,7 @@ test("what a user's tags and boundary say of it, conditions hear", async () => {
     asAlice.send(new ListUserTagsCommand({ UserName: "bounded" })),
     attach("mine"),
     asAlice.send(new GetUserCommand({ UserName: "nobody" })),
+    asAlice.send(new ListMFADeviceTagsCommand({ SerialNumber: "arn:aws:iam::000000000000:constructor/x" })),
   ];
   for (const denied of await Promise.all(others.map(refusal))) assert.match(denied, /^AccessDenied 403 /);
 });

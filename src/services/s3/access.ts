@@ -14,6 +14,7 @@ import {
   realNow,
   requestTags,
 } from "../../kernel/mod.ts";
+import type { ObjectAccess } from "./acl-policy.ts";
 import { bucketArn, bucketFacts, objectArn } from "./buckets.ts";
 import { errors } from "./errors.ts";
 import { storedKey } from "./keys.ts";
@@ -57,7 +58,12 @@ export function onNewBucket(input: NewBucket): Access[] {
 }
 
 /** `Get` and `Tagging` make GetObjectTagging, and GetObjectVersionTagging where a version is named. */
-export const onObject = (ctx: Context, [verb, noun = ""]: readonly [string, string?], input: ObjectInput): Access => ({
+export const onObject = (
+  ctx: Context,
+  [verb, noun = ""]: readonly [string, string?],
+  input: ObjectInput,
+): ObjectAccess => ({
+  versionId: input.VersionId,
   action: `s3:${verb}Object${input.VersionId === undefined ? "" : "Version"}${noun}`,
   resource: objectArn(input.Bucket!, input.Key!),
   conditions: async (wanted) => ({
@@ -68,12 +74,13 @@ export const onObject = (ctx: Context, [verb, noun = ""]: readonly [string, stri
 });
 
 /** What an object comes with wants a permission of its own, however the object comes. */
-export function onNewObject(input: NewObject, { created }: { created: boolean }): Access[] {
+export function onNewObject(input: NewObject, { created }: { created: boolean }): ObjectAccess[] {
   const given = input as Readonly<Record<string, unknown>>;
   const further = Object.entries(FURTHER).filter(([, members]) => members.some((member) => given[member]));
   return ["PutObject", ...further.map(([action]) => action)].map((action) => ({
     action: `s3:${action}`,
     resource: objectArn(input.Bucket!, input.Key!),
+    made: true,
     conditions: () => ({ ...headerKeys(input), "s3:ObjectCreationOperation": String(created) }),
   }));
 }

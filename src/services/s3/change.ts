@@ -115,7 +115,9 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
     });
     return rank;
   });
-  await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  const seated = await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  // Not waited for: until the name is on the disk, the staged bytes are, and their row. The next change of the key waits.
+  if (seated) before.until(seated.synced);
   if (dying) await carryOut(ctx, place, dying);
   for (const side of sidesOf(next.replaced)) await discard(pathOf(place, key, side));
   return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
@@ -151,6 +153,8 @@ export interface Removal {
   readonly versionId?: string | undefined;
   /** Governance does not hold who may bypass it. */
   readonly bypass?: boolean | undefined;
+  /** Of its event. */
+  readonly family?: "ObjectRemoved" | "LifecycleExpiration";
   readonly origin: Origin;
   readonly check?: (current: ObjectRow | undefined) => void;
 }
@@ -173,6 +177,8 @@ export async function remove(ctx: Context, removal: Removal): Promise<Removed> {
 interface Before {
   readonly bucket: BucketRow;
   readonly standing: Standing;
+  /** The key stays locked as long. */
+  readonly until: (settled: Promise<void>) => void;
 }
 
 /** Under the key's lock, with the rows as they are, and with every change from outside taken in: none is superseded unseen. */
@@ -184,13 +190,13 @@ async function changing<T>(
 ): Promise<T> {
   const { locks, reconciler } = stateOf(ctx);
   for (let first = true; ; first = false) {
-    const done = await locks.hold(bucket.name, key, async () => {
+    const done = await locks.hold(bucket.name, key, async (until) => {
       const before = await ctx.read(async (tx) => ({
         bucket: await sameBucket(tx, bucket),
         standing: await standing(tx, bucket.name, storedKey(key)),
       }));
       if (first && reconciler && (await isChangedOutside(ctx, bucket, key, before.standing.newest))) return undefined;
-      return { value: await work(before) };
+      return { value: await work({ ...before, until }) };
     });
     if (done) return done.value;
     await reconciler!.check(bucket.name, key);
@@ -209,7 +215,8 @@ async function isChangedOutside(
   return plainFingerprint(place, key) !== known;
 }
 
-async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Removal, before: Before): Promise<Removed> {
+async function removeCurrent(ctx: Context, removal: Removal, before: Before): Promise<Removed> {
+  const { bucket, key, origin, check, family = "ObjectRemoved" } = removal;
   const stored = storedKey(key);
   const { newest } = before.standing;
   check?.(live(newest));
@@ -237,7 +244,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
         else await deleteVersion(tx, newest!);
         if (dying) await foretell(tx, dying);
         await notify(ctx, tx, now, origin, {
-          event: marks ? "ObjectRemoved:DeleteMarkerCreated" : "ObjectRemoved:Delete",
+          event: `${family}:${marks ? "DeleteMarkerCreated" : "Delete"}`,
           key,
           versionId: marks ? next.versionId : undefined,
           sequence: -rank,
@@ -253,7 +260,7 @@ async function removeCurrent(ctx: Context, { bucket, key, origin, check }: Remov
 /** A version goes for good. Where it was the newest, the one before it stands again, as the plain file. */
 async function removeVersion(
   ctx: Context,
-  { bucket, key, versionId, bypass, origin, check }: Removal & { versionId: string },
+  { bucket, key, versionId, bypass, origin, check, family = "ObjectRemoved" }: Removal & { versionId: string },
 ): Promise<Removed> {
   const stored = storedKey(key);
   const before = await ctx.read(async (tx) => {
@@ -284,13 +291,16 @@ async function removeVersion(
         if (promoted) await promote(tx, promoted, bytes!);
         if (dying) await foretell(tx, dying);
         await notify(ctx, tx, now, origin, {
-          event: "ObjectRemoved:Delete",
+          event: `${family}:Delete`,
           key,
           versionId: now.versioning ? versionId : undefined,
           sequence: -rankAfter(newest, sequence),
         });
       });
-      if (promoted) await follow(ctx, place, { bucket: bucket.name, key: stored, rank: promoted.rank, ...bytes! });
+      if (promoted) {
+        const rank = promoted.rank;
+        await (await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...bytes! }))?.synced;
+      }
       if (dying) await carryOut(ctx, place, dying);
       for (const side of sidesOf(row)) await discard(pathOf(place, key, side));
       return { versionId, ...(row.delete_marker && { deleteMarker: true }) };

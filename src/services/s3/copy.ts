@@ -7,11 +7,15 @@ import { type Algorithm, askedAlgorithm, type Checksum, checksumMembers } from "
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
+import { storedKey } from "./keys.ts";
+import { expirationHeader } from "./lifecycle.ts";
 import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
-import { ARCHIVED, checkObject, contentHeaders, kept } from "./object-headers.ts";
+import { checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { LOOKS } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { originOf } from "./request.ts";
+import { isReadable } from "./restore.ts";
 import { type Staged, stageExtent } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -77,7 +81,7 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
     );
   const row = await expectObject(ctx, { bucket, row: found, input: wanted, method: "GET" });
   checkSource(input, row, ctx.clock.now());
-  if (ARCHIVED.has(row.storage_class)) throw errors.sourceNotActive();
+  if (!isReadable(row, ctx.clock.now())) throw errors.sourceNotActive();
   return { bucket, key: named.Key, row };
 }
 
@@ -138,6 +142,7 @@ export const copies = defineOperations("s3", {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const lock = lockOf(ctx, bucket, input);
       const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
@@ -145,13 +150,15 @@ export const copies = defineOperations("s3", {
       refuseNoChange(input, bucket, first);
       const algorithm = asked ?? algorithmOf(first.row);
       const { source, staged } = await stageSource(ctx, input, { target: bucket, algorithms: [algorithm] });
+      const content = properties(input, source.row);
       const checksum: Checksum = { algorithm, type: "FULL_OBJECT", value: staged.digests[algorithm]! };
       const stored = await putVersion(ctx, {
         bucket,
         key: input.Key!,
         staged: staged.path,
         version: {
-          ...properties(input, source.row),
+          ...content,
+          ...owned,
           ...lock,
           size: staged.size,
           // Of an upload in parts too: the copy is one piece (recorded on AWS).
@@ -178,6 +185,12 @@ export const copies = defineOperations("s3", {
         },
         ServerSideEncryption: "AES256" as const,
         ...(stored.versionId !== undefined && { VersionId: stored.versionId }),
+        ...expirationHeader(bucket, {
+          key: storedKey(input.Key!),
+          size: staged.size,
+          tags: content.tags,
+          modified_ms: stored.modifiedMs,
+        }),
         ...((from !== NULL_VERSION || source.bucket.versioning) && { CopySourceVersionId: from }),
       };
     },

@@ -102,6 +102,77 @@ export const errors = {
     new AwsError("NoSuchBucketPolicy", 404, "The bucket policy does not exist", { BucketName: bucket }),
   malformedPolicy: (message: string) => new AwsError("MalformedPolicy", 400, message),
 
+  // ACLs and public access
+  malformedAcl: () =>
+    new AwsError(
+      "MalformedACLError",
+      400,
+      "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+  /** Recorded on AWS: without words. */
+  cannedAclUnknown: (acl: string) => invalidArgument("", "x-amz-acl", acl),
+  aclTwice: () => invalidRequest("Specifying both Canned ACLs and Header Grants is not allowed"),
+  unexpectedContent: () => new AwsError("UnexpectedContent", 400, "This request does not support content"),
+  missingHeader: (name: string) =>
+    new AwsError("MissingSecurityHeader", 400, "Your request was missing a required header", {
+      MissingHeaderName: name,
+    }),
+  unresolvableEmail: (email: string) =>
+    new AwsError(
+      "UnresolvableGrantByEmailAddress",
+      400,
+      "The e-mail address you provided does not match any account on record.",
+      { EmailAddress: email },
+    ),
+  aclsDisabled: () => new AwsError("AccessControlListNotSupported", 400, "The bucket does not allow ACLs"),
+  bucketHasAcl: () =>
+    new AwsError(
+      "InvalidBucketAclWithObjectOwnership",
+      400,
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
+  bucketHasPublicAcl: () =>
+    new AwsError(
+      "InvalidBucketAclWithBlockPublicAccessError",
+      400,
+      "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+    ),
+  noOwnershipControls: (bucket: string) =>
+    new AwsError("OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found", {
+      BucketName: bucket,
+    }),
+  noSuchPublicAccessBlock: (bucket: string) =>
+    new AwsError("NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found", {
+      BucketName: bucket,
+    }),
+  publicPrevented: (
+    who: string | undefined,
+    { action, resource, what, flag }: { action: string; resource: string; what: string; flag: string },
+  ) =>
+    new AwsError(
+      "AccessDenied",
+      403,
+      who === undefined
+        ? "Access Denied"
+        : `User: ${who} is not authorized to perform: ${action} on resource: "${resource}" because public ${what} are prevented by the ${flag} setting in S3 Block Public Access.`,
+    ),
+
+  // What a bucket tells browsers
+  noSuchCors: (bucket: string) =>
+    new AwsError("NoSuchCORSConfiguration", 404, "The CORS configuration does not exist", { BucketName: bucket }),
+  corsForbidden: (why: string, { method, type }: { method: string; type: "BUCKET" | "OBJECT" }) =>
+    new AwsError("AccessForbidden", 403, `CORSResponse: ${why}`, { Method: method, ResourceType: type }),
+
+  noSuchWebsite: (bucket: string) =>
+    new AwsError("NoSuchWebsiteConfiguration", 404, "The specified bucket does not have a website configuration", {
+      BucketName: bucket,
+    }),
+  methodNotAllowed: (method: string, type: string) =>
+    new AwsError("MethodNotAllowed", 405, "The specified method is not allowed against this resource.", {
+      Method: method,
+      ResourceType: type,
+    }),
+
   // Objects
   noSuchKey: (key: string) => new AwsError("NoSuchKey", 404, "The specified key does not exist.", { Key: key }),
   noSuchVersion: (key: string, version: string) =>
@@ -163,6 +234,11 @@ export const errors = {
     ),
   overridesUnsigned: () =>
     invalidRequest("Request specific response headers cannot be used for anonymous GET requests."),
+  notRestorable: (storageClass: string) =>
+    new AwsError("InvalidObjectState", 403, "Restore is not allowed for the object's current storage class", {
+      StorageClass: storageClass,
+    }),
+  restoring: () => new AwsError("RestoreAlreadyInProgress", 409, "Object restore is already in progress"),
   invalidStorageClass: (name: string) =>
     new AwsError("InvalidStorageClass", 400, "The storage class you specified is not valid", {
       StorageClassRequested: name,
@@ -337,6 +413,12 @@ export const errors = {
 
   // Notifications
   arnUnparsable: (name: string, arn: string) => invalidArgument("The ARN could not be parsed", name, arn),
+  destinationElsewhere: (arn: string) =>
+    invalidArgument(
+      "The notification destination service region is not valid for the bucket location constraint",
+      arn,
+      "null",
+    ),
   destinationInvalid: (problems: readonly { arn: string; reason: string }[]) =>
     new AwsError(
       "InvalidArgument",

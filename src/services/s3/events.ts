@@ -2,15 +2,30 @@
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 import { createHash } from "node:crypto";
 import type { Context, Tx } from "../../kernel/mod.ts";
-import type { BucketRow } from "./tables.ts";
+import { keyOf } from "./keys.ts";
+import type { BucketRow, ObjectRow } from "./tables.ts";
 
-export type EventName =
-  | "ObjectCreated:Put"
-  | "ObjectCreated:Post"
-  | "ObjectCreated:Copy"
-  | "ObjectCreated:CompleteMultipartUpload"
-  | "ObjectRemoved:Delete"
-  | "ObjectRemoved:DeleteMarkerCreated";
+/** All that happens here. */
+export const EVENT_NAMES = [
+  "ObjectCreated:Put",
+  "ObjectCreated:Post",
+  "ObjectCreated:Copy",
+  "ObjectCreated:CompleteMultipartUpload",
+  "ObjectRemoved:Delete",
+  "ObjectRemoved:DeleteMarkerCreated",
+  "ObjectTagging:Put",
+  "ObjectTagging:Delete",
+  "ObjectAcl:Put",
+  "ObjectRestore:Post",
+  "ObjectRestore:Completed",
+  "ObjectRestore:Delete",
+  "LifecycleExpiration:Delete",
+  "LifecycleExpiration:DeleteMarkerCreated",
+  "LifecycleTransition",
+  "Replication:OperationFailedReplication",
+] as const;
+
+export type EventName = (typeof EVENT_NAMES)[number];
 
 /** Where a change came from: a request's peer, or the host itself for a file. */
 export interface Origin {
@@ -27,6 +42,8 @@ export interface ObjectEvent {
   readonly etag?: string;
   readonly versionId: string | undefined;
   readonly sequence: number;
+  /** What the record has of this kind of event only: `glacierEventData`, `lifecycleEventData`, `replicationEventData`. */
+  readonly more?: object;
 }
 
 /** One of a bucket's configurations, of any kind of destination. */
@@ -58,6 +75,26 @@ export async function notify(
   }
 }
 
+/** Of something that happened to a version and left its content as it was: its tags, its ACL, its copy in an archive. */
+export async function notifyAbout(
+  ctx: Context,
+  tx: Tx,
+  row: ObjectRow,
+  { event, origin, sequence, more }: Pick<ObjectEvent, "event" | "sequence" | "more"> & { origin: Origin },
+): Promise<void> {
+  const bucket = await tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name: row.bucket });
+  if (!bucket) return;
+  await notify(ctx, tx, bucket, origin, {
+    event,
+    key: keyOf(row.key),
+    size: row.size,
+    etag: row.etag,
+    versionId: bucket.versioning ? row.version_id : undefined,
+    sequence,
+    ...(more && { more }),
+  });
+}
+
 export const meets = (
   { Events, prefix, suffix }: Configuration,
   { event, key }: Pick<ObjectEvent, "event" | "key">,
@@ -76,7 +113,7 @@ function record(
 ): unknown {
   const requestId = origin.requestId ?? ctx.requestId;
   return {
-    eventVersion: "2.1",
+    eventVersion: versionOf(event.event),
     eventSource: "aws:s3",
     awsRegion: bucket.region,
     eventTime: new Date(ctx.clock.now()).toISOString(),
@@ -100,8 +137,18 @@ function record(
         sequencer: event.sequence.toString(16).toUpperCase().padStart(18, "0"),
       },
     },
+    ...event.more,
   };
 }
+
+/** "2.2 for cross-region replication event notifications, 2.3 for S3 Lifecycle, ... object ACL, object tagging, and object restoration delete events". */
+function versionOf(event: EventName): string {
+  if (event.startsWith("Replication:")) return "2.2";
+  return /^(Lifecycle|ObjectTagging|ObjectAcl|ObjectRestore:Delete)/.test(event) ? "2.3" : "2.1";
+}
+
+/** What S3 does by itself comes from itself. */
+export const BY_ITSELF: Origin = { address: "s3.amazonaws.com" };
 
 /** As java.net.URLEncoder writes it, but for the slash: what AWS's record holds. */
 export const formEncoded = (key: string): string =>
@@ -112,7 +159,8 @@ export const formEncoded = (key: string): string =>
 
 function principalIdOf({ principal }: Context): string {
   if (principal.kind === "anonymous") return "Anonymous";
-  if (principal.kind === "service") return `AWS:${principal.name}`;
+  if (principal.kind === "service")
+    return principal.name === "s3.amazonaws.com" ? principal.name : `AWS:${principal.name}`;
   return principal.kind === "root" ? customerIdOf(principal.account) : `AWS:${principal.id}`;
 }
 

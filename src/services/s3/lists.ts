@@ -6,8 +6,10 @@ import { lastModified, quoted } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { formEncoded } from "./events.ts";
 import { justAfter, keyOf, storedKey } from "./keys.ts";
+import { abortHeaders } from "./lifecycle.ts";
 import { type Cursor, fromMarker, type Item, type Page, readPage, type Scan } from "./listing.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
+import { objectOwner } from "./ownership.ts";
 import type { BucketRow, ObjectRow, PartRow, UploadRow } from "./tables.ts";
 import { uploadOf } from "./uploads.ts";
 
@@ -44,7 +46,7 @@ export const lists = defineOperations("s3", {
       return {
         ...echoed(bucket, input, ask),
         Marker: ask.encode(input.Marker ?? ""),
-        ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, bucket.account) })),
+        ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, objectOwner(bucket, row)) })),
         // Only with a delimiter: without one, the last key is the marker.
         ...(page.truncated &&
           last &&
@@ -71,7 +73,7 @@ export const lists = defineOperations("s3", {
         ...(StartAfter !== undefined && { StartAfter: ask.encode(StartAfter) }),
         ...pageOf(page, ask, (row) => ({
           ...listed(row, ask),
-          ...(input.FetchOwner && { Owner: ownerOf(ctx, bucket.account) }),
+          ...(input.FetchOwner && { Owner: ownerOf(ctx, objectOwner(bucket, row)) }),
         })),
         ...(page.truncated && { NextContinuationToken: toToken(page.next) }),
       };
@@ -106,7 +108,7 @@ export const lists = defineOperations("s3", {
         VersionId: row.version_id,
         IsLatest: row.current === 1,
         LastModified: lastModified(row),
-        Owner: ownerOf(ctx, bucket.account),
+        Owner: ownerOf(ctx, objectOwner(bucket, row)),
       });
       return {
         ...echoed(bucket, input, ask),
@@ -199,6 +201,7 @@ export const lists = defineOperations("s3", {
         Bucket: bucket.name,
         Key: input.Key!,
         UploadId: upload.upload_id,
+        ...abortHeaders(bucket, upload),
         PartNumberMarker: String(marker),
         NextPartNumberMarker: String(page.at(-1)?.number ?? 0),
         MaxParts: limit,

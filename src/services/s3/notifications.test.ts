@@ -224,7 +224,7 @@ const OVERLAP = /^Configuration is ambiguously defined\. Cannot have overlapping
 for (const [what, rules, expected] of [
   ["an ARN that is none", [{ LambdaFunctionArn: "invalid" }], /^The ARN could not be parsed$/],
   ["an event that is none", [{ Events: ["s3:Nonsense" as Event] }], /^The event is not supported for notifications$/],
-  ["an event that never happens here", [{ Events: ["s3:ObjectTagging:*" as Event] }], /ObjectTagging/],
+  ["an event that is not here", [{ Events: ["s3:ObjectAnnotation:*" as Event] }], /ObjectAnnotation/],
   ["two rules for all", [{}, {}], OVERLAP],
   ["a prefix within a prefix", [filtered("a/"), filtered("a/b")], OVERLAP],
   ["a suffix within a suffix", [filtered(undefined, ".jpg"), filtered(undefined, "x.jpg")], OVERLAP],

@@ -3,22 +3,29 @@
 import { AwsError, type Context, defineOperations, newToken, parseArn } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
 import { errors } from "./errors.ts";
-import { type Configuration, flatten, type StoredNotification } from "./events.ts";
+import { type Configuration, EVENT_NAMES, extendedIdOf, flatten, type StoredNotification } from "./events.ts";
 import type { BucketRow } from "./tables.ts";
 
-/** Events that this S3 has. The others of AWS's list never happen here: asking for them is refused by name. */
-const EVENTS = [
-  "s3:ObjectCreated:*",
-  "s3:ObjectCreated:Put",
-  "s3:ObjectCreated:Post",
-  "s3:ObjectCreated:Copy",
-  "s3:ObjectCreated:CompleteMultipartUpload",
-  "s3:ObjectRemoved:*",
-  "s3:ObjectRemoved:Delete",
-  "s3:ObjectRemoved:DeleteMarkerCreated",
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html */
+const FAMILIES = [
+  "ObjectCreated",
+  "ObjectRemoved",
+  "ObjectRestore",
+  "ObjectTagging",
+  "LifecycleExpiration",
+  "Replication",
 ];
-const OTHER_EVENTS =
-  /^s3:(ReducedRedundancyLostObject|ObjectRestore|Replication|LifecycleTransition|IntelligentTiering|ObjectAcl|LifecycleExpiration|ObjectTagging|ObjectAnnotation)/;
+/** Nothing is ever lost or late here, nor moved between tiers: who asks for these is told of nothing. */
+const NEVER = [
+  "ReducedRedundancyLostObject",
+  "IntelligentTiering",
+  "Replication:OperationMissedThreshold",
+  "Replication:OperationReplicatedAfterThreshold",
+  "Replication:OperationNotTracked",
+];
+const EVENTS: ReadonlySet<string> = new Set(
+  [...EVENT_NAMES, ...NEVER, ...FAMILIES.map((family) => `${family}:*`)].map((name) => `s3:${name}`),
+);
 
 export const notifications = defineOperations("s3", {
   GetBucketNotificationConfiguration: {
@@ -76,8 +83,8 @@ function checkArns(stored: StoredNotification): void {
 function checkEvents({ Events }: Configuration): void {
   if (Events.length === 0) throw errors.malformedXml();
   for (const event of Events) {
-    if (OTHER_EVENTS.test(event)) throw errors.notImplemented(event);
-    if (!EVENTS.includes(event))
+    if (event.startsWith("s3:ObjectAnnotation")) throw errors.notImplemented(event);
+    if (!EVENTS.has(event))
       throw errors.invalidArgument("The event is not supported for notifications", "Event", event);
   }
 }
@@ -135,21 +142,25 @@ const shareEvent = (a: Configuration, b: Configuration): boolean =>
 const covers = (pattern: string, event: string): boolean =>
   pattern === event || (pattern.endsWith("*") && event.startsWith(pattern.slice(0, -1)));
 
-/** A function must exist and let S3 invoke it for this bucket: tried without running it. All that fail are named at once. */
+/** A destination must exist and take what S3 brings: a function is asked without running it, a queue is sent a test. All that fail are named at once. */
 async function checkDestinations(
   ctx: Context,
   bucket: BucketRow,
   configurations: readonly Configuration[],
 ): Promise<void> {
   const problems: { arn: string; reason: string }[] = [];
-  for (const { arn } of configurations) {
+  for (const arn of new Set(configurations.map((one) => one.arn))) {
+    if (parseArn(arn)!.region !== bucket.region) throw errors.destinationElsewhere(arn);
     const reason = await refusal(ctx, bucket, arn);
     if (reason !== undefined) problems.push({ arn, reason });
   }
   if (problems.length > 0) throw errors.destinationInvalid(problems);
 }
 
-async function refusal(ctx: Context, bucket: BucketRow, arn: string): Promise<string | undefined> {
+async function refusal(asked: Context, bucket: BucketRow, arn: string): Promise<string | undefined> {
+  const { account, region } = bucket;
+  // Where the destination is: a bucket can be configured at any region's endpoint.
+  const ctx = asked.region === region ? asked : asked.fork({ principal: asked.principal, account, region });
   const s3 = {
     kind: "service",
     name: "s3.amazonaws.com",
@@ -158,15 +169,45 @@ async function refusal(ctx: Context, bucket: BucketRow, arn: string): Promise<st
   } as const;
   const service = parseArn(arn)!.service;
   try {
-    // The services that take messages have no way to ask without sending: what exists is what is checked.
     if (service === "lambda") await ctx.call("lambda", "Invoke", { FunctionName: arn, InvocationType: "DryRun" }, s3);
-    else if (service === "sns") await ctx.call("sns", "GetTopicAttributes", { TopicArn: arn });
-    else await ctx.call("sqs", "GetQueueUrl", { QueueName: parseArn(arn)!.resource });
+    else if (service === "sns")
+      await ctx.call("sns", "Publish", { TopicArn: arn, Message: testEvent(ctx, bucket), Subject: SUBJECT }, s3);
+    else {
+      const { account, resource } = parseArn(arn)!;
+      const QueueUrl = `${ctx.endpoint}/${account}/${resource}`;
+      await ctx.call("sqs", "SendMessage", { QueueUrl, MessageBody: testEvent(ctx, bucket) }, s3);
+    }
     return undefined;
   } catch (error) {
-    if (!(error instanceof AwsError)) throw error;
-    if (error.code === "NotImplemented") throw error;
+    if (!(error instanceof AwsError) || (error.status >= 500 && error.status !== 501)) throw error;
     if (service === "lambda") return `Not authorized to invoke function [${arn}]`;
-    return service === "sns" ? "The destination topic does not exist" : "The destination queue does not exist";
+    const kind = service === "sns" ? "topic" : "queue";
+    if (error.status !== 403 || !(await isQueue(ctx, arn))) return `The destination ${kind} does not exist`;
+    return `Permissions on the destination ${kind} do not allow S3 to publish notifications from this bucket`;
   }
 }
+
+/** A queue that is not there has no policy: SQS denies it as one that does not let S3 in. S3 tells the two apart. */
+async function isQueue(ctx: Context, arn: string): Promise<boolean> {
+  const { account, resource } = parseArn(arn)!;
+  const owner = { kind: "root", account, arn: `arn:aws:iam::${account}:root`, id: account } as const;
+  try {
+    await ctx.call("sqs", "GetQueueUrl", { QueueName: resource }, owner);
+    return true;
+  } catch (error) {
+    if (error instanceof AwsError && error.status === 400) return false;
+    throw error;
+  }
+}
+
+const SUBJECT = "Amazon S3 Notification";
+
+const testEvent = (ctx: Context, { name }: BucketRow): string =>
+  JSON.stringify({
+    Service: "Amazon S3",
+    Event: "s3:TestEvent",
+    Time: new Date(ctx.clock.now()).toISOString(),
+    Bucket: name,
+    RequestId: ctx.requestId,
+    HostId: extendedIdOf(ctx.requestId),
+  });

@@ -8,13 +8,16 @@ import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedCheck
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf } from "./files.ts";
-import { MAX_KEY } from "./keys.ts";
+import { MAX_KEY, storedKey } from "./keys.ts";
+import { expirationHeader } from "./lifecycle.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
-import { ARCHIVED, checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
+import { checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { bypassAccess, checkLockDigest, lockHeaders, lockOf } from "./object-lock.ts";
+import { ownedBy } from "./ownership.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
 import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
+import { isReadable, restoreHeader } from "./restore.ts";
 import { type Staged, stage } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -39,6 +42,7 @@ export const objects = defineOperations("s3", {
       const tags = taggingHeader(input.Tagging);
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const lock = lockOf(ctx, bucket, input);
       checkLockDigest(input);
       const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
@@ -49,6 +53,7 @@ export const objects = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...properties,
+          ...owned,
           ...lock,
           tags,
           size: staged.size,
@@ -71,6 +76,12 @@ export const objects = defineOperations("s3", {
         ...checksumMembers(checksum),
         ChecksumType: checksum.type,
         ServerSideEncryption: "AES256" as const,
+        ...expirationHeader(bucket, {
+          key: storedKey(input.Key!),
+          size: staged.size,
+          tags,
+          modified_ms: stored.modifiedMs,
+        }),
         ...(stored.versionId !== undefined && { VersionId: stored.versionId }),
       };
     },
@@ -82,7 +93,11 @@ export const objects = defineOperations("s3", {
       if (ctx.principal.kind === "anonymous" && Object.keys(overrides(input)).length > 0)
         throw errors.overridesUnsigned();
       const { body, row, bucket, extent } = await open(ctx, input);
-      return { ...described(row, bucket, { input, extent }), ...(await lockHeaders(ctx, row, input)), Body: body };
+      return {
+        ...described(row, bucket, { input, extent }),
+        ...(await ofLife(ctx, { row, bucket, input })),
+        Body: body,
+      };
     },
   },
 
@@ -92,7 +107,7 @@ export const objects = defineOperations("s3", {
       const { bucket, row: found } = await lookUp(ctx, input);
       const row = await readable(ctx, { bucket, found, input, method: "HEAD" });
       const extent = extentOf(row, input);
-      return { ...described(row, bucket, { input, extent }), ...(await lockHeaders(ctx, row, input)) };
+      return { ...described(row, bucket, { input, extent }), ...(await ofLife(ctx, { row, bucket, input })) };
     },
   },
 
@@ -284,7 +299,7 @@ async function open(ctx: Context, input: GetInput): Promise<Open> {
 async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined> {
   const { bucket, row: found } = await lookUp(ctx, input);
   const row = await readable(ctx, { bucket, found, input, method: "GET" });
-  if (ARCHIVED.has(row.storage_class)) throw errors.invalidObjectState(row.storage_class);
+  if (!isReadable(row, ctx.clock.now())) throw errors.invalidObjectState(row.storage_class);
   const extent = extentOf(row, input);
   const path = pathOf(await placeOf(ctx, bucket), input.Key!, row.side);
   const body = bodyOf(
@@ -301,6 +316,16 @@ function bodyOf(opened: Opened | undefined, { start, end }: Extent): ReturnType<
     if (error instanceof ChangedWhileRead) return undefined;
     throw error;
   }
+}
+
+/** What GET and HEAD say of what becomes of an object by itself. */
+async function ofLife(ctx: Context, { row, bucket, input }: { row: ObjectRow; bucket: BucketRow; input: GetInput }) {
+  return {
+    // Of the object, not of a version that is named (recorded on AWS).
+    ...(input.VersionId === undefined && expirationHeader(bucket, row)),
+    ...restoreHeader(row, ctx.clock.now()),
+    ...(await lockHeaders(ctx, row, input)),
+  };
 }
 
 /** What GET and HEAD say of an object. */

@@ -1,14 +1,18 @@
 // Where S3 departs from its own model. Each has its reason beside it, and a test.
 import { type HttpAnswer, newShortRequestId, type Quirks } from "../../kernel/mod.ts";
+import { dress, preflight } from "./cors.ts";
 import { errors, headersOf } from "./errors.ts";
 import { extendedIdOf } from "./events.ts";
 import { admit, answerToForm, requestOfForm } from "./post-object.ts";
-import { withRequest } from "./request.ts";
+import { isAccepted, withRequest } from "./request.ts";
 
 const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 export const quirks: Quirks = {
   requestId: newShortRequestId,
+
+  preflight,
+  dress,
 
   form: requestOfForm,
 
@@ -33,7 +37,7 @@ export const quirks: Quirks = {
       ...(expiresstring !== undefined && { expires: expiresstring }),
     };
     // A part or a range is a 206; the model knows 200 only.
-    const status = output?.ContentRange === undefined ? answer.status : 206;
+    const status = isAccepted(output) ? 202 : output?.ContentRange === undefined ? answer.status : 206;
     if (operation === "GetBucketLocation") return { status, headers, body: location(output) };
     if (operation === "GetBucketPolicy")
       return { ...answer, status, headers: { ...headers, "content-type": "application/json" } };
@@ -61,7 +65,9 @@ export const quirks: Quirks = {
   invalid: (operation, violations) =>
     // A header of GetObjectAttributes has words of its own.
     operation !== "GetObjectAttributes" && violations.some((text) => text.endsWith("Member must not be null"))
-      ? errors.malformedXml()
+      ? operation.endsWith("Acl")
+        ? errors.malformedAcl()
+        : errors.malformedXml()
       : null,
 };
 

@@ -17,6 +17,13 @@ export const requestOf = (input: object): HttpRequest | undefined => (input as {
 export const wholeBodyOf = (input: object): Uint8Array | undefined =>
   (input as { [wholeBody]?: Uint8Array })[wholeBody];
 
+const acceptedMark = Symbol("accepted");
+
+/** An answer that is a 202: what was asked will be done. */
+export const accepted = <T extends object>(output: T): T => ({ ...output, [acceptedMark]: true });
+
+export const isAccepted = (output: object | undefined): boolean => output !== undefined && acceptedMark in output;
+
 /** The peer's address: `sourceIPAddress` of an event. */
 export const originOf = (input: object): { address: string } => ({ address: requestOf(input)?.from ?? "127.0.0.1" });
 

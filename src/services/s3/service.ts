@@ -1,20 +1,31 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
 import { type Arn, after, type Context, defineService, loadModel, type Tags } from "../../kernel/mod.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
+import { aclPolicies, resourceOwner, resourcePolicy } from "./acl-policy.ts";
+import { acls } from "./acls.ts";
 import { attributes } from "./attributes.ts";
 import { withBodyDigests } from "./body-digests.ts";
 import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
+import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
+import { cors } from "./cors.ts";
+import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
 import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
+import { ownership } from "./ownership.ts";
+import { policyStatus } from "./policy-status.ts";
+import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { restores } from "./restore.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
 import { uploads } from "./uploads.ts";
+import { websites } from "./website.ts";
+import { website } from "./website-site.ts";
 
 export const s3 = defineService({
   name: "s3",
@@ -24,10 +35,18 @@ export const s3 = defineService({
     withBodyDigests({
       ...buckets,
       ...bucketSettings,
+      ...acls,
+      ...ownership,
+      ...publicAccess,
+      ...policyStatus,
+      ...cors,
+      ...websites,
       ...tagging,
       ...notifications,
       ...objects,
       ...objectLock,
+      ...lifecycle,
+      ...restores,
       ...copies,
       ...attributes,
       ...lists,
@@ -35,10 +54,14 @@ export const s3 = defineService({
     }),
   ),
   quirks,
-  resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
-  resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),
+  sites: [website],
+  resourcePolicy,
+  resourceOwner,
+  grants: aclPolicies,
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
+  deliver,
+  giveUp,
   start: startReconciler,
 });
 

@@ -52,7 +52,7 @@ export async function stage(
     else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
     if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
     await gather.flush();
-    const synced = Promise.all([place.disk.bytes(fd), place.disk.names(dirname(path))]);
+    const synced = Promise.all([place.disk.bytes(fd), place.ordered || place.disk.names(dirname(path))]);
     const digests = hashes.digest();
     await synced;
     return { path, size, fingerprint: fingerprintOf(fstatSync(fd, { bigint: true })), ...digests };

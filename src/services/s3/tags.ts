@@ -3,7 +3,10 @@ import { type Context, defineOperations, requestTags } from "../../kernel/mod.ts
 import { onBucket, onObject } from "./access.ts";
 import { bucketArn, bucketOf, moveToDirectory } from "./buckets.ts";
 import { errors } from "./errors.ts";
+import { notifyAbout, type Origin } from "./events.ts";
 import { headersOfVersion, type ObjectInput, objectOf } from "./lookup.ts";
+import { originOf } from "./request.ts";
+import { nextSequence } from "./state.ts";
 import type { ObjectRow, Tag } from "./tables.ts";
 
 const MAX_OBJECT_TAGS = 10;
@@ -61,7 +64,7 @@ export const tagging = defineOperations("s3", {
       const tags = (input.Tagging?.TagSet ?? []) as Tag[];
       checkTags(tags, MAX_OBJECT_TAGS);
       const row = await objectOf(ctx, input, "PUT");
-      await setTags(ctx, row, tags.length > 0 ? JSON.stringify(tags) : null);
+      await setTags(ctx, row, { tags: tags.length > 0 ? JSON.stringify(tags) : null, origin: originOf(input) });
       return headersOfVersion(row);
     },
   },
@@ -70,7 +73,7 @@ export const tagging = defineOperations("s3", {
     access: tagAccess("Delete"),
     async handle(ctx, input) {
       const row = await objectOf(ctx, input, "DELETE");
-      await setTags(ctx, row, null);
+      await setTags(ctx, row, { tags: null, origin: originOf(input) });
       return headersOfVersion(row);
     },
   },
@@ -110,14 +113,20 @@ export const tagging = defineOperations("s3", {
 const setBucketTags = (ctx: Context, name: string, tags: string | null) =>
   ctx.write((tx) => tx.run("UPDATE s3_bucket SET tags = :tags WHERE name = :name", { name, tags }));
 
-async function setTags(ctx: Context, { bucket, key, rank }: ObjectRow, tags: string | null): Promise<void> {
-  const changed = await ctx.write((tx) =>
-    tx.run("UPDATE s3_object SET tags = :tags WHERE bucket = :bucket AND key = :key AND rank = :rank", {
-      bucket,
-      key,
-      rank,
-      tags,
-    }),
-  );
-  if (changed === 0) throw errors.operationAborted();
+async function setTags(
+  ctx: Context,
+  row: ObjectRow,
+  { tags, origin }: { tags: string | null; origin: Origin },
+): Promise<void> {
+  const { bucket, key, rank } = row;
+  const sequence = nextSequence(ctx);
+  const event = tags === null ? "ObjectTagging:Delete" : "ObjectTagging:Put";
+  await ctx.write(async (tx) => {
+    const changed = await tx.run(
+      "UPDATE s3_object SET tags = :tags WHERE bucket = :bucket AND key = :key AND rank = :rank",
+      { bucket, key, rank, tags },
+    );
+    if (changed === 0) throw errors.operationAborted();
+    await notifyAbout(ctx, tx, row, { event, origin, sequence });
+  });
 }

@@ -20,9 +20,11 @@ import { sourceAccess, stageSource } from "./copy.ts";
 import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
+import { abortHeaders, expirationHeader } from "./lifecycle.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { MAX_PUT, receive } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { copyExtent } from "./ranges.ts";
 import { headerOf, originOf } from "./request.ts";
 import { type Staged, stageJoined } from "./staging.ts";
@@ -58,7 +60,9 @@ export const uploads = defineOperations("s3", {
         initiated_ms: ctx.clock.now(),
         initiator: "arn" in ctx.principal ? ctx.principal.arn : ctx.account,
         ...kept(input),
+        ...ownedBy(ctx, bucket, input),
         ...lockOf(ctx, bucket, input),
+        encryption: null,
         tags,
         algorithm: algorithm ?? null,
         checksum_type: type ?? null,
@@ -66,9 +70,9 @@ export const uploads = defineOperations("s3", {
       await ctx.write((tx) =>
         tx.run(
           `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type,
-             lock_mode, lock_until_ms, legal_hold)
+             lock_mode, lock_until_ms, legal_hold, owner, acl, encryption)
            VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type,
-             :lock_mode, :lock_until_ms, :legal_hold)`,
+             :lock_mode, :lock_until_ms, :legal_hold, :owner, :acl, :encryption)`,
           { ...row },
         ),
       );
@@ -76,6 +80,7 @@ export const uploads = defineOperations("s3", {
         Bucket: bucket.name,
         Key: input.Key!,
         UploadId: uploadId,
+        ...abortHeaders(bucket, row),
         ServerSideEncryption: "AES256" as const,
         ...(algorithm && { ChecksumAlgorithm: algorithm, ChecksumType: type }),
       };
@@ -153,6 +158,8 @@ export const uploads = defineOperations("s3", {
         headers: upload.headers,
         metadata: upload.metadata,
         tags: upload.tags,
+        owner: upload.owner,
+        acl: upload.acl,
         lock_mode: upload.lock_mode,
         lock_until_ms: upload.lock_until_ms,
         legal_hold: upload.legal_hold,
@@ -186,7 +193,8 @@ export const uploads = defineOperations("s3", {
         },
       );
       const version_id = stored.versionId ?? "null";
-      return completed(ctx, { bucket, key: input.Key!, row: { ...row, version_id } });
+      const expiration = expirationHeader(bucket, { ...row, key: upload.key, modified_ms: stored.modifiedMs });
+      return { ...completed(ctx, { bucket, key: input.Key!, row: { ...row, version_id } }), ...expiration };
     },
   },
 
@@ -199,13 +207,17 @@ export const uploads = defineOperations("s3", {
         input.IfMatchInitiatedTime.getTime() !== lastModified({ modified_ms: upload.initiated_ms }).getTime()
       )
         throw errors.preconditionFailed("x-amz-if-match-initiated-time");
-      const sides = await ctx.write((tx) => forget(tx, upload));
-      const place = await placeOf(ctx, bucket);
-      for (const side of sides) await discard(pathOf(place, "", side));
+      await abort(ctx, bucket, upload);
       return {};
     },
   },
 });
+
+export async function abort(ctx: Context, bucket: BucketRow, upload: UploadRow): Promise<void> {
+  const sides = await ctx.write((tx) => forget(tx, upload));
+  const place = await placeOf(ctx, bucket);
+  for (const side of sides) await discard(pathOf(place, "", side));
+}
 
 /** A part is no larger when it is copied. */
 function partExtent(size: number, range: string | undefined): { start: number; end: number } {

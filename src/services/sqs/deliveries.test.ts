@@ -33,6 +33,7 @@ test("S3's notification is a message, when the queue lets S3 send", async () => 
   await s3.send(
     new PutBucketNotificationConfigurationCommand({
       Bucket: "photos",
+      SkipDestinationValidation: true,
       NotificationConfiguration: {
         QueueConfigurations: [{ QueueArn: `${ARN}uploads`, Events: ["s3:ObjectCreated:*"] }],
       },

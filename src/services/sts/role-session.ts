@@ -1,4 +1,5 @@
 // A session of a role, however it was come by.
+import assert from "node:assert/strict";
 import { type Arn, type Context, type Principal, parseArn, type SessionFacts } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import type { Tags } from "./limits.ts";
@@ -63,6 +64,7 @@ async function roleOf(ctx: Context, account: string, arn: Arn) {
   const RoleName = arn.slice(arn.lastIndexOf("/") + 1);
   const { Role } = await ctx.call("iam", "GetRole", { RoleName }, asSts(account));
   const { RoleId, MaxSessionDuration, Tags = [] } = Role!;
+  assert.equal(Role!.Arn, arn, "the role is not the one whose trust policy was asked");
   return {
     name: Role!.RoleName!,
     id: RoleId!,

@@ -178,6 +178,24 @@ describe("who may assume a role", () => {
       else assert.equal(await refusal(asked), DENIED("sts:AssumeRole") + denied);
     });
 
+  test("nobody one by a name that is no role's ARN: its trust policy would not be asked", async () => {
+    await using cloud = await startCloud();
+    const alice = await withRole(cloud, trust({ Service: "lambda.amazonaws.com" }), may);
+    for (const RoleArn of [
+      "arn:aws:sts::000000000000:assumed-role/reader",
+      "arn:aws:sqs:us-east-1:000000000000:x/reader",
+      "arn:aws:IAM::000000000000:role/reader",
+      "arn:aws:iam:us-east-1:000000000000:role/reader",
+      "arn:aws:iam::000000000000:role/x/reader",
+      "arn:aws:iam::000000000000:role/READER",
+      "arn:aws:iam::000000000000:user/reader",
+    ])
+      assert.equal(
+        await refusal(assume(cloud, alice, { RoleArn })),
+        `AccessDenied 403 User: arn:aws:iam::000000000000:user/alice is not authorized to perform: sts:AssumeRole on resource: ${RoleArn} because no role trust policy allows the sts:AssumeRole action`,
+      );
+  });
+
   test("root may not, and nobody one that is not there", async () => {
     await using cloud = await startCloud();
     await withRole(cloud, trust(ACCOUNT));
