@@ -11,7 +11,7 @@ import { collectionMetrics, logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
 import { inLockingOrder, readItem, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
-import { base64, type Item, soundItem } from "./value.ts";
+import { base64, type Item, itemText, soundItem } from "./value.ts";
 
 const MOST_KEYS = 100;
 const MOST_WRITES = 25;
@@ -152,7 +152,7 @@ function readRequests(input: GetInput) {
   return entries.map(([name, parameters]) => ({
     name,
     parameters,
-    keys: parameters.Keys!.map((key) => soundItem(key)),
+    keys: noneTwice(parameters.Keys!.map((key) => soundItem(key))),
     projection: readExpressions(parameters, ["ProjectionExpression"]).projection,
   }));
 }
@@ -164,6 +164,13 @@ function onlyOnce<T extends { rowKey: RowKey }>(keyed: readonly T[]): readonly T
   const texts = new Set(keyed.map(({ rowKey: { pk, sk } }) => `${base64(pk)} ${base64(sk)}`));
   if (texts.size < keyed.length) throw errors.validation("Provided list of item keys contains duplicates");
   return keyed;
+}
+
+/** As they are written, before the table is looked for; of BatchWriteItem AWS says it after (recorded). */
+function noneTwice(keys: readonly Item[]): readonly Item[] {
+  const texts = new Set(keys.map((key) => itemText(Object.fromEntries(Object.entries(key).sort()))));
+  if (texts.size < keys.length) throw errors.validation("Provided list of item keys contains duplicates");
+  return keys;
 }
 
 function readWrites(input: WriteInput): readonly { name: string; actions: readonly Action[] }[] {

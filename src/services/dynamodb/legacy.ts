@@ -90,6 +90,7 @@ const KEY_OPERATORS: Partial<Record<Operator, KeyOperator>> = {
 
 export function keyConditionTests(conditions: Filter): KeyTests {
   const tests = new Map<string, KeyTest>();
+  if (Object.keys(conditions).length === 0) throw errors.validation("Conditions can be of length 1 or 2 only");
   for (const [name, { ComparisonOperator, AttributeValueList }] of Object.entries(conditions)) {
     const values = operands(ComparisonOperator, AttributeValueList ?? []);
     const operator = KEY_OPERATORS[ComparisonOperator!];
@@ -109,7 +110,8 @@ export function attributesToGet(names: readonly string[]): readonly Path[] {
 
 function needsList(list: object | undefined, conditional: Conditional): void {
   if (conditional === undefined) return;
-  if (!list) throw errors.validation("ConditionalOperator cannot be used without Filter or Expected");
+  if (!list || Object.keys(list).length === 0)
+    throw errors.validation("ConditionalOperator cannot be used without Filter or Expected");
   if (Object.keys(list).length < 2)
     throw errors.validation("ConditionalOperator can only be used when Filter or Expected has two or more elements");
 }

@@ -99,6 +99,8 @@ export const deeper = (depth: number): void => {
 
 function soundSet(value: AttributeValue, type: "SS" | "NS" | "BS"): AttributeValue {
   // A JSON null within a set is no member of any type.
+  if (type === "SS" && value.SS!.some((element) => element == null))
+    throw errors.invalid("An string set may not have a null string as a member");
   if ((value[type] as readonly unknown[]).some((element) => element == null)) throw errors.validation(EMPTY);
   if (type === "BS") {
     const texts = value.BS!.map(base64);

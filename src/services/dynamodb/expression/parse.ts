@@ -5,6 +5,9 @@ import type { Call, Comparator, Condition, Operand, Part, Path, Section, Update,
 import { lex, syntaxError, type Token } from "./lex.ts";
 
 const MOST_BYTES = 4096;
+/** Recorded: of the others it does not say the size. */
+const SAYS_SIZE: ReadonlySet<string> = new Set(["ConditionExpression", "FilterExpression"]);
+const LARGEST_INDEX = 2 ** 31 - 1;
 const MOST_OPERATORS = 300;
 const MOST_IN_OPERANDS = 100;
 const DEEPEST_PATH = 32;
@@ -71,7 +74,7 @@ class Words {
     const bytes = Buffer.byteLength(text);
     if (bytes > MOST_BYTES)
       throw errors.validation(
-        `Invalid ${label}: Expression size has exceeded the maximum allowed size; expression size: ${bytes}`,
+        `Invalid ${label}: Expression size has exceeded the maximum allowed size;${SAYS_SIZE.has(label) ? ` expression size: ${bytes}` : ""}`,
       );
     this.#text = text;
     this.#label = label;
@@ -226,7 +229,7 @@ class Words {
       if (this.takes(".")) parts.push(this.#name());
       else if (this.takes("[")) {
         if (this.#next.kind !== "number") throw this.#unexpected();
-        parts.push(Number(this.#next.text));
+        parts.push(this.#index());
         this.#at++;
         this.#expect("]");
       } else {
@@ -237,6 +240,13 @@ class Words {
         return { kind: "path", parts };
       }
     }
+  }
+
+  #index(): number {
+    const { text } = this.#next;
+    if (Number(text) > LARGEST_INDEX)
+      throw errors.validation(`Invalid ${this.#label}: List index is not within the allowable range; index: [${text}]`);
+    return Number(text);
   }
 
   #name(): string {
