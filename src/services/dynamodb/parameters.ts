@@ -6,7 +6,7 @@ import type { Condition, Path, Update } from "./expression/ast.ts";
 import { type Bindings, bindCondition, bindProjection, bindUpdate } from "./expression/bind.ts";
 import { compileCondition, compileProjection, compileUpdate } from "./expression/compile.ts";
 import { attributesToGet, attributeUpdates, expectedCondition, filterCondition } from "./legacy.ts";
-import { type Item, soundValue } from "./value.ts";
+import { ANY_DEPTH, type Item, soundValue } from "./value.ts";
 
 /** Every parameter that is, or replaces, an expression. Each operation has some of them. */
 type Parameters = Pick<Input<"dynamodb", "UpdateItem">, "UpdateExpression" | "AttributeUpdates"> &
@@ -120,7 +120,7 @@ function soundValues(values: Item): Item {
       if (!/^:[A-Za-z0-9_]+$/.test(name))
         throw errors.validation(`ExpressionAttributeValues contains invalid key: Syntax error; key: "${name}"`);
       try {
-        return [name, soundValue(value)];
+        return [name, soundValue(value, ANY_DEPTH)];
       } catch (error) {
         if (!(error instanceof AwsError)) throw error;
         throw errors.validation(`ExpressionAttributeValues contains invalid value: ${error.message} for key ${name}`);

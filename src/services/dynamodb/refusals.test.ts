@@ -123,3 +123,18 @@ test("KeyConditions go with a filter and a projection that are expressions", asy
   const { answer } = await call("Query", { ...query, FilterExpression: "a = :v", ProjectionExpression: "b" });
   assert.deepEqual(answer, { Items: [{ b: { S: "y" } }], Count: 1, ScannedCount: 1 });
 });
+
+test("a value is as deep as it likes where it is only compared with, and 32 levels where it is stored", async () => {
+  let deep: object = { S: "leaf" };
+  for (let i = 0; i < 32; i++) deep = { M: { a: deep } };
+  const values = { ExpressionAttributeValues: { ":d": deep } };
+  const compared = { TableName, Key, ConditionExpression: "attribute_exists(pk) OR a = :d", ...values };
+  assert.equal((await call("UpdateItem", compared)).status, 200);
+  const expected = { TableName, Key, Expected: { a: { Value: deep } } };
+  assert.match(`${(await call("UpdateItem", expected)).answer.__type}`, /ConditionalCheckFailedException$/);
+  for (const update of [
+    { UpdateExpression: "SET deep = if_not_exists(deep, :d)", ...values },
+    { AttributeUpdates: { deep: { Action: "PUT", Value: deep } } },
+  ])
+    assert.match(`${(await call("UpdateItem", { TableName, Key, ...update })).answer.message}`, /^Nesting Levels/);
+});

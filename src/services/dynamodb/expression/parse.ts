@@ -186,10 +186,14 @@ class Words {
 
   /** An operand, or anything in parentheses. */
   #primary(): Node {
+    return this.#next.text === "(" ? this.#inParentheses(() => this.or()) : { operand: this.#bareOperand() };
+  }
+
+  #inParentheses<T>(read: () => T): T {
     const open = this.#at;
-    if (!this.takes("(")) return { operand: this.#bareOperand() };
+    this.#expect("(");
     return this.#nested(() => {
-      const inner = this.or();
+      const inner = read();
       // Nothing but another pair stands within: ((a = b)). AWS allows ((a) = b) and (a).
       if (this.#closed.open === open + 1 && this.#closed.end === this.#at) this.#redundant = true;
       this.#expect(")");
@@ -263,11 +267,15 @@ class Words {
     return word as Section;
   }
 
-  /** What follows a path in SET: `= operand [+ or - operand]`. */
+  /** What follows a path in SET: `= operand [+ or - operand]`, in parentheses or not. */
   assigned(): Operand {
     this.#expect("=");
-    const left = this.#operand();
-    const operator = this.takes("+") ? "+" : this.takes("-") ? "-" : undefined;
+    return this.#sum();
+  }
+
+  #sum(): Operand {
+    const left = this.#next.text === "(" ? this.#inParentheses(() => this.#sum()) : this.#bareOperand();
+    const operator = left.kind === "arithmetic" ? undefined : this.takes("+") ? "+" : this.takes("-") ? "-" : undefined;
     if (!operator) return left;
     this.#operators++;
     return { kind: "arithmetic", operator, left, right: this.#operand() };
