@@ -64,7 +64,7 @@ function demandOne(
     throw authError(asked.family, "unsigned");
   if (grantedToService(principal, access.action)) return undefined;
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
-    after(guardOf(ctx, court, { access, principal }), (guard) =>
+    after(guardOf(ctx, court, { access, principal, gone: limits.held.gone === true }), (guard) =>
       after(decideWithGrants(ctx, court, { access, asked, principal, limits, guard }), (ruling) => {
         const { decision } = ruling;
         tell(ctx, { access, principal, ruling });
@@ -108,7 +108,7 @@ interface Guard {
 function guardOf(
   ctx: Context,
   { services }: Court,
-  { access, principal }: { access: Access; principal: Subject },
+  { access, principal, gone }: { access: Access; principal: Subject; gone: boolean },
 ): Guard | Promise<Guard> {
   const { action, resource } = access;
   const arn = parseArn(resource);
@@ -121,7 +121,7 @@ function guardOf(
   return after(arn && ownerOf(ctx, { account: arn.account, access, holder }), (known) => {
     const owner = known ?? account;
     const locked = !(principal.kind === "root" && owner === account && NEVER_LOCKED.includes(action));
-    const consulted = locked && inIam === trust;
+    const consulted = locked && inIam === trust && !gone;
     return after(consulted ? holder?.resourcePolicy?.(ctx, resource, access) : undefined, (document) => ({
       holder,
       owner,

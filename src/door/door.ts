@@ -91,7 +91,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       written = writeError({ request, form, found, target }, failure, requestId);
     }
     if (found && request.headers.origin !== undefined) written = await dressed(found, written, { requestId, signal });
-    logRequest({ requestId, startedAt, target, caller, failure, status: written.status }); // 8
+    logRequest({ requestId, startedAt, request, target, caller, failure, answer: written }); // 8
     return written;
   }
 
@@ -238,17 +238,22 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   }
 
   function logRequest(of: Logged): void {
-    const { requestId, startedAt, target, caller, failure, status } = of;
+    const { requestId, startedAt, request, target, caller, failure, answer } = of;
+    const tookMs = since(startedAt);
     const fields = {
       subject: target?.request.path,
       principal: caller && nameOf(caller.principal),
       ...(caller ? { key: caller.accessKeyId } : target && claimed(target.request)),
-      status,
-      tookMs: since(startedAt),
+      status: answer.status,
+      tookMs,
       ...(failure && errorFields(failure)),
     };
     const ctx = contextOf(requestId, { from: target?.service.name ?? "door", signal: NEVER, caller });
     ctx.log.debug(`${target?.route.operation ?? "?"} ${failure ? failure.code : "ok"}`, fields);
+    if (target) {
+      const { operation, labels } = target.route;
+      target.service.answered?.(ctx, { request, operation, labels, answer, code: failure?.code, tookMs });
+    }
   }
 }
 
@@ -277,7 +282,8 @@ interface Logged {
   readonly target: Target | undefined;
   readonly caller: Caller | undefined;
   readonly failure: AwsError | undefined;
-  readonly status: number;
+  readonly request: HttpRequest;
+  readonly answer: HttpAnswer;
 }
 
 const EMPTY = new Uint8Array();

@@ -35,6 +35,7 @@ export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-princip
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
+  type Answered,
   type Conditions,
   type Controls,
   type Credential,

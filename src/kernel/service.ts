@@ -62,10 +62,24 @@ export interface Service<S extends ServiceName = ServiceName> {
   deliver?(ctx: Context, work: Work): Promise<void>;
   /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
+  /** A request over HTTP was answered: for access logs. It neither waits nor throws. */
+  answered?(ctx: Context, of: Answered): void;
   /** Directories of the workspace, relative to it, that the user gave to this service: a snapshot has them too. */
   directories?(ctx: Context): Promise<readonly string[]>;
   /** Watchers and pools. Stopped in reverse order. */
   start?(ctx: Context): Promise<Running>;
+}
+
+/** A request as it came, and what became of it. */
+export interface Answered {
+  readonly request: HttpRequest;
+  readonly operation: string;
+  /** What stood in the path, not yet decoded. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly answer: HttpAnswer;
+  /** Of the error that it was answered with. */
+  readonly code: string | undefined;
+  readonly tookMs: number;
 }
 
 export interface Running extends AsyncDisposable {
@@ -145,6 +159,8 @@ export interface Held {
   /** Inline, attached, and of its groups. */
   readonly policies: readonly NamedPolicy[];
   readonly boundary?: NamedPolicy | undefined;
+  /** The user or role was deleted: no resource's policy means those who still act as it. */
+  readonly gone?: true;
   /** A user's: aws:PrincipalTag/KEY. A session brings its own. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }

@@ -186,8 +186,11 @@ export const withRequestKeys = (operations: Operations<"s3">): Operations<"s3"> 
 function bucketsAreThere(ctx: Context, demand: Demand): void | Promise<void> {
   if (demand === "public" || ctx.principal.kind === "root") return undefined;
   const [first, ...rest] = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
-  const name = first && bucketOfArn(first.resource);
-  if (name === undefined || name === "*") return undefined;
+  if (first === undefined) return undefined;
+  // A role that is given to S3 is no bucket.
+  if (!first.resource.startsWith("arn:aws:s3:::")) return bucketsAreThere(ctx, rest);
+  const name = bucketOfArn(first.resource);
+  if (name === "*") return undefined;
   return after(bucketFacts(ctx, name), (bucket) => {
     if (!bucket) throw errors.noSuchBucket(name);
     return bucketsAreThere(ctx, rest);

@@ -14,10 +14,12 @@ import {
 } from "./acl-grammar.ts";
 import { bucketArn, bucketOf, objectArn, ownerOf } from "./buckets.ts";
 import { errors } from "./errors.ts";
+import { notifyAbout } from "./events.ts";
 import { expectObject, lookUp } from "./lookup.ts";
 import { aclColumn, objectOwner, usesAcls } from "./ownership.ts";
 import { expectAclMayBe } from "./public-access.ts";
-import { wholeBodyOf } from "./request.ts";
+import { originOf, wholeBodyOf } from "./request.ts";
+import { nextSequence } from "./state.ts";
 import type { BucketRow } from "./tables.ts";
 
 export const acls = defineOperations("s3", {
@@ -70,15 +72,17 @@ export const acls = defineOperations("s3", {
       }
       const resource = objectArn(bucket.name, input.Key!);
       expectAclMayBe(ctx, { bucket, grants, action: "s3:PutObjectAcl", resource });
-      const changed = await ctx.write((tx) =>
-        tx.run("UPDATE s3_object SET acl = :acl WHERE bucket = :bucket AND key = :key AND rank = :rank", {
-          bucket: row.bucket,
-          key: row.key,
-          rank: row.rank,
-          acl: aclColumn(grants, input.ACL),
-        }),
-      );
-      if (changed === 0) throw errors.operationAborted();
+      const acl = aclColumn(grants, input.ACL);
+      const sequence = nextSequence(ctx);
+      const origin = originOf(input);
+      await ctx.write(async (tx) => {
+        const { bucket, key, rank } = row;
+        const known = { bucket, key, rank, acl };
+        const sql = "UPDATE s3_object SET acl = :acl WHERE bucket = :bucket AND key = :key AND rank = :rank";
+        if ((await tx.run(sql, known)) === 0) throw errors.operationAborted();
+        // Where nothing changes, nobody is told (AWS says so of this event alone).
+        if (acl !== row.acl) await notifyAbout(ctx, tx, row, { event: "ObjectAcl:Put", origin, sequence });
+      });
       return {};
     },
   },

@@ -23,6 +23,7 @@ import { fitsPath, storedKey } from "./keys.ts";
 import { checkUnlocked } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { carryOut, foretell } from "./removals.ts";
+import { REPLICA, replicate } from "./replication.ts";
 import { newStage } from "./staging.ts";
 import { nextSequence, placeOf, stateOf, withRoot } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -53,8 +54,15 @@ export interface Put {
   readonly origin: Origin;
   /** Throws what the request's conditions say of the object that stands: undefined where there is none. */
   readonly check?: (current: ObjectRow | undefined) => void;
+  /** A replica has the id and the time of its original. */
+  readonly as?: As;
   /** What else belongs into the transaction. */
   readonly also?: (tx: Tx) => Promise<void>;
+}
+
+export interface As {
+  readonly versionId: string;
+  readonly modifiedMs: number;
 }
 
 export interface Stored {
@@ -81,7 +89,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const { bucket, key } = put;
   const stored = storedKey(key);
   const { newest } = before.standing;
-  const next = succession(before.bucket.versioning, before.standing);
+  const next = succession(before.bucket.versioning, before.standing, put.as?.versionId);
   const aside = await setAside(place, key, { demoted: next.demoted, made });
   const seat = await findSeat(place, key, put.staged);
   if (seat.side !== null) made.push(pathOf(place, key, seat.side));
@@ -89,7 +97,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const guard = guards ? await guardOf(ctx, place, put.staged) : null;
   if (guard !== null) made.push(pathOf(place, key, guard));
   const sequence = nextSequence(ctx);
-  const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: ctx.clock.now() };
+  const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: put.as?.modifiedMs ?? ctx.clock.now() };
   const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
   const rank = await commit(ctx, made, async (tx) => {
     const now = await sameBucket(tx, bucket);
@@ -104,6 +112,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
       demotedSide: aside,
     });
     if (dying) await foretell(tx, dying);
+    await replicate(ctx, tx, now, { replication: null, ...version, key: stored, rank, delete_marker: 0 });
     await put.also?.(tx);
     await notify(ctx, tx, now, put.origin, {
       event: put.event,
@@ -155,6 +164,8 @@ export interface Removal {
   readonly bypass?: boolean | undefined;
   /** Of its event. */
   readonly family?: "ObjectRemoved" | "LifecycleExpiration";
+  /** The delete marker is a replica. */
+  readonly replica?: As;
   readonly origin: Origin;
   readonly check?: (current: ObjectRow | undefined) => void;
 }
@@ -216,13 +227,13 @@ async function isChangedOutside(
 }
 
 async function removeCurrent(ctx: Context, removal: Removal, before: Before): Promise<Removed> {
-  const { bucket, key, origin, check, family = "ObjectRemoved" } = removal;
+  const { bucket, key, origin, check, family = "ObjectRemoved", replica } = removal;
   const stored = storedKey(key);
   const { newest } = before.standing;
   check?.(live(newest));
   if (!before.bucket.versioning && !newest) return { nothing: true };
   const marks = before.bucket.versioning !== null;
-  const next = succession(before.bucket.versioning, before.standing);
+  const next = succession(before.bucket.versioning, before.standing, replica?.versionId);
   const dying = newest && isPlain(newest) ? removalOf(newest) : undefined;
   return await withExistingRoot(ctx, bucket, (place) =>
     orDiscard([], async (made) => {
@@ -237,12 +248,19 @@ async function removeCurrent(ctx: Context, removal: Removal, before: Before): Pr
             key: stored,
             rank,
             succession: next,
-            version: { ...noBytes, modified_ms: ctx.clock.now() },
+            version: {
+              ...noBytes,
+              modified_ms: replica?.modifiedMs ?? ctx.clock.now(),
+              ...(replica && { replication: REPLICA }),
+            },
             deleteMarker: true,
             demotedSide: aside,
           });
         else await deleteVersion(tx, newest!);
         if (dying) await foretell(tx, dying);
+        // What a lifecycle removes stays in the destination, which has a lifecycle of its own.
+        if (marks && !replica && family === "ObjectRemoved")
+          await replicate(ctx, tx, now, { key: stored, rank, tags: null, replication: null, delete_marker: 1 });
         await notify(ctx, tx, now, origin, {
           event: `${family}:${marks ? "DeleteMarkerCreated" : "Delete"}`,
           key,

@@ -253,6 +253,42 @@ export const errors = {
         ArgumentValue: name,
       },
     ),
+  /** Requests with a key of the customer's. */
+  customerKey: (lack: string) =>
+    invalidArgument(
+      `Requests specifying Server Side Encryption with Customer provided keys ${lack}`,
+      "x-amz-server-side-encryption",
+    ),
+  customerKeyInvalid: (message: string) => invalidArgument(message, "x-amz-server-side-encryption"),
+  encryptionTwice: (asked: string) =>
+    invalidArgument(
+      "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
+      "x-amz-server-side-encryption",
+      asked,
+    ),
+  encryptionMissing: () =>
+    invalidRequest(
+      "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+    ),
+  encryptionNotApplicable: () => invalidRequest("The encryption parameters are not applicable to this object."),
+  wrongCustomerKey: () =>
+    new AwsError(
+      "AccessDenied",
+      403,
+      "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.",
+    ),
+  partEncryptionMissing: () =>
+    invalidRequest(
+      "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
+    ),
+  partEncryptionDiffers: () =>
+    invalidRequest("The provided encryption parameters did not match the ones used originally."),
+  kmsHeaderMissing: () =>
+    invalidArgument(
+      "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
+      "x-amz-server-side-encryption",
+    ),
+  kmsNotFound: (message: string) => new AwsError("KMS.NotFoundException", 400, message),
   missingContentLength: () =>
     new AwsError("MissingContentLength", 411, "You must provide the Content-Length HTTP header."),
   entityTooLarge: (size: number, max: number) =>

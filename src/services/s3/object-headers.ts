@@ -15,7 +15,6 @@ export interface ObjectHeaders {
   readonly ContentType?: string | undefined;
   readonly Expires?: Date | undefined;
   readonly Metadata?: Record<string, string> | undefined;
-  readonly ServerSideEncryption?: string | undefined;
   readonly StorageClass?: string | undefined;
   readonly WebsiteRedirectLocation?: string | undefined;
 }
@@ -23,15 +22,6 @@ export interface ObjectHeaders {
 // Everything here changes what AWS does, and would change nothing here.
 const REFUSED = [
   "WriteOffsetBytes",
-  "SSECustomerAlgorithm",
-  "SSECustomerKey",
-  "SSECustomerKeyMD5",
-  "CopySourceSSECustomerAlgorithm",
-  "CopySourceSSECustomerKey",
-  "CopySourceSSECustomerKeyMD5",
-  "SSEKMSKeyId",
-  "SSEKMSEncryptionContext",
-  "BucketKeyEnabled",
   "ObjectLockEventHold",
   "ObjectLockEventHoldDurationDays",
   "ObjectLockEventHoldDurationYears",
@@ -54,9 +44,6 @@ const MAX_METADATA = 2048;
 export function refuseWithoutEffect(input: ObjectHeaders): void {
   for (const name of REFUSED)
     if ((input as Record<string, unknown>)[name] !== undefined) throw errors.notImplemented(name);
-  const encryption = input.ServerSideEncryption;
-  if (encryption?.startsWith("aws:")) throw errors.notImplemented(`x-amz-server-side-encryption: ${encryption}`);
-  if (encryption !== undefined && encryption !== "AES256") throw errors.invalidEncryption(encryption);
 }
 
 /** Refuses what S3 refuses of a key and its storage class. */

@@ -216,7 +216,7 @@ for (const [name, extra, code] of [
   ["a SHA256 that is none", { ChecksumSHA256: "abc" }, "InvalidRequest"],
   ["an unknown storage class", { StorageClass: "OUTPOSTS" }, "InvalidStorageClass"],
   ["an unknown encryption", { ServerSideEncryption: "ROT13" }, "InvalidEncryptionAlgorithmError"],
-  ["KMS encryption, which it has not", { ServerSideEncryption: "aws:kms" }, "NotImplemented"],
+  ["a KMS key without KMS", { SSEKMSKeyId: "k" }, "InvalidArgument"],
   ["a grant to nobody", { GrantRead: "id=1" }, "InvalidArgument"],
   ["a public ACL, which the bucket does not allow", { ACL: "public-read" }, "AccessControlListNotSupported"],
   ["an object lock, which its bucket has not", { ObjectLockLegalHoldStatus: "ON" }, "InvalidRequest"],

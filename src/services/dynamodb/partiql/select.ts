@@ -1,14 +1,15 @@
 // What a SELECT answers, a page at a time.
-import type { Context, Output, Tx } from "../../../kernel/mod.ts";
+import type { Context, Output } from "../../../kernel/mod.ts";
 import { addCosts, type Cost, consumed, type Detail, readUnits } from "../capacity.ts";
 import { errors } from "../errors.ts";
 import { matches, valueAt } from "../expression/evaluate.ts";
 import { keyItem, rowKey } from "../item-key.ts";
 import { readAll, readPartition, WHOLE_TABLE } from "../pages.ts";
 import { projectedNames, readItem } from "../rows.ts";
-import { openTable, type Table } from "../schema.ts";
+import { knownTable, type Table } from "../schema.ts";
 import { positionOf, queryStart, type Source, scanStart } from "../start-key.ts";
-import { type Item, itemOf, itemSize, itemText } from "../value.ts";
+import { type StoredItem, storedItems } from "../stored.ts";
+import { type Item, itemOf, itemText } from "../value.ts";
 import { type Plan, planOf, type Read } from "./plan.ts";
 import type { Column, Select } from "./statement.ts";
 
@@ -30,17 +31,14 @@ export async function select(
   asked: Selecting,
 ): Promise<Output<"dynamodb", "ExecuteStatement">> {
   const start = asked.token === undefined ? undefined : startOf(ctx, asked.token, asked.about);
-  const { source, found } = await ctx.read(async (tx) => {
-    const table = await openTable(tx, ctx, statement.target.table);
-    const source = sourceOf(table, statement, asked);
-    const plan = planOf(statement, source);
-    projectedColumns(source, statement.columns);
-    return { source, found: await readPage(tx, source, { plan, start, statement, asked }) };
-  });
-  const { items, cost, stop } = found;
+  const table = await knownTable(ctx, statement.target.table);
+  const source = sourceOf(table, statement, asked);
+  const plan = planOf(statement, source);
+  projectedColumns(source, statement.columns);
+  const { items, cost, stop } = await readPage(ctx, source, { plan, start, statement, asked });
   const capacity = consumed(source.table, cost, asked.detail);
   return {
-    Items: items.map((item) => columnsOf(item, statement.columns)),
+    Items: statement.columns ? items.map(({ item }) => columnsOf(item, statement.columns)) : storedItems(items),
     ...(stop && {
       NextToken: ctx.seal(JSON.stringify([stop.read, itemText(stop.key)]), asked.about),
       LastEvaluatedKey: stop.key,
@@ -98,33 +96,33 @@ interface Paging {
 }
 
 interface Found {
-  readonly items: readonly Item[];
+  readonly items: readonly StoredItem[];
   readonly cost: Cost;
   readonly stop: Start | undefined;
 }
 
-async function readPage(tx: Tx, source: Source, { plan, start, statement, asked }: Paging): Promise<Found> {
+async function readPage(ctx: Context, source: Source, { plan, start, statement, asked }: Paging): Promise<Found> {
   const reads = plan.kind === "query" ? plan.reads : [undefined];
   const most = reads.length > 1 ? MOST_OF_SEVERAL : undefined;
   let left = Math.min(asked.limit ?? Number.POSITIVE_INFINITY, most ?? Number.POSITIVE_INFINITY);
   let cost: Cost = { table: 0 };
-  const items: Item[] = [];
+  const items: StoredItem[] = [];
   for (let i = start?.read ?? 0; i < reads.length; i++) {
-    const page = await readOne(tx, source, {
+    const page = await readOne(ctx, source, {
       plan,
       read: reads[i],
       after: i === start?.read ? start.key : undefined,
       limit: left,
     });
-    const found = page.rows.map(({ item }) => item);
+    const found = page.rows;
     const filter = plan.kind === "query" ? reads[i]!.filter : plan.filter;
-    const matching = filter ? found.filter((item) => matches(filter, item)) : found;
-    const fetched = await fetchMissing(tx, source, found, statement.columns);
+    const matching = filter ? found.filter(({ item }) => matches(filter, item)) : found;
+    const fetched = await fetchMissing(ctx, source, found, statement.columns);
     items.push(...(fetched ? matching.map((item) => fetched.get(item)!) : matching));
     cost = addCosts(cost, costOf(source, page.bytes, { fetched: [...(fetched?.values() ?? [])], asked }));
     left -= found.length;
     if (page.stopped)
-      return { items, cost, stop: { read: i, key: keyItem(source.table.key, found.at(-1)!, source.index?.key) } };
+      return { items, cost, stop: { read: i, key: keyItem(source.table.key, found.at(-1)!.item, source.index?.key) } };
   }
   return { items, cost, stop: undefined };
 }
@@ -136,7 +134,7 @@ interface OneRead {
   readonly limit: number;
 }
 
-function readOne(tx: Tx, source: Source, { plan, read, after, limit }: OneRead) {
+function readOne({ singly }: Context, source: Source, { plan, read, after, limit }: OneRead) {
   const number = (source.index ?? source.table).number;
   const reading = {
     limit: Number.isFinite(limit) ? limit : undefined,
@@ -144,7 +142,7 @@ function readOne(tx: Tx, source: Source, { plan, read, after, limit }: OneRead) 
   };
   if (plan.kind === "scan" || !read) {
     const rows = { ...WHOLE_TABLE, number };
-    return readAll(tx, rows, { ...reading, after: after && scanStart(source, after, rows) });
+    return readAll(singly, rows, { ...reading, after: after && scanStart(source, after, rows) });
   }
   // A partition of one item cannot be gone on with, says a Query; a token can, and finds nothing.
   const position =
@@ -152,21 +150,21 @@ function readOne(tx: Tx, source: Source, { plan, read, after, limit }: OneRead) 
     (source.index || source.table.key.range.length > 0
       ? queryStart(source, after, read.range)
       : positionOf(source, after));
-  return readPartition(tx, { ...read.range, number, forward: plan.forward }, { ...reading, after: position });
+  return readPartition(singly, { ...read.range, number, forward: plan.forward }, { ...reading, after: position });
 }
 
 /** A local index fetches from the table the columns that it does not hold; a global one refuses them. `*` is what the index holds. */
 async function fetchMissing(
-  tx: Tx,
+  { singly }: Context,
   { table, index }: Source,
-  items: readonly Item[],
+  rows: readonly StoredItem[],
   columns: readonly Column[] | undefined,
-): Promise<ReadonlyMap<Item, Item> | undefined> {
+): Promise<ReadonlyMap<StoredItem, StoredItem> | undefined> {
   if (index?.kind !== "local" || index.projection === "ALL" || !columns) return undefined;
   const held = projectedNames(table, index);
   if (columns.every(({ path }) => held.includes(path.parts[0] as string))) return undefined;
-  const fetched = new Map<Item, Item>();
-  for (const item of items) fetched.set(item, (await readItem(tx, table, rowKey(table.key, item)))?.item ?? item);
+  const fetched = new Map<StoredItem, StoredItem>();
+  for (const row of rows) fetched.set(row, (await readItem(singly, table, rowKey(table.key, row.item))) ?? row);
   return fetched;
 }
 
@@ -181,9 +179,9 @@ function projectedColumns({ table, index }: Source, columns: readonly Column[] |
 function costOf(
   { index }: Source,
   bytes: number,
-  { fetched, asked: { consistent } }: { fetched: readonly Item[]; asked: Selecting },
+  { fetched, asked: { consistent } }: { fetched: readonly StoredItem[]; asked: Selecting },
 ): Cost {
   const units = readUnits(bytes, consistent);
-  const fetches = fetched.reduce((sum, item) => sum + readUnits(itemSize(item), consistent), 0);
+  const fetches = fetched.reduce((sum, { size }) => sum + readUnits(size, consistent), 0);
   return index ? { table: fetches, indexes: new Map([[index, units]]) } : { table: units };
 }
