@@ -220,19 +220,17 @@ export interface Written {
   readonly effects: readonly Effect[];
 }
 
+/** Each collection once, however many of its items were written. */
 export function metricsOf(
   written: readonly Written[],
 ): NonNullable<Output<"dynamodb", "BatchWriteItem">["ItemCollectionMetrics"]> {
+  const tables = written.map(({ table, effects }) => {
+    const metrics = effects.map((effect) => collectionMetrics(table, effect)).filter((one) => one !== undefined);
+    const collections = new Map(metrics.map((one) => [itemText(one.ItemCollectionKey), one]));
+    return { name: table.name, collections: [...collections.values()] };
+  });
   return Object.fromEntries(
-    written
-      .map(
-        ({ table, effects }) =>
-          [
-            table.name,
-            effects.map((effect) => collectionMetrics(table, effect)).filter((metrics) => metrics !== undefined),
-          ] as const,
-      )
-      .filter(([, metrics]) => metrics.length > 0),
+    tables.filter(({ collections }) => collections.length > 0).map(({ name, collections }) => [name, collections]),
   );
 }
 
