@@ -1,5 +1,5 @@
 // BatchGetItem and BatchWriteItem.
-import { defineOperations, type Input, type Output, type Tx } from "../../kernel/mod.ts";
+import { defineOperations, type Input, type Output, type Singly } from "../../kernel/mod.ts";
 import { onItems, selectOf } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, writeCost } from "./actions.ts";
 import { addCosts, type ConsumedCapacity, type Cost, consumed, type Detail, readUnits } from "./capacity.ts";
@@ -10,7 +10,8 @@ import { keyAttributes, keyOfRequest, type RowKey } from "./item-key.ts";
 import { collectionMetrics, logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
 import { inLockingOrder, readItem, writing } from "./rows.ts";
-import { openTable, type Table } from "./schema.ts";
+import { knownTable, openTable, type Table } from "./schema.ts";
+import { type StoredItem, storedByName } from "./stored.ts";
 import { base64, type Item, itemText, member, soundItem } from "./value.ts";
 
 const MOST_KEYS = 100;
@@ -40,16 +41,15 @@ export const batches = defineOperations("dynamodb", {
       ),
     async handle(ctx, input) {
       const requests = readRequests(input);
-      const { found, unprocessed } = await ctx.read(async (tx) => {
-        const tables = await inOrder(requests, async (request) => {
-          const table = await openTable(tx, ctx, request.name);
-          return { ...request, table };
-        });
-        const keyed = tables.map((request) => ({ ...request, rowKeys: distinctKeys(request.table, request.keys) }));
-        return readKeys(tx, keyed);
-      });
+      const tables = await inOrder(requests, async (request) => ({
+        ...request,
+        table: await knownTable(ctx, request.name),
+      }));
+      const keyed = tables.map((request) => ({ ...request, rowKeys: distinctKeys(request.table, request.keys) }));
+      // Each item is read by itself: on AWS, too, a batch is of no one moment.
+      const { found, unprocessed } = await readKeys(ctx.singly, keyed);
       return {
-        Responses: Object.fromEntries(found.map(({ name, items }) => [name, items])),
+        Responses: storedByName(found),
         UnprocessedKeys: unprocessed,
         ...capacities(
           found.map(({ table, cost }) => [table, cost]),
@@ -111,11 +111,11 @@ interface KeyedRequest {
   readonly projection: readonly Path[] | undefined;
 }
 
-async function readKeys(tx: Tx, requests: readonly KeyedRequest[]) {
+async function readKeys(tx: Singly, requests: readonly KeyedRequest[]) {
   const unprocessed: Unprocessed = {};
   let bytes = 0;
   const found = await inOrder(requests, async ({ name, table, keys, rowKeys, parameters, projection }) => {
-    const items: Item[] = [];
+    const items: StoredItem[] = [];
     let cost: Cost = { table: 0 };
     for (const [i, key] of rowKeys.entries()) {
       if (bytes > MOST_BYTES) {
@@ -125,7 +125,7 @@ async function readKeys(tx: Tx, requests: readonly KeyedRequest[]) {
       const stored = await readItem(tx, table, key);
       bytes += stored?.size ?? 0;
       cost = addCosts(cost, { table: readUnits(stored?.size ?? 0, parameters.ConsistentRead) });
-      if (stored) items.push(projection ? project(stored.item, projection) : stored.item);
+      if (stored) items.push(projection ? stored.with(project(stored.item, projection)) : stored);
     }
     return { name, table, items, cost };
   });
@@ -157,7 +157,7 @@ function readRequests(input: GetInput) {
   return entries.map(([name, parameters]) => ({
     name,
     parameters,
-    keys: parameters.Keys!.map((key) => soundItem(key)),
+    keys: noneTwice(parameters.Keys!.map((key) => soundItem(key))),
     projection: readExpressions(parameters, ["ProjectionExpression"]).projection,
   }));
 }
@@ -169,6 +169,13 @@ function onlyOnce<T extends { rowKey: RowKey }>(keyed: readonly T[]): readonly T
   const texts = new Set(keyed.map(({ rowKey: { pk, sk } }) => `${base64(pk)} ${base64(sk)}`));
   if (texts.size < keyed.length) throw errors.validation("Provided list of item keys contains duplicates");
   return keyed;
+}
+
+/** As they are written, before the table is looked for; of BatchWriteItem AWS says it after (recorded). */
+function noneTwice(keys: readonly Item[]): readonly Item[] {
+  const texts = new Set(keys.map((key) => itemText(Object.fromEntries(Object.entries(key).sort()))));
+  if (texts.size < keys.length) throw errors.validation("Provided list of item keys contains duplicates");
+  return keys;
 }
 
 function readWrites(input: WriteInput): readonly { name: string; actions: readonly Action[] }[] {

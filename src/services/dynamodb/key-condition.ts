@@ -98,6 +98,8 @@ function firstPath(operator: string, operands: readonly Operand[]): [Path, Attri
 
 /** Every hash attribute by `=`; range attributes from the left, by `=` but the last. */
 export function rangeOf(key: KeySchema, tests: KeyTests): Range {
+  if (key.hash.length === 1 && key.range.length <= 1 && tests.size > 2)
+    throw errors.validation("Conditions can be of length 1 or 2 only");
   for (const attribute of key.hash) {
     const test = tests.get(attribute.name);
     if (!test) throw errors.validation(`Query condition missed key schema element: ${attribute.name}`);
@@ -109,10 +111,7 @@ export function rangeOf(key: KeySchema, tests: KeyTests): Range {
   for (const attribute of used)
     if (!tests.has(attribute.name))
       throw errors.validation(`Query condition missed key schema element: ${attribute.name}`);
-  if (used.length < rest.length)
-    throw errors.validation(
-      key.range.length === 0 ? "Query key condition not supported" : "Conditions can be of length 1 or 2 only",
-    );
+  if (used.length < rest.length) throw errors.validation("Query key condition not supported");
   for (const attribute of used) sound(attribute, tests.get(attribute.name)!);
   if (used.slice(0, -1).some(({ name }) => tests.get(name)!.operator !== "="))
     throw errors.validation("Query key condition not supported");

@@ -4,7 +4,7 @@ import type { Input } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import type { Comparator, Condition, Operand, Path, Update } from "./expression/ast.ts";
 import type { KeyOperator, KeyTest, KeyTests } from "./key-condition.ts";
-import { type AttributeValue, compare, soundValue, typeOf } from "./value.ts";
+import { ANY_DEPTH, type AttributeValue, compare, soundValue, typeOf } from "./value.ts";
 
 type Filter = NonNullable<Input<"dynamodb", "Scan">["ScanFilter"]>;
 type Expected = NonNullable<Input<"dynamodb", "PutItem">["Expected"]>;
@@ -48,7 +48,7 @@ export function expectedCondition(expected: Expected | undefined, conditional: C
           ? `Value must be provided when Exists is set to true for Attribute: ${name}`
           : `Value must be provided when Exists is null for Attribute: ${name}`,
       );
-    return compared("=", name, soundValue(Value));
+    return compared("=", name, soundValue(Value, ANY_DEPTH));
   });
   return joined(conditions, conditional);
 }
@@ -90,6 +90,7 @@ const KEY_OPERATORS: Partial<Record<Operator, KeyOperator>> = {
 
 export function keyConditionTests(conditions: Filter): KeyTests {
   const tests = new Map<string, KeyTest>();
+  if (Object.keys(conditions).length === 0) throw errors.validation("Conditions can be of length 1 or 2 only");
   for (const [name, { ComparisonOperator, AttributeValueList }] of Object.entries(conditions)) {
     const values = operands(ComparisonOperator, AttributeValueList ?? []);
     const operator = KEY_OPERATORS[ComparisonOperator!];
@@ -109,7 +110,8 @@ export function attributesToGet(names: readonly string[]): readonly Path[] {
 
 function needsList(list: object | undefined, conditional: Conditional): void {
   if (conditional === undefined) return;
-  if (!list) throw errors.validation("ConditionalOperator cannot be used without Filter or Expected");
+  if (!list || Object.keys(list).length === 0)
+    throw errors.validation("ConditionalOperator cannot be used without Filter or Expected");
   if (Object.keys(list).length < 2)
     throw errors.validation("ConditionalOperator can only be used when Filter or Expected has two or more elements");
 }
@@ -167,7 +169,7 @@ function operands(operator: Operator | undefined, list: readonly AttributeValue[
   const { count, types } = OPERANDS[operator];
   if (count === "some" ? list.length === 0 : list.length !== count)
     throw errors.invalid(`Invalid number of argument(s) for the ${operator} ComparisonOperator`);
-  const values = list.map((value) => soundValue(value));
+  const values = list.map((value) => soundValue(value, ANY_DEPTH));
   for (const value of values)
     if (types && !types.includes(typeOf(value)))
       throw errors.invalid(`ComparisonOperator ${operator} is not valid for ${typeOf(value)} AttributeValue type`);

@@ -6,7 +6,7 @@ import type { Condition, Path, Update } from "./expression/ast.ts";
 import { type Bindings, bindCondition, bindProjection, bindUpdate } from "./expression/bind.ts";
 import { compileCondition, compileProjection, compileUpdate } from "./expression/compile.ts";
 import { attributesToGet, attributeUpdates, expectedCondition, filterCondition } from "./legacy.ts";
-import { type Item, soundValue } from "./value.ts";
+import { ANY_DEPTH, type Item, soundValue } from "./value.ts";
 
 /** Every parameter that is, or replaces, an expression. Each operation has some of them. */
 type Parameters = Pick<Input<"dynamodb", "UpdateItem">, "UpdateExpression" | "AttributeUpdates"> &
@@ -37,8 +37,8 @@ const LEGACY = [
   "Expected",
   "QueryFilter",
   "ScanFilter",
-  "KeyConditions",
   "ConditionalOperator",
+  "KeyConditions",
 ] as const;
 
 type ExpressionName = (typeof EXPRESSIONS)[number];
@@ -72,8 +72,10 @@ export function detecting<T>(read: () => T, sentences = DETECTED): T {
 const DETECTED =
   /^(Invalid \w+Expression: |Value provided in ExpressionAttribute|ExpressionAttribute(Names|Values) must not be empty|One or more parameter values were invalid: (An (string|number) set|Binary sets))/;
 
+/** KeyConditions go with a FilterExpression and a ProjectionExpression (recorded). */
 function notMixed(input: Parameters): void {
-  const legacy = LEGACY.filter((name) => input[name] !== undefined);
+  const keyed = input.KeyConditionExpression !== undefined;
+  const legacy = LEGACY.filter((name) => input[name] !== undefined && (keyed || name !== "KeyConditions"));
   const modern = EXPRESSIONS.filter((name) => input[name] !== undefined);
   if (legacy.length > 0 && modern.length > 0)
     throw errors.validation(
@@ -91,21 +93,34 @@ function readBindings(input: Parameters, takes: readonly ExpressionName[]): Bind
       `ExpressionAttributeValues can only be specified when using expressions: ${withValues.join(" and ")} ${withValues.length > 1 ? "are" : "is"} null`,
     );
   if (names && Object.keys(names).length === 0) throw errors.validation("ExpressionAttributeNames must not be empty");
-  for (const name of Object.keys(names ?? {}))
+  for (const [name, attribute] of Object.entries(names ?? {})) {
+    const bytes = Buffer.byteLength(name);
+    if (bytes > LONGEST_REFERENCE)
+      throw errors.validation(`ExpressionAttributeNames contains invalid key: ${TOO_LONG} size of key: ${bytes}`);
     if (!/^#[A-Za-z0-9_]+$/.test(name))
       throw errors.validation(`ExpressionAttributeNames contains invalid key: Syntax error; key: "${name}"`);
+    if (attribute === "")
+      throw errors.validation(`ExpressionAttributeNames contains invalid value: Empty attribute name for key ${name}`);
+  }
   if (values && Object.keys(values).length === 0)
     throw errors.validation("ExpressionAttributeValues must not be empty");
   return { names: names ?? {}, values: soundValues(values ?? {}), usedNames: new Set(), usedValues: new Set() };
 }
 
+/** With its # or colon; bytes. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
+const LONGEST_REFERENCE = 255;
+const TOO_LONG = "The expression attribute map contains a key that is too long;";
+
 function soundValues(values: Item): Item {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
+      // Recorded: of values it does not say the size.
+      if (Buffer.byteLength(name) > LONGEST_REFERENCE)
+        throw errors.validation(`ExpressionAttributeValues contains invalid key: ${TOO_LONG}`);
       if (!/^:[A-Za-z0-9_]+$/.test(name))
         throw errors.validation(`ExpressionAttributeValues contains invalid key: Syntax error; key: "${name}"`);
       try {
-        return [name, soundValue(value)];
+        return [name, soundValue(value, ANY_DEPTH)];
       } catch (error) {
         if (!(error instanceof AwsError)) throw error;
         throw errors.validation(`ExpressionAttributeValues contains invalid value: ${error.message} for key ${name}`);

@@ -14,9 +14,9 @@ import { type Page, readAll, readPartition, WHOLE_TABLE } from "./pages.ts";
 import { detecting, type Expressions, readExpressions } from "./parameters.ts";
 import { projectedNames, readItem } from "./rows.ts";
 import { findIndex, knownTable } from "./schema.ts";
-import { positionOf, queryStart, type Source, scanStart } from "./start-key.ts";
+import { positionOf, queryStart, type Source, scanStart, soundStart } from "./start-key.ts";
 import { type StoredItem, storedItems } from "./stored.ts";
-import { type Item, itemSize, soundItem } from "./value.ts";
+import { type Item, itemSize } from "./value.ts";
 
 type QueryInput = Input<"dynamodb", "Query">;
 type ScanInput = Input<"dynamodb", "Scan">;
@@ -43,8 +43,8 @@ export const queries = defineOperations("dynamodb", {
         "KeyConditionExpression",
         "ProjectionExpression",
       ]);
+      const start = soundStart(input.ExclusiveStartKey);
       const tests = testsOf(input, expressions);
-      const start = input.ExclusiveStartKey && soundItem(input.ExclusiveStartKey);
       const forward = input.ScanIndexForward ?? true;
       return answer(ctx, input, expressions, async (tx, source) => {
         const { table, index } = source;
@@ -79,7 +79,7 @@ export const queries = defineOperations("dynamodb", {
       selectRules(input);
       segmentRules(input);
       const expressions = readExpressions(input, ["FilterExpression", "ProjectionExpression"]);
-      const start = input.ExclusiveStartKey && soundItem(input.ExclusiveStartKey);
+      const start = soundStart(input.ExclusiveStartKey);
       return answer(ctx, input, expressions, async (tx, source) => {
         const bounds =
           input.TotalSegments === undefined ? WHOLE_TABLE : segmentBounds(input.Segment!, input.TotalSegments);

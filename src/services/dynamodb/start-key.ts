@@ -1,4 +1,5 @@
 // Where a page goes on: ExclusiveStartKey, exactly the key attributes of the table and of the index.
+import { AwsError } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { keyAttributes, rowKey } from "./item-key.ts";
 import type { Range } from "./key-condition.ts";
@@ -6,7 +7,7 @@ import { EMPTY } from "./keys.ts";
 import type { AllRows, Position } from "./pages.ts";
 import { itemKeyOf } from "./rows.ts";
 import type { Index, Table } from "./schema.ts";
-import { type Item, member } from "./value.ts";
+import { type Item, member, soundItem } from "./value.ts";
 
 /** What is read: the table, or one of its indexes. */
 export interface Source {
@@ -18,6 +19,16 @@ export interface Source {
 export function positionOf({ table, index }: Source, item: Item): Position {
   const own = rowKey(table.key, item);
   return index ? { ...rowKey(index.key, item), itemKey: itemKeyOf(own) } : { ...own, itemKey: EMPTY };
+}
+
+/** Throws what is wrong with its values; what the table says of it comes later. */
+export function soundStart(start: Item | undefined): Item | undefined {
+  try {
+    return start && soundItem(start);
+  } catch (error) {
+    if (error instanceof AwsError) throw errors.validation(`The provided starting key is invalid: ${error.message}`);
+    throw error;
+  }
 }
 
 function startPosition(source: Source, start: Item): Position {

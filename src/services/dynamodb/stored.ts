@@ -1,6 +1,6 @@
 // Items as they come from the store: parsed where somebody looks into them, and answered as the text that they lie there as.
 import { verbatim } from "../../kernel/mod.ts";
-import { type Item, itemOf } from "./value.ts";
+import { type Item, itemOf, itemText } from "./value.ts";
 
 export interface Stored {
   readonly item: Item;
@@ -17,6 +17,11 @@ export class StoredItem implements Stored {
   constructor({ item, size }: StoredRow) {
     this.text = item;
     this.size = size;
+  }
+
+  /** What a projection left of it. */
+  with(item: Item): StoredItem {
+    return new StoredItem({ item: itemText(item), size: this.size });
   }
 
   get item(): Item {
@@ -36,3 +41,12 @@ export const storedItem = ({ text }: StoredItem): Item => verbatim(text, itemOf)
 
 export const storedItems = (all: readonly StoredItem[]): Item[] =>
   verbatim(`[${all.map(({ text }) => text).join(",")}]`, () => all.map(({ item }) => item));
+
+/** By the names of their tables. */
+export const storedByName = (
+  lists: readonly { readonly name: string; readonly items: readonly StoredItem[] }[],
+): Record<string, Item[]> =>
+  verbatim(
+    `{${lists.map(({ name, items }) => `${JSON.stringify(name)}:[${items.map(({ text }) => text).join(",")}]`).join(",")}}`,
+    () => Object.fromEntries(lists.map(({ name, items }) => [name, items.map(({ item }) => item)])),
+  );

@@ -10,6 +10,8 @@ export type TypeName = "S" | "N" | "B" | "SS" | "NS" | "BS" | "M" | "L" | "NULL"
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html: an item, and levels with the item itself. */
 export const LARGEST_ITEM = 409_600;
 const DEEPEST = 32;
+/** For a value that is not stored: it is only compared with (recorded). */
+export const ANY_DEPTH = Number.NEGATIVE_INFINITY;
 
 /** The names that sentences about ADD and DELETE use. */
 export const TYPE_WORDS: Readonly<Record<TypeName, string>> = {
@@ -99,6 +101,8 @@ export const deeper = (depth: number): void => {
 
 function soundSet(value: AttributeValue, type: "SS" | "NS" | "BS"): AttributeValue {
   // A JSON null within a set is no member of any type.
+  if (type === "SS" && value.SS!.some((element) => element == null))
+    throw errors.invalid("An string set may not have a null string as a member");
   if ((value[type] as readonly unknown[]).some((element) => element == null)) throw errors.validation(EMPTY);
   if (type === "BS") {
     const texts = value.BS!.map(base64);

@@ -150,6 +150,7 @@ const UPDATES: readonly (readonly [string, Item])[] = [
   ["REMOVE c[0], c[2]", { c: { L: [ITEM.c!.L![1]!] } }],
   ["ADD b :n, e :ss", { b: { N: "10" } }],
   ["DELETE e :ss", { e: undefined as never }],
+  ["SET b = (b - :n), g = (b), h = (b) + :n", { b: { N: "0" }, g: { N: "5" }, h: { N: "10" } }],
   ["SET a = b, b = a", { a: { N: "5" }, b: { S: "abc" } }],
   ["REMOVE gone SET g = :s ADD h :n", { g: { S: "ab" }, h: { N: "5" } }],
 ];
@@ -170,6 +171,8 @@ const REFUSED_UPDATES: readonly (readonly [string, string])[] = [
     "SET a = :s SET b = :s",
     'Invalid UpdateExpression: The "SET" section can only be used once in an update expression;',
   ],
+  ["SET a = ((b - :n))", "Invalid UpdateExpression: The expression has redundant parentheses;"],
+  ["SET a = (b - :n) + :n", 'Invalid UpdateExpression: Syntax error; token: "+", near: ") + :n"'],
   ["SET a = size(b)", "Invalid UpdateExpression: The function is not allowed in an update expression; function: size"],
   [
     "SET a.b = :s, a = :s",

@@ -5,6 +5,9 @@ import type { Call, Comparator, Condition, Operand, Part, Path, Section, Update,
 import { lex, syntaxError, type Token } from "./lex.ts";
 
 const MOST_BYTES = 4096;
+/** Recorded: of the others it does not say the size. */
+const SAYS_SIZE: ReadonlySet<string> = new Set(["ConditionExpression", "FilterExpression"]);
+const LARGEST_INDEX = 2 ** 31 - 1;
 const MOST_OPERATORS = 300;
 const MOST_IN_OPERANDS = 100;
 const DEEPEST_PATH = 32;
@@ -71,7 +74,7 @@ class Words {
     const bytes = Buffer.byteLength(text);
     if (bytes > MOST_BYTES)
       throw errors.validation(
-        `Invalid ${label}: Expression size has exceeded the maximum allowed size; expression size: ${bytes}`,
+        `Invalid ${label}: Expression size has exceeded the maximum allowed size;${SAYS_SIZE.has(label) ? ` expression size: ${bytes}` : ""}`,
       );
     this.#text = text;
     this.#label = label;
@@ -183,10 +186,14 @@ class Words {
 
   /** An operand, or anything in parentheses. */
   #primary(): Node {
+    return this.#next.text === "(" ? this.#inParentheses(() => this.or()) : { operand: this.#bareOperand() };
+  }
+
+  #inParentheses<T>(read: () => T): T {
     const open = this.#at;
-    if (!this.takes("(")) return { operand: this.#bareOperand() };
+    this.#expect("(");
     return this.#nested(() => {
-      const inner = this.or();
+      const inner = read();
       // Nothing but another pair stands within: ((a = b)). AWS allows ((a) = b) and (a).
       if (this.#closed.open === open + 1 && this.#closed.end === this.#at) this.#redundant = true;
       this.#expect(")");
@@ -226,7 +233,7 @@ class Words {
       if (this.takes(".")) parts.push(this.#name());
       else if (this.takes("[")) {
         if (this.#next.kind !== "number") throw this.#unexpected();
-        parts.push(Number(this.#next.text));
+        parts.push(this.#index());
         this.#at++;
         this.#expect("]");
       } else {
@@ -237,6 +244,13 @@ class Words {
         return { kind: "path", parts };
       }
     }
+  }
+
+  #index(): number {
+    const { text } = this.#next;
+    if (Number(text) > LARGEST_INDEX)
+      throw errors.validation(`Invalid ${this.#label}: List index is not within the allowable range; index: [${text}]`);
+    return Number(text);
   }
 
   #name(): string {
@@ -253,11 +267,15 @@ class Words {
     return word as Section;
   }
 
-  /** What follows a path in SET: `= operand [+ or - operand]`. */
+  /** What follows a path in SET: `= operand [+ or - operand]`, in parentheses or not. */
   assigned(): Operand {
     this.#expect("=");
-    const left = this.#operand();
-    const operator = this.takes("+") ? "+" : this.takes("-") ? "-" : undefined;
+    return this.#sum();
+  }
+
+  #sum(): Operand {
+    const left = this.#next.text === "(" ? this.#inParentheses(() => this.#sum()) : this.#bareOperand();
+    const operator = left.kind === "arithmetic" ? undefined : this.takes("+") ? "+" : this.takes("-") ? "-" : undefined;
     if (!operator) return left;
     this.#operators++;
     return { kind: "arithmetic", operator, left, right: this.#operand() };
