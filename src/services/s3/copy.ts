@@ -16,6 +16,7 @@ import { lockOf } from "./object-lock.ts";
 import { LOOKS } from "./objects.ts";
 import { ownedBy } from "./ownership.ts";
 import { originOf } from "./request.ts";
+import { expectPayer } from "./request-payment.ts";
 import { isReadable } from "./restore.ts";
 import { type Seal, sourceKey } from "./sse-c.ts";
 import { type Staged, stageExtent } from "./staging.ts";
@@ -39,6 +40,7 @@ export interface SourceInput {
   readonly CopySourceIfModifiedSince?: Date | undefined;
   readonly CopySourceIfUnmodifiedSince?: Date | undefined;
   readonly ExpectedSourceBucketOwner?: string | undefined;
+  readonly RequestPayer?: string | undefined;
 }
 
 /** What a copy must be allowed to read. A source that cannot be read off demands nothing: the handler refuses it. */
@@ -77,6 +79,7 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
   if (!named) throw errors.invalidArgument("Invalid copy source object key", "x-amz-copy-source", "x-amz-copy-source");
   const wanted: ObjectInput = { ...named, ExpectedBucketOwner: input.ExpectedSourceBucketOwner };
   const { bucket, row: found } = await lookUp(ctx, wanted);
+  expectPayer(ctx, bucket, input);
   if (found?.delete_marker && named.VersionId !== undefined)
     throw errors.invalidRequest(
       "The source of a copy request may not specifically refer to a delete marker by version id.",
@@ -106,7 +109,8 @@ export async function stageSource(
   let source = await sourceOf(ctx, input);
   for (let look = 1; look <= LOOKS; look++) {
     const seal = options.seal?.();
-    const staged = await stageIfSame(ctx, source, { ...options, input, seal });
+    const open = openerOf(source.row.encryption, sourceKey(input));
+    const staged = await stageIfSame(ctx, source, { ...options, open, seal });
     if (staged) return { source, staged, seal };
     const { bucket, key } = source;
     await reconciler?.check(bucket.name, key);
@@ -115,10 +119,14 @@ export async function stageSource(
   throw errors.slowDown();
 }
 
+/** Without `open`, the bytes as they lie: a replica is encrypted as its original is. */
 export async function stageIfSame(
   ctx: Context,
   { bucket, key, row }: Source,
-  options: Omit<StageSourceOptions, "seal"> & { readonly input: SourceInput; readonly seal: Seal | undefined },
+  options: Omit<StageSourceOptions, "seal"> & {
+    readonly open?: ReturnType<typeof openerOf>;
+    readonly seal?: Seal | undefined;
+  },
 ): Promise<Staged | undefined> {
   const path = pathOf(await placeOf(ctx, bucket), key, row.side);
   const isSame = () => {
@@ -128,7 +136,7 @@ export async function stageIfSame(
   if (!isSame()) return undefined;
   const extent = options.extent?.(row) ?? { start: 0, end: row.size };
   try {
-    const open = openerOf(row.encryption, sourceKey(options.input))?.(extent.start);
+    const open = options.open?.(extent.start);
     const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent, open }, options);
     if (isSame()) return staged;
     await discard(staged.path);

@@ -10,6 +10,7 @@ import { abortHeaders } from "./lifecycle.ts";
 import { type Cursor, fromMarker, type Item, type Page, readPage, type Scan } from "./listing.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
 import { objectOwner } from "./ownership.ts";
+import { restoreStatus } from "./restore.ts";
 import type { BucketRow, ObjectRow, PartRow, UploadRow } from "./tables.ts";
 import { uploadOf } from "./uploads.ts";
 
@@ -21,6 +22,7 @@ interface ListInput extends BucketInput {
   readonly Prefix?: string | undefined;
   readonly Delimiter?: string | undefined;
   readonly EncodingType?: string | undefined;
+  readonly OptionalObjectAttributes?: readonly string[] | undefined;
 }
 
 const listAccess = (action: string) => (_: Context, input: ListInput & { MaxKeys?: number | undefined }) => ({
@@ -46,7 +48,11 @@ export const lists = defineOperations("s3", {
       return {
         ...echoed(bucket, input, ask),
         Marker: ask.encode(input.Marker ?? ""),
-        ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, objectOwner(bucket, row)) })),
+        ...pageOf(page, ask, (row) => ({
+          ...listed(row, ask),
+          ...optional(ctx, input, row),
+          Owner: ownerOf(ctx, objectOwner(bucket, row)),
+        })),
         // Only with a delimiter: without one, the last key is the marker.
         ...(page.truncated &&
           last &&
@@ -73,6 +79,7 @@ export const lists = defineOperations("s3", {
         ...(StartAfter !== undefined && { StartAfter: ask.encode(StartAfter) }),
         ...pageOf(page, ask, (row) => ({
           ...listed(row, ask),
+          ...optional(ctx, input, row),
           ...(input.FetchOwner && { Owner: ownerOf(ctx, objectOwner(bucket, row)) }),
         })),
         ...(page.truncated && { NextContinuationToken: toToken(page.next) }),
@@ -115,7 +122,9 @@ export const lists = defineOperations("s3", {
         KeyMarker: ask.encode(KeyMarker),
         VersionIdMarker,
         IsTruncated: page.truncated,
-        Versions: rows.filter((row) => !row.delete_marker).map((row) => ({ ...listed(row, ask), ...of(row) })),
+        Versions: rows
+          .filter((row) => !row.delete_marker)
+          .map((row) => ({ ...listed(row, ask), ...optional(ctx, input, row), ...of(row) })),
         DeleteMarkers: rows.filter((row) => row.delete_marker).map(of),
         CommonPrefixes: prefixesOf(page.items, ask),
         ...(page.truncated && last && { NextKeyMarker: ask.encode(keyOf(last.row?.key ?? last.prefix!)) }),
@@ -278,6 +287,14 @@ function listed(row: ObjectRow, ask: Ask) {
     StorageClass: row.storage_class as "STANDARD",
     ...(checksum && { ChecksumAlgorithm: [checksum.algorithm], ChecksumType: checksum.type }),
   };
+}
+
+/** Of what may be asked for, there is one thing. */
+function optional(ctx: Context, { OptionalObjectAttributes: wanted = [] }: ListInput, row: ObjectRow) {
+  for (const name of wanted)
+    if (name !== "RestoreStatus")
+      throw errors.invalidArgument("Invalid attribute name specified", "x-amz-optional-object-attributes", name);
+  return wanted.length > 0 ? restoreStatus(row, ctx.clock.now()) : {};
 }
 
 const objectPage = (ctx: Context, bucket: BucketRow, ask: Ask, from: string): Promise<Page<ObjectRow>> =>

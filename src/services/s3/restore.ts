@@ -95,6 +95,19 @@ export function restoreHeader(row: ObjectRow, now: number): { Restore?: string }
   return { Restore: `ongoing-request="false", expiry-date="${new Date(restored.untilMs).toUTCString()}"` };
 }
 
+/** What lists say of it, to those who ask. */
+export function restoreStatus(row: ObjectRow, now: number) {
+  const restored = TIERS[row.storage_class] && restoredOf(row);
+  if (!restored || restored.untilMs <= now) return {};
+  const inProgress = restored.readyMs > now;
+  return {
+    RestoreStatus: {
+      IsRestoreInProgress: inProgress,
+      ...(!inProgress && { RestoreExpiryDate: new Date(restored.untilMs) }),
+    },
+  };
+}
+
 async function keep(ctx: Context, row: ObjectRow, restored: Restored): Promise<void> {
   await ctx.write(async (tx) => {
     await set(tx, row, restored);
