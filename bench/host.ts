@@ -106,7 +106,9 @@ export interface BareFiles extends Bare {
 /** node:http that keeps what is put to it in files below `dir`, synced, and answers it from there. */
 export async function startBareFiles(dir: string): Promise<BareFiles> {
   const port = await freePort();
-  const child = ended(fork(BARE_FILES, [String(port), dir]));
+  // As many threads as aws-like has.
+  const env = { ...process.env, UV_THREADPOOL_SIZE: "16" };
+  const child = ended(fork(BARE_FILES, [String(port), dir], { env }));
   await once(child.process, "message");
   return {
     port,
