@@ -33,6 +33,8 @@ export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-princip
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
+  type Checked,
+  type CheckOptions,
   type Conditions,
   type Controls,
   type Credential,

@@ -7,6 +7,7 @@ import { bucketSettings } from "./bucket-settings.ts";
 import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
+import { check } from "./fsck.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
 import { notifications } from "./notifications.ts";
@@ -44,6 +45,7 @@ export const s3 = defineService({
   resourceOwner: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.account),
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
+  check,
   deliver,
   giveUp,
   start: startReconciler,
