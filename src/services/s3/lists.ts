@@ -9,6 +9,7 @@ import { justAfter, keyOf, storedKey } from "./keys.ts";
 import { abortHeaders } from "./lifecycle.ts";
 import { type Cursor, fromMarker, type Item, type Page, readPage, type Scan } from "./listing.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
+import { restoreStatus } from "./restore.ts";
 import type { BucketRow, ObjectRow, PartRow, UploadRow } from "./tables.ts";
 import { uploadOf } from "./uploads.ts";
 
@@ -17,6 +18,7 @@ const MAX_PAGE = 1000;
 const MAX_ASKED = 2 ** 31 - 1;
 
 interface ListInput extends BucketInput {
+  readonly OptionalObjectAttributes?: readonly string[] | undefined;
   readonly Prefix?: string | undefined;
   readonly Delimiter?: string | undefined;
   readonly EncodingType?: string | undefined;
@@ -37,7 +39,7 @@ export const lists = defineOperations("s3", {
   ListObjects: {
     access: listAccess("ListBucket"),
     async handle(ctx, input) {
-      const ask = asked(input, "maxKeys", input.MaxKeys);
+      const ask = asked(ctx, input, { name: "maxKeys", max: input.MaxKeys });
       const marker = storedKey(input.Marker ?? "");
       const bucket = await bucketOf(ctx, input);
       const page = await objectPage(ctx, bucket, ask, fromMarker(marker, ask.prefix, ask.delimiter));
@@ -57,7 +59,7 @@ export const lists = defineOperations("s3", {
   ListObjectsV2: {
     access: listAccess("ListBucket"),
     async handle(ctx, input) {
-      const ask = asked(input, "maxKeys", input.MaxKeys);
+      const ask = asked(ctx, input, { name: "maxKeys", max: input.MaxKeys });
       const { ContinuationToken: token, StartAfter } = input;
       if (token === "")
         throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token");
@@ -82,7 +84,7 @@ export const lists = defineOperations("s3", {
   ListObjectVersions: {
     access: listAccess("ListBucketVersions"),
     async handle(ctx, input) {
-      const ask = asked(input, "maxKeys", input.MaxKeys);
+      const ask = asked(ctx, input, { name: "maxKeys", max: input.MaxKeys });
       const { KeyMarker = "", VersionIdMarker = "" } = input;
       if (VersionIdMarker !== "" && KeyMarker === "")
         throw errors.invalidArgument(
@@ -98,11 +100,11 @@ export const lists = defineOperations("s3", {
         const start = after
           ? { from: marker, after }
           : { from: fromMarker(marker, ask.prefix, ask.delimiter), after: undefined };
-        return await readPage<ObjectRow>(ask, start, versionScan(tx, bucket.name));
+        return await readPage<ListedRow>(ask, start, versionScan(tx, bucket.name));
       });
       const rows = page.items.flatMap(({ row }) => row ?? []);
       const last = page.items.at(-1);
-      const of = (row: ObjectRow) => ({
+      const of = (row: ListedRow) => ({
         Key: ask.encode(keyOf(row.key)),
         VersionId: row.version_id,
         IsLatest: row.current === 1,
@@ -126,7 +128,7 @@ export const lists = defineOperations("s3", {
   ListMultipartUploads: {
     access: (_, { Bucket }) => ({ action: "s3:ListBucketMultipartUploads", resource: bucketArn(Bucket!) }),
     async handle(ctx, input) {
-      const ask = asked(input, "max-uploads", input.MaxUploads);
+      const ask = asked(ctx, input, { name: "max-uploads", max: input.MaxUploads });
       const { KeyMarker = "", UploadIdMarker = "" } = input;
       const bucket = await bucketOf(ctx, input);
       const marker = storedKey(KeyMarker);
@@ -228,17 +230,20 @@ interface Ask {
   readonly prefix: string;
   readonly delimiter: string;
   readonly limit: number;
+  /** ms: restored objects are shown with their state at this time; undefined: they are not. */
+  readonly restoredAt: number | undefined;
   /** encoding-type=url, or as it is. */
   encode(text: string): string;
 }
 
-function asked(input: ListInput, name: string, max: number | undefined): Ask {
+function asked(ctx: Context, input: ListInput, { name, max }: { name: string; max: number | undefined }): Ask {
   if (input.EncodingType && input.EncodingType !== "url")
     throw errors.invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", input.EncodingType);
   return {
     prefix: storedKey(input.Prefix ?? ""),
     delimiter: storedKey(input.Delimiter ?? ""),
     limit: pageLimit(name, max),
+    restoredAt: input.OptionalObjectAttributes?.includes("RestoreStatus") ? ctx.now : undefined,
     encode: input.EncodingType ? formEncoded : (text) => text,
   };
 }
@@ -258,7 +263,7 @@ const echoed = (bucket: BucketRow, input: ListInput, ask: Ask) => ({
   ...(input.EncodingType && { EncodingType: "url" as const }),
 });
 
-const pageOf = <T>(page: Page<ObjectRow>, ask: Ask, of: (row: ObjectRow) => T) => ({
+const pageOf = <T>(page: Page<ListedRow>, ask: Ask, of: (row: ListedRow) => T) => ({
   IsTruncated: page.truncated,
   Contents: page.items.flatMap(({ row }) => (row ? of(row) : [])),
   CommonPrefixes: prefixesOf(page.items, ask),
@@ -267,7 +272,7 @@ const pageOf = <T>(page: Page<ObjectRow>, ask: Ask, of: (row: ObjectRow) => T) =
 const prefixesOf = (items: readonly Item<unknown>[], ask: Ask) =>
   items.flatMap(({ prefix }) => (prefix === undefined ? [] : { Prefix: ask.encode(keyOf(prefix)) }));
 
-function listed(row: ObjectRow, ask: Ask) {
+function listed(row: ListedRow, ask: Ask) {
   const checksum = row.checksum === null ? undefined : (JSON.parse(row.checksum) as Checksum);
   return {
     Key: ask.encode(keyOf(row.key)),
@@ -276,27 +281,37 @@ function listed(row: ObjectRow, ask: Ask) {
     Size: row.size,
     StorageClass: row.storage_class as "STANDARD",
     ...(checksum && { ChecksumAlgorithm: [checksum.algorithm], ChecksumType: checksum.type }),
+    ...(ask.restoredAt !== undefined && restoreStatus(row, ask.restoredAt)),
   };
 }
 
-const objectPage = (ctx: Context, bucket: BucketRow, ask: Ask, from: string): Promise<Page<ObjectRow>> =>
-  ctx.read((tx) => readPage<ObjectRow>(ask, { from, after: undefined }, objectScan(tx, bucket.name)));
+const objectPage = (ctx: Context, bucket: BucketRow, ask: Ask, from: string): Promise<Page<ListedRow>> =>
+  ctx.read((tx) => readPage<ListedRow>(ask, { from, after: undefined }, objectScan(tx, bucket.name)));
+
+/** Of a thousand rows a column costs as much as a row of one: `parts` alone may be 10,000 numbers. */
+const LISTED = [
+  ...(["key", "rank", "version_id", "current", "delete_marker", "size", "etag", "modified_ms"] as const),
+  ...(["storage_class", "checksum", "restored"] as const),
+] as const satisfies readonly (keyof ObjectRow)[];
+const COLUMNS = LISTED.join(", ");
+
+type ListedRow = Pick<ObjectRow, (typeof LISTED)[number]>;
 
 // The words of the condition are those of the partial index s3_object_listed.
 const objectScan =
-  (tx: Tx, bucket: string): Scan<ObjectRow> =>
+  (tx: Tx, bucket: string): Scan<ListedRow> =>
   ({ from, after, until, count }) =>
-    tx.all<ObjectRow>(
-      `SELECT * FROM s3_object WHERE bucket = :bucket AND key >= :from AND key < :until AND current = 1 AND delete_marker = 0
+    tx.all<ListedRow>(
+      `SELECT ${COLUMNS} FROM s3_object WHERE bucket = :bucket AND key >= :from AND key < :until AND current = 1 AND delete_marker = 0
          ORDER BY bucket, key LIMIT :count`,
       { bucket, from: after ? justAfter(after.key) : from, until, count },
     );
 
 const versionScan =
-  (tx: Tx, bucket: string): Scan<ObjectRow> =>
+  (tx: Tx, bucket: string): Scan<ListedRow> =>
   ({ from, after, until, count }) =>
-    tx.all<ObjectRow>(
-      `SELECT * FROM s3_object WHERE bucket = :bucket AND (key, rank) > (:from, :rank) AND key < :until
+    tx.all<ListedRow>(
+      `SELECT ${COLUMNS} FROM s3_object WHERE bucket = :bucket AND (key, rank) > (:from, :rank) AND key < :until
          ORDER BY bucket, key, rank LIMIT :count`,
       { bucket, from, rank: after?.rank ?? Number.MIN_SAFE_INTEGER, until, count },
     );
@@ -312,14 +327,17 @@ const uploadScan =
     );
 
 /** The version that a marker names. A version that is gone was between others: all of its key's are shown again. */
-const markedVersion = (tx: Tx, bucket: string, key: string, versionId: string): Promise<ObjectRow | undefined> =>
-  tx.one<ObjectRow>("SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key AND version_id = :versionId", {
-    bucket,
-    key,
-    versionId,
-  });
+const markedVersion = (tx: Tx, bucket: string, key: string, versionId: string): Promise<ListedRow | undefined> =>
+  tx.one<ListedRow>(
+    `SELECT ${COLUMNS} FROM s3_object WHERE bucket = :bucket AND key = :key AND version_id = :versionId`,
+    {
+      bucket,
+      key,
+      versionId,
+    },
+  );
 
-const toToken = ({ from, after }: Cursor<ObjectRow>): string =>
+const toToken = ({ from, after }: Cursor<ListedRow>): string =>
   Buffer.from(after ? justAfter(after.key) : from).toString("base64");
 
 function fromToken(token: string): string {
