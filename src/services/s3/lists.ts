@@ -250,10 +250,19 @@ function asked(ctx: Context, input: ListInput, { name, max }: { name: string; ma
 
 function pageLimit(name: string, max: number | undefined): number {
   if (max === undefined) return MAX_PAGE;
-  if (max < 0 || max > MAX_ASKED)
+  if (max > MAX_ASKED)
+    throw errors.invalidArgument(
+      `Provided ${parameterOf(name)} not an integer or within integer range`,
+      parameterOf(name),
+      String(max),
+    );
+  if (max < 0)
     throw errors.invalidArgument(`Argument ${name} must be an integer between 0 and ${MAX_ASKED}`, name, String(max));
   return Math.min(max, MAX_PAGE);
 }
+
+/** AWS names the parameter as it is sent only where it is no 32 bit integer (measured: backlot's issue 192). */
+const parameterOf = (name: string): string => (name === "maxKeys" ? "max-keys" : name);
 
 const echoed = (bucket: BucketRow, input: ListInput, ask: Ask) => ({
   Name: bucket.name,

@@ -15,6 +15,7 @@ import { objectLock } from "./object-lock.ts";
 import { objects } from "./objects.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { withRegions } from "./regions.ts";
 import { restores } from "./restore.ts";
 import { type BucketRow, migrations } from "./tables.ts";
 import { tagging, tagsOf } from "./tags.ts";
@@ -25,20 +26,22 @@ export const s3 = defineService({
   model: loadModel(import.meta.url),
   migrations,
   operations: withRequestKeys(
-    withBodyDigests({
-      ...buckets,
-      ...bucketSettings,
-      ...tagging,
-      ...notifications,
-      ...objects,
-      ...objectLock,
-      ...lifecycle,
-      ...restores,
-      ...copies,
-      ...attributes,
-      ...lists,
-      ...uploads,
-    }),
+    withRegions(
+      withBodyDigests({
+        ...buckets,
+        ...bucketSettings,
+        ...tagging,
+        ...notifications,
+        ...objects,
+        ...objectLock,
+        ...lifecycle,
+        ...restores,
+        ...copies,
+        ...attributes,
+        ...lists,
+        ...uploads,
+      }),
+    ),
   ),
   quirks,
   resourcePolicy: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket?.policy ?? undefined),
