@@ -1,96 +1,63 @@
-// Items over HTTP at 32 connections, beside a bare node:http. `node bench/dynamodb.ts [DIR]`
+// Operations on items over HTTP, at 1 and at 32 connections, beside a bare node:http and a bare prepared statement. `node bench/dynamodb.ts [DIR]`
+import { readFileSync } from "node:fs";
 import { DynamoDB } from "@aws-sdk/client-dynamodb";
+import { bareStatement, fill, scattered, subjects } from "./dynamodb-items.ts";
 import { startBare, startHost } from "./host.ts";
-import { compare, openGenerator, REQUEST_HEAD, requestRow } from "./load.ts";
+import { type Compared, compare, openGenerator, REQUEST_HEAD, requestRow } from "./load.ts";
 import { signed } from "./signed.ts";
-import { runAlone, type Table } from "./table.ts";
+import { runAlone, type Table, whole } from "./table.ts";
 
-const CONNECTIONS = 32;
+const CONNECTIONS = [1, 32] as const;
 const WARM_UP_MS = 100;
-const MEASURE_MS = 1000;
-const ITEMS = 1000;
-const IN_A_PARTITION = 10;
-const TableName = "bench";
+const MEASURE_MS = 500;
 
-export async function measure(dir: string): Promise<Table[]> {
+export const measure = async (dir: string): Promise<Table[]> => [tableOf(await measured(dir, 1000))];
+
+interface Row {
+  readonly what: string;
+  readonly aim: string;
+  readonly compared: Compared;
+}
+
+export interface Measured {
+  readonly items: number;
+  readonly rows: readonly Row[];
+  /** µs of the prepared statement that reads one. */
+  readonly statement: number;
+  /** Of the server, MB: when it was filled, and in the end. */
+  readonly memory: readonly [number, number];
+}
+
+/** Each round of requests goes to other items, all over the table. */
+export async function measured(dir: string, items: number): Promise<Measured> {
   await using host = await startHost(dir);
   await using bare = await startBare();
   using generator = await openGenerator();
   const client = new DynamoDB(host.client);
-  await fill(client);
-  const rows: string[][] = [];
-  for (const [what, aim, send] of subjects) {
-    const requests = await generator.keep(await signed(client, ITEMS, send));
-    const load = { requests, connections: CONNECTIONS, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS };
-    rows.push(requestRow(what, await compare(generator, { host, bare }, load), aim));
+  await fill(client, host, items);
+  const rows: Row[] = [];
+  const before = residentMb(host.pid);
+  for (const { what, aim, requests: many, send } of subjects) {
+    const touching = (of: DynamoDB, i: number) => send(of, scattered(i, items));
+    const requests = await generator.keep(await signed(client, many, touching));
+    for (const connections of CONNECTIONS) {
+      const load = { requests, connections, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS };
+      const compared = await compare(generator, { host, bare }, load);
+      rows.push({ what: `${what}, at ${connections}`, aim: connections > 1 ? aim : "", compared });
+    }
   }
   client.destroy();
-  return [
-    {
-      title: "DynamoDB",
-      note: `${CONNECTIONS} connections, items of 330 bytes. Bare: node:http reads the request and answers as many bytes. A write is on the disk when it is answered.`,
-      head: REQUEST_HEAD,
-      rows,
-    },
-  ];
+  return { items, rows, statement: bareStatement(host, items), memory: [before, residentMb(host.pid)] };
 }
 
-const keyOf = (i: number) => ({ id: { S: `id-${Math.floor(i / IN_A_PARTITION)}` }, n: { N: `${i % IN_A_PARTITION}` } });
-const scattered = (i: number) => (i * 7919) % ITEMS;
-const itemOf = (i: number) => ({
-  ...keyOf(i),
-  name: { S: `name of item ${i}` },
-  size: { N: `${i * 1000}` },
-  tags: { SS: ["a", "b", "c"] },
-  meta: { M: { type: { S: "image/jpeg" }, sha256: { S: "x".repeat(64) } } },
+export const tableOf = ({ items, rows, statement, memory }: Measured): Table => ({
+  title: `DynamoDB, ${whole(items)} items`,
+  note: `Items of 330 bytes, 1 and 32 connections. Bare: node:http reads the request and answers as many bytes; the prepared statement that reads one of these items takes ${statement.toFixed(1)} µs. A write is on the disk when it is answered. The server held ${memory.map(whole).join(" MB, then ")} MB.`,
+  head: REQUEST_HEAD,
+  rows: rows.map(({ what, aim, compared }) => requestRow(what, compared, aim)),
 });
 
-type Subject = readonly [what: string, aim: string, send: (client: DynamoDB, i: number) => Promise<unknown>];
-
-const subjects: readonly Subject[] = [
-  ["GetItem", "≥ 40 %", (client, i) => client.getItem({ TableName, Key: keyOf(scattered(i)) })],
-  [
-    "Query, 10 items",
-    "",
-    (client, i) =>
-      client.query({
-        TableName,
-        KeyConditionExpression: "id = :id",
-        ExpressionAttributeValues: { ":id": keyOf(scattered(i)).id },
-      }),
-  ],
-  ["PutItem", "≥ 20 %", (client, i) => client.putItem({ TableName, Item: itemOf(scattered(i)) })],
-  [
-    "UpdateItem",
-    "",
-    (client, i) =>
-      client.updateItem({
-        TableName,
-        Key: keyOf(scattered(i)),
-        UpdateExpression: "SET #s = #s + :one",
-        ExpressionAttributeNames: { "#s": "size" },
-        ExpressionAttributeValues: { ":one": { N: "1" } },
-      }),
-  ],
-];
-
-async function fill(client: DynamoDB): Promise<void> {
-  await client.createTable({
-    TableName,
-    AttributeDefinitions: [
-      { AttributeName: "id", AttributeType: "S" },
-      { AttributeName: "n", AttributeType: "N" },
-    ],
-    KeySchema: [
-      { AttributeName: "id", KeyType: "HASH" },
-      { AttributeName: "n", KeyType: "RANGE" },
-    ],
-    BillingMode: "PAY_PER_REQUEST",
-  });
-  for (let i = 0; i < ITEMS; i += 25)
-    await client.batchWriteItem({
-      RequestItems: { [TableName]: Array.from({ length: 25 }, (_, k) => ({ PutRequest: { Item: itemOf(i + k) } })) },
-    });
-}
+const residentMb = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
 
 if (import.meta.main) await runAlone(measure);

@@ -15,6 +15,7 @@ import type { Checked } from "./kernel/service.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
+import type { Tx } from "./store/store.ts";
 import { type Suggestion, suggest } from "./why/suggest.ts";
 import { type Question, type Why, why } from "./why/why.ts";
 import { holdWorkspace } from "./workspace.ts";
@@ -41,6 +42,8 @@ export interface Aws extends AsyncDisposable {
   ): Promise<Output<S, Op>>;
   /** Compares the services' rows with their files, when everything is settled. */
   check(options: { readonly repair: boolean }): AsyncIterable<Checked>;
+  /** A snapshot of the store. */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
   directories(): Promise<string[]>;
   /** Closes the cloud, does `work` to its files, and opens it again; requests wait for no longer than they like and get 503. */
@@ -150,6 +153,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       await open().settle();
       yield* open().check(options);
     },
+    read: (work) => open().world.store.read(work),
     directories: () => open().directories(),
     async closedFor(work) {
       const old = open();

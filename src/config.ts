@@ -37,6 +37,8 @@ export interface Config {
   readonly settleMs: number;
   /** `full`: what was answered survives power loss. `fast`: it survives the process, and the disk is not waited for. */
   readonly durability: "full" | "fast";
+  /** `secure`: a new bucket has no ACLs and no public access, as AWS's since April 2023. `classic`: as before, with ACLs and nothing blocked. */
+  readonly bucketDefaults: "secure" | "classic";
   /** `auto` takes the strongest sandbox that this host allows. */
   readonly sandbox: "auto" | "bwrap" | "unshare" | "none";
   /** What the terminal shows: `quiet` nothing but warnings. */
@@ -55,6 +57,7 @@ export const defaults: Omit<Config, "dir"> = {
   relaxed: false,
   settleMs: 50,
   durability: "full",
+  bucketDefaults: "secure",
   sandbox: "auto",
   output: "terminal",
 };

@@ -5,7 +5,7 @@ import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
 import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { services } from "./services.ts";
+import { RAW, services, VIEW_OF, viewQuery } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -41,6 +41,7 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
       sinceMs: toMs(query.get("since")),
       denied: query.has("denied"),
     }),
+  "POST /_aws-like/table": (aws, body) => tableRows(aws, body),
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -58,6 +59,26 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
 
 /** It may take hours, and tells what it finds as it finds it. */
 const CHECK = "/_aws-like/fsck";
+/** More would be one long answer; a database that is near can be read itself. */
+const MOST_ROWS = 10_000;
+
+/** A table's view, in SQL. */
+async function tableRows({ config, read }: Aws, body: Body) {
+  const { table = "", sql = "", region = config.region } = body as Record<string, string | undefined>;
+  const { account } = config;
+  const rows = await read(async (tx) => {
+    const view = await tx.one<{ name: string }>(VIEW_OF, { account, region, table });
+    if (!view) throw new AwsError("NotFound", 404, `there is no table ${table} in ${region}`);
+    const { query, hidesRaw } = viewQuery(view.name, sql);
+    const found = await tx
+      .all(`SELECT * FROM (${query}) AS v LIMIT :most`, { most: MOST_ROWS + 1 })
+      .catch((error: Error) => {
+        throw new AwsError("BadRequest", 400, error.message.replace(/ in: SELECT[\s\S]*/, ""));
+      });
+    return hidesRaw ? found.map(({ [RAW]: _raw, ...row }) => row) : found;
+  });
+  return { rows: rows.slice(0, MOST_ROWS), more: rows.length > MOST_ROWS };
+}
 
 /** What says nothing of what is in here. */
 const OPEN = ["/_aws-like/health", "/_aws-like/clock"];
@@ -148,5 +169,5 @@ const lines = (of: AsyncIterable<Checked>): HttpAnswer => ({
 const json = (status: number, value: unknown): HttpAnswer => ({
   status,
   headers: { "content-type": "application/json" },
-  body: `${JSON.stringify(value)}\n`,
+  body: `${JSON.stringify(value, (_, member) => (typeof member === "bigint" ? String(member) : member))}\n`,
 });

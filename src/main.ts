@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   snapshot: () => import("./cli/snapshot.ts"),
   sync: () => import("./cli/sync.ts"),
   fsck: () => import("./cli/fsck.ts"),
+  table: () => import("./cli/table.ts"),
   doctor: () => import("./cli/doctor.ts"),
   reset: () => import("./cli/reset.ts"),
   env: () => import("./cli/env.ts"),

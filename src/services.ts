@@ -11,6 +11,9 @@ import { s3 } from "./services/s3/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
+/** For those who read a table's view in SQL. */
+export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+
 const modelOnly = (name: ServiceName): AnyService =>
   defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
 

@@ -84,6 +84,11 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
     ["up", "--sandbox", "docker"],
     /--sandbox is one of auto, bwrap, unshare, none, not docker/,
   ],
+  [
+    "bucket defaults that are none",
+    ["up", "--bucket-defaults", "open"],
+    /--bucket-defaults is one of secure, classic, not open/,
+  ],
   ["a durability that is none", ["up", "--durability", "eventual"], /--durability is one of full, fast, not eventual/],
   ["a database that is none", ["up", "--database", "mysql://x"], /is postgres:\/\/\.\.\., not mysql:\/\/x/],
   ["a parameter without a value", ["up", "--parameter", "A"], /--parameter is NAME=VALUE, not A/],

@@ -5,8 +5,8 @@ import { APIGatewayClient, GetRestApisCommand } from "@aws-sdk/client-api-gatewa
 import { CloudWatchClient, DescribeAlarmsCommand } from "@aws-sdk/client-cloudwatch";
 import {
   CreateBucketCommand,
-  GetBucketLifecycleConfigurationCommand,
   GetObjectCommand,
+  ListBucketMetricsConfigurationsCommand,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -40,8 +40,8 @@ test("an operation that is not built is refused by name, in every protocol", asy
     [() => cloud.client(APIGatewayClient).send(new GetRestApisCommand({})), "apigateway GetRestApis"],
     [() => cloud.client(CloudWatchClient).send(new DescribeAlarmsCommand({})), "cloudwatch DescribeAlarms"],
     [
-      () => cloud.client(S3Client).send(new GetBucketLifecycleConfigurationCommand({ Bucket: "b" })),
-      "s3 GetBucketLifecycleConfiguration",
+      () => cloud.client(S3Client).send(new ListBucketMetricsConfigurationsCommand({ Bucket: "b" })),
+      "s3 ListBucketMetricsConfigurations",
     ],
   ];
   for (const [send, name] of refused) {

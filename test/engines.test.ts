@@ -247,6 +247,30 @@ promise("what is read in one read is of one moment", async (database) => {
   await transfers;
 });
 
+promise("a single statement sees what is committed, also while a read or a write is under way", async (database) => {
+  const store = await database.open(PAIR);
+  const count = () => store.singly.one<{ n: number }>("SELECT COUNT(*) AS n FROM pair");
+  const before = (await count())!.n;
+  const writing = store.write((tx) => tx.run("INSERT INTO pair (number, half) VALUES (7, 1)"));
+  // On PostgreSQL the write may be done already.
+  assert.ok((await count())!.n <= before + 1);
+  await writing;
+  await store.read(async (tx) => {
+    assert.equal((await tx.one<{ n: number }>("SELECT COUNT(*) AS n FROM pair"))!.n, before + 1);
+  });
+  assert.equal((await count())!.n, before + 1);
+  const rows = await store.singly.all<{ half: number }>("SELECT half FROM pair WHERE number = :number", { number: 7 });
+  assert.deepEqual(
+    rows.map(({ half }) => half),
+    [1],
+  );
+  await assert.rejects(store.singly.one("SELECT nothing FROM pair"), /nothing/);
+  await assert.rejects(store.singly.all("DELETE FROM pair RETURNING number"));
+  assert.equal((await count())!.n, before + 1);
+  await store.close();
+  await assert.rejects(count());
+});
+
 promise("a read changes nothing", async (database) => {
   const store = await database.open(COUNTER);
   await assert.rejects(

@@ -1,6 +1,7 @@
 // What the tests of S3 share: a cloud for each test file, a bucket for each test.
 import { after } from "node:test";
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
+import type { StartOptions } from "../src/aws.ts";
 import { startCloud, type TestCloud } from "./cloud.ts";
 
 export interface BucketCloud {
@@ -11,8 +12,8 @@ export interface BucketCloud {
 }
 
 /** Ends with the test file. */
-export async function startCloudWithBuckets(): Promise<BucketCloud> {
-  const cloud = await startCloud();
+export async function startCloudWithBuckets(options: StartOptions = {}): Promise<BucketCloud> {
+  const cloud = await startCloud(options);
   after(() => cloud[Symbol.asyncDispose]());
   const s3 = cloud.client(S3Client);
   let buckets = 0;

@@ -467,7 +467,7 @@ test("every type of resource is made, changed and removed", async () => {
     ...["B", "D", "Q", "QP", "T", "Tick", "TickEventInvokeConfig", "TickEvery", "TickEveryPermission", "TickRole"],
   ]);
   assert.deepEqual((await it.deploy(EVERYTHING)).changes, []);
-  await it.cloud.advance(6 * 60_000);
+  await it.cloud.advance(61 * 60_000); // a time to live is changed once an hour
   const { QueueUrls } = await aws.call("sqs", "ListQueues", { QueueNamePrefix: "workspace-D-" });
   const { Messages } = await aws.call("sqs", "ReceiveMessage", { QueueUrl: QueueUrls![0]! });
   assert.match(

@@ -27,6 +27,8 @@ const ASKS_NOBODY: Readonly<Record<string, string>> = {
 /** A HEAD's answer has no body: the permission that it wants is known from AWS's table. */
 const HEADS: Readonly<Record<string, string>> = { "s3.HeadBucket": "s3:ListBucket", "s3.HeadObject": "s3:GetObject" };
 
+const STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/walked/stream/2026-01-01T00:00:00.000";
+
 /** What the model alone does not tell: values that belong to what is there, or have a form of their own. */
 const VALUES: Readonly<Record<string, unknown>> = {
   Bucket: "walked-bucket",
@@ -39,6 +41,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   RequestItems: undefined,
   TransactItems: undefined,
   "dynamodb.ResourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/walked",
+  StreamArn: STREAM,
   ResourceARN: "arn:aws:events:us-east-1:000000000000:rule/walked",
   "lambda.Resource": "arn:aws:lambda:us-east-1:000000000000:function:walked",
   "lambda.Role": "arn:aws:iam::000000000000:role/walked",
@@ -50,6 +53,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   AccessKeyId: "AKIAWALKEDWALKEDWALK",
 };
 const ITEM = { id: { S: "1" } };
+const ITERATOR = `${STREAM}|1|${Buffer.from('["shardId-00000000000000000000-00000000",1,1]').toString("base64")}`;
 const INPUTS: Readonly<Record<string, object>> = {
   "dynamodb.GetItem": { TableName: "walked", Key: ITEM },
   "dynamodb.UpdateItem": { TableName: "walked", Key: ITEM },
@@ -57,6 +61,7 @@ const INPUTS: Readonly<Record<string, object>> = {
   "dynamodb.BatchGetItem": { RequestItems: { walked: { Keys: [ITEM] } } },
   "dynamodb.BatchWriteItem": { RequestItems: { walked: [{ PutRequest: { Item: ITEM } }] } },
   "dynamodb.TransactGetItems": { TransactItems: [{ Get: { TableName: "walked", Key: ITEM } }] },
+  "dynamodbstreams.GetRecords": { ShardIterator: ITERATOR },
   "dynamodb.TransactWriteItems": { TransactItems: [{ Put: { TableName: "walked", Item: ITEM } }] },
 };
 
@@ -160,6 +165,7 @@ async function bucketIsThere(): Promise<void> {
 const JSON_REFUSAL = ["AccessDeniedException", 400] as const;
 const REFUSALS: Readonly<Record<string, readonly [code: string, status: number]>> = {
   dynamodb: JSON_REFUSAL,
+  dynamodbstreams: JSON_REFUSAL,
   events: JSON_REFUSAL,
   organizations: JSON_REFUSAL,
   lambda: ["AccessDeniedException", 403],

@@ -244,6 +244,7 @@ test("what a group gives, what a boundary limits and what an organization forbid
 
 test("who was not even known is told what is wrong with his credentials", async () => {
   await using cloud = await startCloud();
+  await withBucket(cloud);
   const alice = await userWith(cloud, "alice", { may: policy(allow("*")) });
   const list = (key: Key) =>
     cloud.client(DynamoDBClient, key).send(new GetItemCommand({ TableName: "t", Key: { a: { S: "1" } } }));

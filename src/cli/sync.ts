@@ -3,15 +3,15 @@
 import { rm, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { defaults } from "../config.ts";
 import { contentTypeOf } from "../services/s3/content-types.ts";
-import { type Command, type Environment, UserError } from "./command.ts";
+import { type Command, UserError } from "./command.ts";
 import { endpointOf } from "./remote.ts";
 import { type Chosen, chooser, type Filter } from "./s3/filters.ts";
 import { byBytes, filesOf, type LocalFile } from "./s3/local.ts";
 import { openProgress, type Progress } from "./s3/progress.ts";
-import { type Access, Bucket, type Listed, S3Failure } from "./s3/remote.ts";
+import { Bucket, type Listed, S3Failure } from "./s3/remote.ts";
 import { download, isSameContent, type Limit, limitOf, upload } from "./s3/transfer.ts";
+import { accessOf } from "./signed.ts";
 
 const options = {
   delete: { type: "boolean" },
@@ -68,7 +68,11 @@ export const command: Command = {
     const dir = resolve(source ? to : from);
     if (!source && !(await stat(dir).catch(() => undefined))?.isDirectory())
       throw new UserError(`there is no directory ${dir}`);
-    using bucket = new Bucket(name, accessOf(values.endpoint, environment), jobs);
+    using bucket = new Bucket(
+      name,
+      accessOf(endpointOf(values.endpoint ?? environment.AWS_ENDPOINT_URL_S3, environment), environment),
+      jobs,
+    );
     using progress = openProgress();
     const failed = await sync({
       bucket,
@@ -99,14 +103,6 @@ function numberOf(text: string | undefined): number {
     throw new UserError(`--jobs is a number from 1 to ${MAX_JOBS}, not ${text}`);
   return value;
 }
-
-const accessOf = (endpoint: string | undefined, environment: Environment): Access => ({
-  endpoint: endpointOf(endpoint ?? environment.AWS_ENDPOINT_URL_S3, environment),
-  region: environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? defaults.region,
-  accessKeyId: environment.AWS_ACCESS_KEY_ID ?? defaults.rootAccessKeyId,
-  secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? defaults.rootSecretAccessKey,
-  sessionToken: environment.AWS_SESSION_TOKEN,
-});
 
 interface Sync {
   readonly bucket: Bucket;

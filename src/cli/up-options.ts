@@ -16,12 +16,15 @@ const options = {
   region: { type: "string" },
   relaxed: { type: "boolean" },
   durability: { type: "string" },
+  "bucket-defaults": { type: "string" },
   sandbox: { type: "string" },
   "settle-ms": { type: "string" },
   quiet: { type: "boolean" },
 } as const;
 
 const SANDBOXES: readonly Config["sandbox"][] = ["auto", "bwrap", "unshare", "none"];
+
+const BUCKET_DEFAULTS: readonly Config["bucketDefaults"][] = ["secure", "classic"];
 
 const DURABILITIES: readonly Config["durability"][] = ["full", "fast"];
 
@@ -42,6 +45,9 @@ export function readOptions(
   const durability = (values.durability ?? defaults.durability) as Config["durability"];
   if (!DURABILITIES.includes(durability))
     throw new UserError(`--durability is one of ${DURABILITIES.join(", ")}, not ${durability}`);
+  const bucketDefaults = (values["bucket-defaults"] ?? defaults.bucketDefaults) as Config["bucketDefaults"];
+  if (!BUCKET_DEFAULTS.includes(bucketDefaults))
+    throw new UserError(`--bucket-defaults is one of ${BUCKET_DEFAULTS.join(", ")}, not ${bucketDefaults}`);
   const databaseUrl = values.database ?? environment.DATABASE_URL ?? "";
   if (databaseUrl !== "" && !/^postgres(ql)?:\/\//.test(databaseUrl))
     throw new UserError(`--database (or DATABASE_URL) is postgres://..., not ${databaseUrl}`);
@@ -59,6 +65,7 @@ export function readOptions(
     relaxed: values.relaxed ?? false,
     settleMs: numberOf("--settle-ms", values["settle-ms"] ?? String(defaults.settleMs), 60_000),
     durability,
+    bucketDefaults,
     sandbox,
     output: values.quiet ? "quiet" : "terminal",
   };

@@ -25,8 +25,9 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { type Key, startCloud, type TestCloud } from "../../test/cloud.ts";
-import { allow, LAMBDA, policy, refusal, userWith } from "../../test/principals.ts";
+import { allow, LAMBDA, policy, refusal, trust, userWith } from "../../test/principals.ts";
 
 const THEIRS: Key = { accessKeyId: "111111111111", secretAccessKey: "test" };
 const OBJECT = { Bucket: "photos", Key: "cats/one.jpg" };
@@ -69,7 +70,7 @@ test("across accounts the bucket's policy and the user's must both allow", async
 });
 
 test("anyone may read what a policy makes public, and is told nothing else", async () => {
-  await using cloud = await startCloud();
+  await using cloud = await startCloud({ bucketDefaults: "classic" });
   await withBucket(cloud);
   const url = `${cloud.endpoint}/photos/cats/one.jpg`;
   const before = await fetch(url);
@@ -78,6 +79,25 @@ test("anyone may read what a policy makes public, and is told nothing else", asy
   await putPolicy(cloud, onBucket("s3:GetObject", { Principal: "*" }));
   assert.equal(await (await fetch(url)).text(), "meow");
   assert.equal((await fetch(url, { method: "PUT", body: "x" })).status, 403);
+});
+
+test("what is open to everyone must still be asked for with a signature, but for buckets and queues", async () => {
+  await using cloud = await startCloud();
+  const trusting = trust({ AWS: "*" });
+  await cloud.client(IAMClient).send(new CreateRoleCommand({ RoleName: "open", AssumeRolePolicyDocument: trusting }));
+  const Attributes = { Policy: policy(allow("sqs:SendMessage", { Principal: "*" })) };
+  await cloud.client(SQSClient).send(new CreateQueueCommand({ QueueName: "open", Attributes }));
+  const post = async (path: string, body: string) => {
+    const headers = { "content-type": "application/x-www-form-urlencoded" };
+    const answer = await fetch(`${cloud.endpoint}${path}`, { method: "POST", headers, body });
+    return `${answer.status} ${await answer.text()}`;
+  };
+  const role = "RoleArn=arn:aws:iam::000000000000:role/open&RoleSessionName=one";
+  assert.match(
+    await post("/", `Action=AssumeRole&Version=2011-06-15&${role}`),
+    /^403 .*<Code>MissingAuthenticationToken</s,
+  );
+  assert.match(await post("/000000000000/open", "Action=SendMessage&Version=2012-11-05&MessageBody=hello"), /^200 /);
 });
 
 test("a Deny in the bucket's policy binds root too, but the policy itself can always be changed", async () => {

@@ -60,10 +60,12 @@ function demandOne(
   { access, asked }: { access: Access; asked: Asked },
 ): void | Promise<void> {
   const principal = access.of ?? ctx.principal;
+  if (principal.kind === "anonymous" && !TAKES_UNSIGNED.includes(asked.service))
+    throw authError(asked.family, "unsigned");
   if (grantedToService(principal, access.action)) return undefined;
   return after(limitsOf(ctx, principal, court.identities), (limits) =>
-    after(guardOf(ctx, court, { access, principal }), (guard) =>
-      after(decide(ctx, court, { access, asked, principal, limits, guard }), (ruling) => {
+    after(guardOf(ctx, court, { access, principal, gone: limits.held.gone === true }), (guard) =>
+      after(decideWithGrants(ctx, court, { access, asked, principal, limits, guard }), (ruling) => {
         const { decision } = ruling;
         tell(ctx, { access, principal, ruling });
         if (!decision.allowed) throw refusal(ctx, { access, asked, decision });
@@ -71,6 +73,9 @@ function demandOne(
     ),
   );
 }
+
+/** Where a resource's policy may let in anybody who signs nothing; elsewhere "*" is everybody who has signed. */
+const TAKES_UNSIGNED = ["s3", "sns", "sqs"];
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
@@ -103,8 +108,9 @@ interface Guard {
 function guardOf(
   ctx: Context,
   { services }: Court,
-  { access: { action, resource }, principal }: { access: Access; principal: Subject },
+  { access, principal, gone }: { access: Access; principal: Subject; gone: boolean },
 ): Guard | Promise<Guard> {
+  const { action, resource } = access;
   const arn = parseArn(resource);
   const holder =
     arn && !MAKES_ITS_RESOURCE.includes(action) ? services.get(OWNERS[arn.service] ?? arn.service) : undefined;
@@ -112,11 +118,11 @@ function guardOf(
   const inIam = arn?.service === "iam";
   const trust = action.startsWith("sts:AssumeRole") || (inIam && action.startsWith("sts:"));
   const account = "account" in principal ? principal.account : undefined;
-  return after(arn && ownerOf(ctx, { account: arn.account, resource, holder }), (known) => {
+  return after(arn && ownerOf(ctx, { account: arn.account, access, holder }), (known) => {
     const owner = known ?? account;
     const locked = !(principal.kind === "root" && owner === account && NEVER_LOCKED.includes(action));
-    const consulted = locked && inIam === trust;
-    return after(consulted ? holder?.resourcePolicy?.(ctx, resource) : undefined, (document) => ({
+    const consulted = locked && inIam === trust && !gone;
+    return after(consulted ? holder?.resourcePolicy?.(ctx, resource, access) : undefined, (document) => ({
       holder,
       owner,
       policy: document === undefined ? undefined : resourcePolicySet(resource, { document, trust }),
@@ -128,9 +134,9 @@ function guardOf(
 /** S3's ARNs name no account: the service knows whose bucket it is. Resources of AWS itself (`arn:aws:iam::aws:policy/...`) are everyone's. */
 const ownerOf = (
   ctx: Context,
-  { account, resource, holder }: { account: string; resource: Arn; holder: AnyService | undefined },
+  { account, access, holder }: { account: string; access: Access; holder: AnyService | undefined },
 ): string | undefined | Promise<string | undefined> =>
-  /^\d{12}$/.test(account) ? account : holder?.resourceOwner?.(ctx, resource);
+  /^\d{12}$/.test(account) ? account : holder?.resourceOwner?.(ctx, access.resource, access);
 
 // A bucket's policy is asked for each of its objects, a queue's for each of its messages: the sets of those that were asked last are kept.
 const MOST_SETS = 1000;
@@ -155,6 +161,19 @@ interface Case {
   readonly limits: Limits;
   readonly guard: Guard;
 }
+
+/** What the resource gives besides its policy is asked for where it could matter: where nothing allows, and nothing denies. */
+const decideWithGrants = (ctx: Context, court: Court, of: Case): Ruling | Promise<Ruling> =>
+  after(decide(ctx, court, of), (ruling) => {
+    const { holder, policy } = of.guard;
+    const { allowed, explicit } = ruling.decision;
+    if (allowed || explicit || !holder?.grants) return ruling;
+    return after(holder.grants(ctx, of.access), (grants) => {
+      if (grants.length === 0) return ruling;
+      const all = policySet("resource-based policy", [...(policy?.policies ?? []), ...grants]);
+      return decide(ctx, court, { ...of, guard: { ...of.guard, policy: all } });
+    });
+  });
 
 function decide(ctx: Context, court: Court, of: Case): Ruling | Promise<Ruling> {
   const { access, principal, limits, guard } = of;

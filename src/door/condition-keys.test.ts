@@ -25,7 +25,7 @@ import { arnOf, startCloudWithRole } from "../../test/lambda.ts";
 import { postForm } from "../../test/post-form.ts";
 import { allow, policy, refusal, userWith } from "../../test/principals.ts";
 
-const cloud = await startCloudWithRole();
+const cloud = await startCloudWithRole({ bucketDefaults: "classic" });
 after(() => cloud[Symbol.asyncDispose]());
 const s3 = cloud.client(S3Client);
 const iam = cloud.client(IAMClient);

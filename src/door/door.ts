@@ -7,6 +7,7 @@ import type { AnyService, Controls, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
+import { withValues } from "../model/verbatim.ts";
 import * as wire from "../wire/wire.ts";
 import { authenticate, type Caller } from "./authenticate.ts";
 import { authorizer } from "./authorize.ts";
@@ -53,12 +54,14 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     let written: HttpAnswer;
     try {
       const at = sites.find(({ site }) => site.matches(request));
-      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal }), request);
+      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal, request }), request);
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1
       if (found) requestId = byName.get(found.service)!.quirks?.requestId?.() ?? requestId;
       if (found && isPostedForm(found)) found = { ...found, request: await openForm(found.request) };
+      const asked = request.method === "OPTIONS" && found && byName.get(found.service)!.quirks?.preflight;
+      if (asked) return await asked(contextOf(requestId, { from: found!.service, signal }), found!.request);
       target = resolve(request, found, form);
       if (target.family !== "s3") whole ??= await readBody(request.body);
       const { family, service } = target;
@@ -87,7 +90,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       if (failure.status >= 500 && failure.code !== "NotImplemented") complain(requestId, target, error);
       written = writeError({ request, form, found, target }, failure, requestId);
     }
-    logRequest({ requestId, startedAt, target, caller, failure, status: written.status }); // 8
+    if (found && request.headers.origin !== undefined) written = await dressed(found, written, { requestId, signal });
+    logRequest({ requestId, startedAt, request, target, caller, failure, answer: written }); // 8
     return written;
   }
 
@@ -103,7 +107,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     let failure: AwsError | undefined;
     try {
       const performed = { service, model, family, operation, request, via };
-      return await perform(ctx, performed, handlerOf(service, operation), input);
+      return withValues(await perform(ctx, performed, handlerOf(service, operation), input));
     } catch (error) {
       if (error instanceof AwsError) failure = error;
       throw error;
@@ -193,6 +197,23 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     return service?.quirks?.error ? service.quirks.error(operation, failure, answer, found!.request) : answer;
   }
 
+  /** A defect here costs a page its headers, nobody an answer. */
+  async function dressed(
+    { service, request }: Found,
+    answer: HttpAnswer,
+    { requestId, signal }: { requestId: string; signal: AbortSignal },
+  ): Promise<HttpAnswer> {
+    const dress = byName.get(service)!.quirks?.dress;
+    if (!dress) return answer;
+    const ctx = contextOf(requestId, { from: service, signal });
+    try {
+      return await dress(ctx, request, answer);
+    } catch (error) {
+      ctx.log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      return answer;
+    }
+  }
+
   function contextOf(
     requestId: string,
     of: { from: string; signal: AbortSignal; caller?: Caller; request?: HttpRequest },
@@ -217,17 +238,22 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   }
 
   function logRequest(of: Logged): void {
-    const { requestId, startedAt, target, caller, failure, status } = of;
+    const { requestId, startedAt, request, target, caller, failure, answer } = of;
+    const tookMs = since(startedAt);
     const fields = {
       subject: target?.request.path,
       principal: caller && nameOf(caller.principal),
       ...(caller ? { key: caller.accessKeyId } : target && claimed(target.request)),
-      status,
-      tookMs: since(startedAt),
+      status: answer.status,
+      tookMs,
       ...(failure && errorFields(failure)),
     };
     const ctx = contextOf(requestId, { from: target?.service.name ?? "door", signal: NEVER, caller });
     ctx.log.debug(`${target?.route.operation ?? "?"} ${failure ? failure.code : "ok"}`, fields);
+    if (target) {
+      const { operation, labels } = target.route;
+      target.service.answered?.(ctx, { request, operation, labels, answer, code: failure?.code, tookMs });
+    }
   }
 }
 
@@ -256,7 +282,8 @@ interface Logged {
   readonly target: Target | undefined;
   readonly caller: Caller | undefined;
   readonly failure: AwsError | undefined;
-  readonly status: number;
+  readonly request: HttpRequest;
+  readonly answer: HttpAnswer;
 }
 
 const EMPTY = new Uint8Array();

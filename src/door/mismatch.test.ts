@@ -68,3 +68,25 @@ test("signed headers that did not come are named, and those that proxies change"
   assert.equal(lost, "these headers were signed and did not come: x-amz-target");
   assert.equal(unsafe, "these signed headers are often changed on the way: user-agent");
 });
+
+test("session tokens and encryption keys are not told", () => {
+  const secrets = {
+    "x-amz-security-token": "hush",
+    "x-amz-server-side-encryption-customer-key": "hush",
+    "x-amz-copy-source-server-side-encryption-customer-key": "hush",
+  };
+  const signedHeaders = Object.keys(secrets);
+  const claimed: Claim = {
+    kind: "header",
+    ...SCOPE,
+    accessKeyId: KEY_ID,
+    signedHeaders,
+    signature: "0",
+    timestamp: "20130524T000000Z",
+  };
+  const sent = request({ headers: { ...HEADERS, ...secrets }, query: "X-Amz-Security-Token=hush&a=b" });
+  const told = JSON.stringify(explainMismatch(claimed, sent, { family: "json", secretAccessKey: SECRET }));
+  assert.doesNotMatch(told, /hush/);
+  assert.match(told, /a=b/);
+  for (const name of signedHeaders) assert.match(told, new RegExp(`${name}:\\.\\.\\.`));
+});

@@ -3,12 +3,12 @@
 import type { HttpRequest } from "../model/http.ts";
 import { canonicalRequests, sha256Bytes, stringToSign } from "./canonical.ts";
 import type { Claim, Terms } from "./claim.ts";
-import { signerOf } from "./signature.ts";
+import { equal, signerOf } from "./signature.ts";
 
 export interface Mismatch {
   /** Sentences; the first one is the reason, where one was found. */
   readonly reasons: readonly string[];
-  /** What we made of the request, as it must be signed. */
+  /** What we made of the request, as it must be signed; for the journal, so without session tokens and encryption keys. */
   readonly canonicalRequest: string;
   readonly stringToSign: string;
 }
@@ -44,18 +44,26 @@ export function explainMismatch(
         s3: change.s3 ?? family === "s3",
       },
     );
+  const given = Buffer.from(claimed.signature, "latin1");
   const explains = (change: Change) => {
     const { sign } = signerOf(change.secret ?? secretAccessKey, claimed);
-    return texts(change).some((text) => sign(stringToSign(claimed.timestamp, claimed, text)) === claimed.signature);
+    const signed = (text: string) => Buffer.from(sign(stringToSign(claimed.timestamp, claimed, text)), "latin1");
+    // In constant time: what is signed otherwise is a request too.
+    return texts(change).some((text) => equal(signed(text), given));
   };
   const found = changes(request, { claimed, family, secretAccessKey, body }).find(explains);
   const canonicalRequest = texts({})[0]!;
   return {
     reasons: [...(found ? [found.reason] : [UNKNOWN]), ...missing(claimed, request)],
-    canonicalRequest: canonicalRequest.slice(0, MAX_TEXT),
+    canonicalRequest: withoutSecrets(canonicalRequest).slice(0, MAX_TEXT),
     stringToSign: stringToSign(claimed.timestamp, claimed, canonicalRequest),
   };
 }
+
+const withoutSecrets = (canonicalRequest: string): string =>
+  canonicalRequest
+    .replace(/^(x-amz-(?:security-token|(?:copy-source-)?server-side-encryption-customer-key):).*$/gm, "$1...")
+    .replace(/(X-Amz-Security-Token=)[^&\n]*/g, "$1...");
 
 const UNKNOWN =
   "no usual change of the method, host, path, query or body explains it: most likely the client's secret is not this key's (a typo, a character lost in copying, the secret of another key)";

@@ -11,7 +11,7 @@ import { SQS } from "@aws-sdk/client-sqs";
 import { type Key, startCloud } from "../../test/cloud.ts";
 import { allow, LAMBDA, policy, userWith } from "../../test/principals.ts";
 
-const cloud = await startCloud();
+const cloud = await startCloud({ bucketDefaults: "classic" });
 after(() => cloud[Symbol.asyncDispose]());
 
 const clientsOf = (as?: Key) => ({

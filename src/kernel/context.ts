@@ -1,10 +1,10 @@
 // What a handler is given besides its input: who asks, in which account and region, and everything it may do to the world.
 import type { Config } from "../config.ts";
 import type { HttpRequest } from "../model/http.ts";
-import type { Store, Tx } from "../store/store.ts";
+import type { Singly, Store, Tx } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Journal, Log } from "./journal.ts";
-import type { Memory } from "./memory.ts";
+import { type Memory, shelvesOf } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
@@ -97,13 +97,15 @@ export interface Context {
   readonly log: Log;
   readonly clock: Clock;
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Where one statement says it all, or the next need not be of the same moment: cheaper than a `read`. */
+  readonly singly: Singly;
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /**
    * What `load` reads, remembered under `key` of a shelf; where others write to the same store, read each time. A shelf with a service's name is
    * forgotten whenever that service writes; any other (`dynamodb table`: what changes seldom beside what changes always) by `forget`.
    */
   recall<T>(shelf: string, key: string, load: () => Promise<T>): T | Promise<T>;
-  /** After the commit that changed what lies on the shelf, before it is answered. */
+  /** After the commit that changed what lies on the shelf, before it is answered. Where the change is made by many: `forgetWith` the transaction. */
   forget(shelf: string): void;
   /** Secrets as they lie in the store: encrypted and authenticated with the workspace's key. `about` says whose: it must be the same at `unseal`. */
   seal(text: string, about: string): string;
@@ -263,15 +265,22 @@ class WorldContext implements Context {
     return this.#world.store.read(work);
   }
 
+  get singly(): Singly {
+    return this.#world.store.singly;
+  }
+
   async write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     let put = { any: false, leased: [] as Work[] };
+    let last: Tx | undefined;
     const result = await this.#world.store.write((tx) => {
+      last = tx;
       put = { any: false, leased: [] };
       this.#put ??= new WeakMap();
       this.#put.set(tx, put);
       return work(tx);
     });
     this.#world.memory.forget(this.#from);
+    for (const shelf of shelvesOf(last!)) this.#world.memory.forget(shelf);
     if (put.any) this.#world.post.dispatch(put.leased, this);
     return result;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Memory } from "./memory.ts";
+import type { Tx } from "../store/store.ts";
+import { forgetWith, Memory, shelvesOf } from "./memory.ts";
 
 test("what was read is read once, until its owner forgets", async () => {
   const memory = new Memory({ shared: false });
@@ -28,4 +29,13 @@ test("where others write to the same store, nothing is remembered", async () => 
   const memory = new Memory({ shared: true });
   assert.equal(await memory.recall("iam", "a", async () => 1), 1);
   assert.equal(await memory.recall("iam", "a", async () => 2), 2);
+});
+
+test("what a transaction changed is forgotten with it, whoever made the change", () => {
+  const tx = {} as Tx;
+  forgetWith(tx, "tables");
+  forgetWith(tx, "tables");
+  forgetWith(tx, "policies");
+  assert.deepEqual([...shelvesOf(tx)], ["tables", "policies"]);
+  assert.deepEqual([...shelvesOf({} as Tx)], []);
 });

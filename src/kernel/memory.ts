@@ -1,5 +1,18 @@
 // What a service has read of its own tables and need not read again before it writes: who a key is, what a principal may do. On one store
 // of one process that is exact: a write forgets, before it is answered. Where other processes write too, nothing is remembered.
+import type { Tx } from "../store/store.ts";
+
+const changed = new WeakMap<Tx, Set<string>>();
+
+/** What lies on the shelf is forgotten when this transaction is committed, before it is answered: for who changes rows and has no context. */
+export function forgetWith(tx: Tx, shelf: string): void {
+  const shelves = changed.get(tx);
+  if (shelves) shelves.add(shelf);
+  else changed.set(tx, new Set([shelf]));
+}
+
+const NONE: ReadonlySet<string> = new Set();
+export const shelvesOf = (tx: Tx): ReadonlySet<string> => changed.get(tx) ?? NONE;
 
 /** Entries of one shelf; beyond that the oldest go. */
 const LIMIT = 10_000;

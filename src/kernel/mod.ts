@@ -3,12 +3,14 @@ export type { Account, Config } from "../config.ts";
 export type { HttpAnswer, HttpRequest, PostedForm } from "../model/http.ts";
 export { loadModel } from "../model/load.ts";
 export type { Model } from "../model/model.ts";
-export type { Params, Row, Tx, Value } from "../store/store.ts";
+export { verbatim } from "../model/verbatim.ts";
+export type { Params, Row, Singly, Tx, Value } from "../store/store.ts";
 export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";
+export { forgetWith } from "./memory.ts";
 export {
   type Arn,
   accountOfAccessKey,
@@ -33,6 +35,7 @@ export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-princip
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
+  type Answered,
   type Checked,
   type CheckOptions,
   type Conditions,

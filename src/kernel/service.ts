@@ -48,10 +48,12 @@ export interface Service<S extends ServiceName = ServiceName> {
   readonly operations: Operations<S>;
   readonly quirks?: Quirks;
   readonly sites?: readonly Site[];
-  /** The policy attached to one of this service's resources, as JSON text. */
-  resourcePolicy?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
+  /** The policy attached to one of this service's resources, as JSON text, as far as it binds who asks for `access`. */
+  resourcePolicy?(ctx: Context, resource: Arn, access: Access): string | undefined | Promise<string | undefined>;
   /** The account that owns a resource whose ARN does not say it: S3's buckets and objects. Undefined: there is no such resource. */
-  resourceOwner?(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined>;
+  resourceOwner?(ctx: Context, resource: Arn, access: Access): string | undefined | Promise<string | undefined>;
+  /** What the resource gives besides its policy, as policies: S3's ACLs. Asked where no policy allows and none denies. */
+  grants?(ctx: Context, access: Access): readonly NamedPolicy[] | Promise<readonly NamedPolicy[]>;
   /** Tags of a resource: aws:ResourceTag/KEY. Asked only where a policy wants one. Undefined: there is no such resource. */
   resourceTags?(ctx: Context, resource: Arn): Tags | undefined | Promise<Tags | undefined>;
   /** iam, sts, organizations: who an access key is, what a principal may do, what an account may do at most. */
@@ -60,6 +62,8 @@ export interface Service<S extends ServiceName = ServiceName> {
   deliver?(ctx: Context, work: Work): Promise<void>;
   /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
+  /** A request over HTTP was answered: for access logs. It neither waits nor throws. */
+  answered?(ctx: Context, of: Answered): void;
   /** Directories of the workspace, relative to it, that the user gave to this service: a snapshot has them too. */
   directories?(ctx: Context): Promise<readonly string[]>;
   /** Compares what the store says with what is really there: `aws-like fsck`. Also asked of a cloud whose services were not started. */
@@ -86,6 +90,18 @@ export type Checked =
       readonly remedy?: string;
       readonly repaired: boolean;
     };
+
+/** A request as it came, and what became of it. */
+export interface Answered {
+  readonly request: HttpRequest;
+  readonly operation: string;
+  /** What stood in the path, not yet decoded. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly answer: HttpAnswer;
+  /** Of the error that it was answered with. */
+  readonly code: string | undefined;
+  readonly tookMs: number;
+}
 
 export interface Running extends AsyncDisposable {
   /** Resolves when all that has been seen so far is in the store (a watcher's files, a pool's invocations). */
@@ -114,6 +130,10 @@ export interface Route {
 export interface Quirks {
   /** Request ids of another form than a UUID. */
   requestId?(): string;
+  /** Answers OPTIONS: a browser asks, without a signature, whether a page of another origin may. */
+  preflight?(ctx: Context, request: HttpRequest): Promise<HttpAnswer>;
+  /** What every answer to a browser's page has besides, refusals too. Asked where the request names its origin. */
+  dress?(ctx: Context, request: HttpRequest, answer: HttpAnswer): HttpAnswer | Promise<HttpAnswer>;
   /** The operation that a request means, where the model's own routing is not enough. */
   route?(request: HttpRequest, modelled: () => Route | undefined): Route | undefined;
   /** A form that was posted to a bucket, as the request that it means. Its signature is verified afterwards. */
@@ -160,6 +180,8 @@ export interface Held {
   /** Inline, attached, and of its groups. */
   readonly policies: readonly NamedPolicy[];
   readonly boundary?: NamedPolicy | undefined;
+  /** The user or role was deleted: no resource's policy means those who still act as it. */
+  readonly gone?: true;
   /** A user's: aws:PrincipalTag/KEY. A session brings its own. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }

@@ -7,7 +7,7 @@ import { defects } from "./defect.ts";
 import { type MigrationTx, migrateWith } from "./migrate.ts";
 import { PostgresRun } from "./postgres-run.ts";
 import { resultTypes, Translator } from "./postgres-sql.ts";
-import type { Migration, Store, Tx } from "./store.ts";
+import type { Migration, Singly, Store, Tx } from "./store.ts";
 
 const CONNECTIONS = 10;
 /** For a free connection of the pool too: behind many writers of one row that may take its time. */
@@ -79,8 +79,18 @@ class PostgresStore implements Store {
   /** The last of those who take turns. */
   #turn: Promise<unknown> = Promise.resolve();
 
+  readonly singly: Singly;
+
   constructor(pool: Pool) {
     this.#pool = pool;
+    const single = async <T>(sql: string, ask: (run: PostgresRun) => Promise<T>) => {
+      assert.match(sql, /^\s*SELECT\b/i);
+      return await this.#counted(() => this.#connected((client) => ask(new PostgresRun(client, this.#translator))));
+    };
+    this.singly = {
+      all: (sql, params) => single(sql, (run) => run.all(sql, params)),
+      one: (sql, params) => single(sql, (run) => run.one(sql, params)),
+    };
   }
 
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 // One connection to a SQLite file: its statements, prepared once, and the values that go in and come out.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { bind, fromBigint, parseSql, type Statement } from "./sql.ts";
+import { SqliteLog } from "./sqlite-log.ts";
 import type { Params, Row, Value } from "./store.ts";
 
 interface Prepared {
@@ -20,12 +21,14 @@ const NO_PARAMS: Params = {};
 export interface SqliteFile {
   readonly writer: Connection;
   readonly reader: Connection;
+  /** Undefined where nothing waits for the disk. */
+  readonly log: SqliteLog | undefined;
   close(): void;
 }
 
 /** Both connections to a file. Not `durable`: a crash of the machine may lose it, and nothing waits for the disk. */
 export function connect(file: string, { durable }: { durable: boolean }): SqliteFile {
-  const opened: Connection[] = [];
+  const opened: { close(): void }[] = [];
   // The writer last: it takes the log into the file and removes it, which a reader cannot, so that db.sqlite alone is all there is.
   const close = () => {
     for (const connection of opened.reverse()) connection.close();
@@ -35,14 +38,16 @@ export function connect(file: string, { durable }: { durable: boolean }): Sqlite
     opened.push(writer);
     const mode = writer.one("PRAGMA journal_mode = WAL")?.journal_mode;
     if (mode !== "wal") throw new Error(`it cannot have a write-ahead log there (journal mode ${mode})`);
-    // FULL: a commit is on the disk when it returns. The log is cut back after a long reader had let it grow.
-    writer.exec(`PRAGMA synchronous = ${durable ? "FULL" : "OFF"}; PRAGMA journal_size_limit = 67108864`);
+    // The log is cut back after a long reader had let it grow.
+    writer.exec("PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 67108864");
     const reader = new Connection(file, { readOnly: true });
     opened.push(reader);
     reader.one("SELECT COUNT(*) FROM sqlite_schema");
     // From here on a lock is waited for in sqlite.ts, which lets the event loop run meanwhile.
     writer.exec("PRAGMA busy_timeout = 0");
-    return { writer, reader, close };
+    const log = durable ? new SqliteLog(file, { writer, reader }) : undefined;
+    if (log) opened.push(log);
+    return { writer, reader, log, close };
   } catch (error) {
     close();
     throw new Error(explain(file, error as SqliteError), { cause: error });

@@ -1,13 +1,15 @@
 // The embedded engine. SQLite answers at once, so a transaction whose work awaits nothing but its tx runs to its end before the event loop
-// turns: reads run at once, one after the other; writes wait for the end of the turn and share one commit, a savepoint each.
+// turns: reads run at once, one after the other; writes wait for the end of the turn and share one commit, a savepoint each. While a commit is on its
+// way to the disk, the event loop goes on: reads are of the moment before it, and further writes gather.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defects } from "./defect.ts";
 import { migrateWith } from "./migrate.ts";
 import { type Connection, connect, isBusy, type SqliteFile } from "./sqlite-connection.ts";
+import type { SqliteLog } from "./sqlite-log.ts";
 import { SqliteRun } from "./sqlite-run.ts";
-import type { Migration, Store } from "./store.ts";
+import type { Migration, Singly, Store } from "./store.ts";
 
 /** One commit serves at most so many writers, gathered for at most so long: the first of them is not to wait for all. */
 const GROUP_LIMIT = 256;
@@ -48,15 +50,24 @@ class SqliteStore implements Store {
   #running: SqliteRun | undefined;
   /** A read, or a group of writes, is under way. */
   #busy = false;
+  /** A commit is on its way to the disk: nobody sees it yet, and the next one waits for it. */
+  #syncing = false;
+  #broken: Error | undefined;
   #armed = false;
   /** So many of the next writers have a commit each: the one they shared failed, and it is to be the failure of whose fault it was. */
   #alone = 0;
   #lockedSince: number | undefined;
   #closed: PromiseWithResolvers<void> | undefined;
 
+  readonly singly: Singly;
+
   constructor(file: SqliteFile, cleanUp = () => Promise.resolve()) {
     this.#file = file;
     this.#cleanUp = cleanUp;
+    this.singly = {
+      all: (sql, params) => this.#single(sql, () => file.reader.all(sql, params) as never),
+      one: (sql, params) => this.#single(sql, () => file.reader.one(sql, params) as never),
+    };
   }
 
   read<T>(work: (tx: SqliteRun) => Promise<T>): Promise<T> {
@@ -88,7 +99,20 @@ class SqliteStore implements Store {
 
   #ask<T>(work: (tx: SqliteRun) => Promise<T>, start: (job: Job) => void): Promise<T> {
     if (this.#closed) return Promise.reject(defects.closed());
+    if (this.#broken) return Promise.reject(this.#broken);
     return new Promise<T>((resolve, reject) => start({ work, resolve: resolve as Job["resolve"], reject }));
+  }
+
+  /** At once, whatever runs: a read that is under way has its snapshot on this connection, begun in this very turn. */
+  async #single<T>(sql: string, statement: () => T): Promise<T> {
+    if (this.#closed) throw defects.closed();
+    if (this.#broken) throw this.#broken;
+    try {
+      return statement();
+    } catch (error) {
+      if (error instanceof Error) error.message += ` in: ${sql}`;
+      throw error;
+    }
   }
 
   async #read(job: Job): Promise<void> {
@@ -100,7 +124,7 @@ class SqliteStore implements Store {
   }
 
   async #group(): Promise<void> {
-    const { writer } = this.#file;
+    const { writer, log } = this.#file;
     this.#busy = true;
     const jobs: Job[] = [];
     const outcomes: Outcome[] = [];
@@ -111,13 +135,37 @@ class SqliteStore implements Store {
       jobs.push(job);
       outcomes.push(await this.#run(writer, job, WRITE));
     } while (writer.inTransaction && this.#writes.length > 0 && jobs.length < limit && performance.now() < end);
-    const failure = commit(writer, outcomes.at(-1)!);
+    const failure = commit(this.#file, outcomes.at(-1)!);
     this.#busy = false;
     this.#alone = Math.max(0, this.#alone - 1);
     if (failure && jobs.length > 1) {
       this.#writes.unshift(...jobs);
       this.#alone = jobs.length;
-    } else for (const [index, job] of jobs.entries()) settle(job, failure ?? outcomes[index]!);
+    }
+    const settleAll = (failure: Outcome | undefined) => {
+      for (const [index, job] of jobs.entries()) settle(job, failure ?? outcomes[index]!);
+    };
+    if (!failure && log) void this.#sync(log, settleAll);
+    else if (!failure || jobs.length === 1) settleAll(failure);
+    this.#next();
+  }
+
+  /** A disk that did not take a commit may have dropped it: what the log holds then is known only when it is opened again. */
+  async #sync(log: SqliteLog, settleAll: (failure?: Outcome) => void): Promise<void> {
+    this.#syncing = true;
+    let failure: Outcome | undefined;
+    try {
+      await log.sync();
+    } catch (error) {
+      this.#broken = defects.unsynced(error);
+      failure = { ok: false, error: this.#broken };
+      for (const job of this.#writes.splice(0)) job.reject(this.#broken);
+    }
+    // A read that hangs is abandoned at the end of the turn.
+    while (this.#busy) await new Promise(setImmediate);
+    this.#syncing = false;
+    log.release();
+    settleAll(failure);
     this.#next();
   }
 
@@ -160,6 +208,8 @@ class SqliteStore implements Store {
     if (this.#busy) {
       this.#running?.abandon();
       this.#arm();
+    } else if (this.#syncing) {
+      // Its end goes on with what has come meanwhile.
     } else if (this.#writes.length > 0) {
       if (this.#begin()) void this.#group();
     } else if (this.#closed) {
@@ -194,17 +244,20 @@ interface Brackets {
   readonly rollback: readonly string[];
 }
 
-const READ: Brackets = { begin: "BEGIN", commit: "COMMIT", rollback: ["ROLLBACK"] };
+// A transaction of its own, or, while a commit is on its way to the disk, within that which holds the snapshot from before it.
+const READ: Brackets = { begin: "SAVEPOINT r", commit: "RELEASE r", rollback: ["ROLLBACK TO r", "RELEASE r"] };
 const WRITE: Brackets = { begin: "SAVEPOINT w", commit: "RELEASE w", rollback: ["ROLLBACK TO w", "RELEASE w"] };
 
 /** The failure that all of the group share: of the commit, or of a statement on which SQLite gave up the whole transaction (disk full). */
-function commit(writer: Connection, last: Outcome): Outcome | undefined {
+function commit({ writer, log }: SqliteFile, last: Outcome): Outcome | undefined {
   if (!writer.inTransaction) return last;
   try {
+    log?.hold();
     writer.command("COMMIT");
     return undefined;
   } catch (error) {
     if (writer.inTransaction) writer.command("ROLLBACK");
+    log?.release();
     return { ok: false, error };
   }
 }

@@ -16,7 +16,11 @@ export interface Tx {
   run(sql: string, params?: Params): Promise<number>;
 }
 
+/** SELECTs, each a snapshot of its own: what two of them read may be of two moments. Nothing has to be begun or ended for them. */
+export type Singly = Pick<Tx, "all" | "one">;
+
 export interface Store {
+  readonly singly: Singly;
   /** A snapshot: what is read in one `read` is of one moment. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /**

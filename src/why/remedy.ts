@@ -54,19 +54,19 @@ const PLACES: Readonly<Record<PolicyKind, (asked: Asked, of: Place) => Omit<Reme
     const { type, name, account } = holderOf(asked);
     // Of the resource, too: a second one must not replace the first.
     const policy = `allow-${asked.action.replace(":", "-")}-${hash("sha256", asked.resource).slice(0, 6)}`;
-    const document = JSON.stringify(documentOf(statement)).replaceAll("'", "'\\''");
+    const document = word(JSON.stringify(documentOf(statement)));
     return {
       say: `a policy of ${type} ${name} of account ${account} must allow it`,
       commands: [
-        `aws iam put-${type}-policy --${type}-name ${name} --policy-name ${policy} --policy-document '${document}'`,
+        `aws iam put-${type}-policy --${type}-name ${word(name)} --policy-name ${word(policy)} --policy-document ${document}`,
       ],
     };
   },
   "permissions boundary": (asked, { among: [boundary = "?"] }) => {
     const { type, name } = holderOf(asked);
     const another = boundary.startsWith("arn:aws:iam::aws:")
-      ? `aws iam put-${type}-permissions-boundary --${type}-name ${name} --permissions-boundary ANOTHER-POLICY`
-      : `aws iam create-policy-version --policy-arn ${boundary} --set-as-default --policy-document file://boundary.json`;
+      ? `aws iam put-${type}-permissions-boundary --${type}-name ${word(name)} --permissions-boundary ANOTHER-POLICY`
+      : `aws iam create-policy-version --policy-arn ${word(boundary)} --set-as-default --policy-document file://boundary.json`;
     return {
       say: `the permissions boundary of ${type} ${name}, ${boundary}, must allow it, too: it needs this statement besides its own`,
       commands: [another],
@@ -80,14 +80,16 @@ const PLACES: Readonly<Record<PolicyKind, (asked: Asked, of: Place) => Omit<Reme
     const { account } = named(asked.principal);
     return {
       say: `at each level from the organization's root to account ${account} a service control policy must allow it, and at one of them none does (there: ${among.join(", ") || "none"})`,
-      commands: [`aws organizations list-policies-for-target --filter SERVICE_CONTROL_POLICY --target-id ${account}`],
+      commands: [
+        `aws organizations list-policies-for-target --filter SERVICE_CONTROL_POLICY --target-id ${word(account)}`,
+      ],
     };
   },
   "role trust policy": ({ resource, principal }) => {
     const role = named(resource).name;
     return {
       say: `the trust policy of role ${role} says who may have it, and must name ${principal}: it needs this statement besides its own`,
-      commands: [`aws iam update-assume-role-policy --role-name ${role} --policy-document ${FILE}`],
+      commands: [`aws iam update-assume-role-policy --role-name ${word(role)} --policy-document ${FILE}`],
     };
   },
   "resource-based policy": (asked, { statement }) => ({
@@ -95,6 +97,9 @@ const PLACES: Readonly<Record<PolicyKind, (asked: Asked, of: Place) => Omit<Reme
     commands: commandsFor(asked, statement),
   }),
 };
+
+/** As the shell reads it as one word: names in a denied request are the caller's choice, and who reads this pastes it. */
+const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function holderOf({ holder, principal }: Asked): { type: "user" | "role"; name: string; account: string } {
   const { kind, name, account } = named(holder ?? principal);
@@ -113,18 +118,18 @@ function commandsFor(asked: Asked, statement: Statement): string[] {
   const first = arn?.resource.split(/[:/]/) ?? [];
   switch (arn?.service) {
     case "s3":
-      return [`aws s3api put-bucket-policy --bucket ${first[0]} --policy ${FILE}`];
+      return [`aws s3api put-bucket-policy --bucket ${word(first[0]!)} --policy ${FILE}`];
     case "lambda":
       return [addPermission(statement, first)];
     case "sqs":
       return [
-        `aws sqs set-queue-attributes --queue-url "$(aws sqs get-queue-url --queue-name ${first[0]} --query QueueUrl --output text)" --attributes "$(jq -n --rawfile policy policy.json '{Policy: $policy}')"`,
+        `aws sqs set-queue-attributes --queue-url "$(aws sqs get-queue-url --queue-name ${word(first[0]!)} --query QueueUrl --output text)" --attributes "$(jq -n --rawfile policy policy.json '{Policy: $policy}')"`,
       ];
     case "dynamodb":
-      return [`aws dynamodb put-resource-policy --resource-arn ${asked.resource} --policy ${FILE}`];
+      return [`aws dynamodb put-resource-policy --resource-arn ${word(asked.resource)} --policy ${FILE}`];
     case "sns":
       return [
-        `aws sns set-topic-attributes --topic-arn ${asked.resource} --attribute-name Policy --attribute-value ${FILE}`,
+        `aws sns set-topic-attributes --topic-arn ${word(asked.resource)} --attribute-name Policy --attribute-value ${FILE}`,
       ];
     default:
       return [];
@@ -133,15 +138,15 @@ function commandsFor(asked: Asked, statement: Statement): string[] {
 
 /** Lambda's policies are made of permissions, never put as JSON. */
 function addPermission({ Action, Principal, Condition }: Statement, [, name, qualifier]: string[]): string {
-  const who = typeof Principal === "object" ? Object.values(Principal)[0] : '"*"';
+  const who = typeof Principal === "object" ? Object.values(Principal)[0]! : "*";
   const source = Condition?.ArnLike?.["aws:SourceArn"];
   const account = Condition?.StringEquals?.["aws:SourceAccount"];
   return [
     "aws lambda add-permission",
-    `--function-name ${name}`,
-    ...(qualifier === undefined ? [] : [`--qualifier ${qualifier}`]),
-    `--statement-id allow --action ${Action} --principal ${who}`,
-    ...(source === undefined ? [] : [`--source-arn ${source}`]),
-    ...(account === undefined ? [] : [`--source-account ${account}`]),
+    `--function-name ${word(name ?? "")}`,
+    ...(qualifier === undefined ? [] : [`--qualifier ${word(qualifier)}`]),
+    `--statement-id allow --action ${word(String(Action))} --principal ${word(who)}`,
+    ...(source === undefined ? [] : [`--source-arn ${word(source)}`]),
+    ...(account === undefined ? [] : [`--source-account ${word(account)}`]),
   ].join(" ");
 }

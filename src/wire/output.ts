@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import type { HttpAnswer } from "../model/http.ts";
 import type { Model, Protocol, Structure } from "../model/model.ts";
+import { stringify, withValues } from "../model/verbatim.ts";
 import { encodeCbor } from "./cbor.ts";
 import { type Compiled, compiled } from "./compiled.ts";
 import { eventStream, type Payloads } from "./event-stream.ts";
@@ -15,7 +16,8 @@ type Fields = Record<string, unknown>;
 export function output(model: Model, route: Route, value: unknown, requestId: string): HttpAnswer {
   const { protocol } = route;
   const structure = model.operations[route.operation]!.output;
-  const fields = (value ?? {}) as Fields;
+  const isJson = protocol === "awsJson1_0" || protocol === "awsJson1_1";
+  const fields = ((isJson ? value : withValues(value)) ?? {}) as Fields;
   const made = compiled(model);
   const headers: Record<string, string> = { "x-amzn-requestid": requestId };
   const stream = streamOf(model, structure, fields);
@@ -39,7 +41,7 @@ export function output(model: Model, route: Route, value: unknown, requestId: st
       // Recorded: TagResource, DeleteQueue and the like answer nothing at all.
       if (structure === "Unit") return { status: 200, headers };
       headers["content-type"] = protocol === "awsJson1_0" ? "application/x-amz-json-1.0" : "application/x-amz-json-1.1";
-      return { status: 200, headers, body: JSON.stringify(made.trees(protocol).writer(structure)(fields)) };
+      return { status: 200, headers, body: stringify(fields, made.trees(protocol).writer(structure)) };
   }
 }
 

@@ -1,22 +1,13 @@
-// S3 as `sync` needs it, of this cloud or of AWS: lists, streams, parts, deletions. Signed with the canonical forms that the door verifies with.
+// S3 as `sync` needs it, of this cloud or of AWS: lists, streams, parts, deletions.
 import { createHash } from "node:crypto";
 import { Agent, type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
 import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ALGORITHM, canonicalRequests, hmac, scopeText, sha256, stringToSign } from "../../door/canonical.ts";
-import { realNow } from "../../kernel/clock.ts";
+import { sha256 } from "../../door/canonical.ts";
 import { type Element, escapeXml, parseXml } from "../../wire/xml-text.ts";
 import { UserError } from "../command.ts";
-
-export interface Access {
-  /** `http://localhost:4566` */
-  readonly endpoint: string;
-  readonly region: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
-}
+import { type Access, latin1, signedHeaders } from "../signed.ts";
 
 export interface Listed {
   readonly key: string;
@@ -185,36 +176,24 @@ function unanswered({ endpoint }: Access, error: unknown): Error {
     : new Error(message || code);
 }
 
-/** Signature Version 4. A body that streams is not signed: its ETag is compared afterwards. */
+/** A body that streams is not signed: its ETag is compared afterwards. */
 function signed(access: Access, bucket: string, call: Call): { path: string; headers: Record<string, string> } {
-  const timestamp = new Date(realNow()).toISOString().replace(/[-:]|\.\d+/g, "");
-  const scope = { date: timestamp.slice(0, 8), region: access.region, service: "s3" };
   const path = `/${bucket}${call.key === undefined ? "" : `/${call.key.split("/").map(encode).join("/")}`}`;
   const query = Object.entries(call.query ?? {})
     .map(([name, value]) => `${encode(name)}=${encode(value)}`)
     .join("&");
   const payloadHash = typeof call.body === "function" ? "UNSIGNED-PAYLOAD" : sha256(latin1(call.body ?? ""));
-  const headers: Record<string, string> = {
-    ...call.headers,
-    host: new URL(access.endpoint).host,
-    ...(typeof call.body === "string" && { "content-length": String(Buffer.byteLength(call.body)) }),
-    "x-amz-content-sha256": payloadHash,
-    "x-amz-date": timestamp,
-    ...(access.sessionToken && { "x-amz-security-token": access.sessionToken }),
-  };
-  const names = Object.keys(headers).sort();
-  const [canonical] = canonicalRequests(
-    { method: call.method, path, query, headers },
-    { headers: names, payloadHash, s3: true },
-  );
-  const { date, region, service } = scope;
-  const key = hmac(hmac(hmac(hmac(`AWS4${access.secretAccessKey}`, date), region), service), "aws4_request");
-  const signature = hmac(key, stringToSign(timestamp, scope, canonical!)).toString("hex");
-  headers.authorization = `${ALGORITHM} Credential=${access.accessKeyId}/${scopeText(scope)}, SignedHeaders=${names.join(";")}, Signature=${signature}`;
+  const length = typeof call.body === "string" && { "content-length": String(Buffer.byteLength(call.body)) };
+  const headers = signedHeaders(access, {
+    service: "s3",
+    method: call.method,
+    path,
+    query,
+    headers: { ...call.headers, ...length, "x-amz-content-sha256": payloadHash },
+    payloadHash,
+  });
   return { path: query === "" ? path : `${path}?${query}`, headers };
 }
-
-const latin1 = (text: string): string => Buffer.from(text).toString("latin1");
 
 /** All but RFC 3986's unreserved characters. */
 const encode = (text: string): string =>

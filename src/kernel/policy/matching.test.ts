@@ -83,6 +83,7 @@ describe("actions and resources", () => {
     ["arn:aws:s3:::photos/${$}/*", false],
     ["arn:aws:s3:::photos/${?}ats/*", false],
     [["arn:aws:s3:::${none}/*", "arn:aws:s3:::photos/*"], true],
+    ["arn:aws:s3:::${constructor}/*", false],
   ];
   const values = { "aws:username": "cats", evil: "*", several: ["cats", "dogs"], empty: [] };
   for (const [resource, expected] of resources)

@@ -59,11 +59,11 @@ const startsWith = (subject: string, prefix: string): boolean =>
 export const substitute = (text: string, keys: Keys): string | undefined => resolve(text, keys, (literal) => literal);
 
 const VARIABLE = /\$\{([^}]*)\}/g;
-const ITSELF: Readonly<Record<string, string>> = { "*": "*", "?": "?", $: "$" };
+const ITSELF: ReadonlySet<string> = new Set(["*", "?", "$"]);
 
 /** The keys that a text's variables stand for, as written: `aws:PrincipalTag/team`. */
 export const variablesOf = (text: string): string[] =>
-  [...text.matchAll(VARIABLE)].map(([, inner]) => nameOf(inner!)).filter((name) => ITSELF[name] === undefined);
+  [...text.matchAll(VARIABLE)].map(([, inner]) => nameOf(inner!)).filter((name) => !ITSELF.has(name));
 
 const wildcards = (text: string): string => text.replaceAll("*", ANY).replaceAll("?", ONE);
 
@@ -84,8 +84,7 @@ const nameOf = (inner: string): string => inner.split(",", 1)[0]!.trim();
 
 /** A key of several values is no variable; a default stands for a key that is not there. */
 function variable(inner: string, keys: Keys): string | undefined {
-  const itself = ITSELF[inner];
-  if (itself !== undefined) return itself;
+  if (ITSELF.has(inner)) return inner;
   const name = nameOf(inner);
   const values = keys.get(name.toLowerCase()) ?? [];
   if (values.length > 0) return values.length === 1 ? values[0] : undefined;

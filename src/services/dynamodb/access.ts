@@ -32,6 +32,8 @@ export interface Touching {
   readonly select?: string;
   readonly returnValues?: string | undefined;
   readonly capacity?: string | undefined;
+  /** Of PartiQL's SELECT: whether it reads all of a table or of an index. */
+  readonly fullScan?: boolean | undefined;
   /** The transaction that it is part of. */
   readonly enclosing?: string;
 }
@@ -39,7 +41,7 @@ export interface Touching {
 interface Asked {
   readonly table: string | undefined;
   readonly index?: string | undefined;
-  readonly touching: () => Touching;
+  readonly touching: () => Touching | Promise<Touching>;
 }
 
 /** What is touched is worked out where a policy has a condition on it. */
@@ -49,7 +51,7 @@ export function onItems(ctx: Context, action: string, { table, index, touching }
     action: `dynamodb:${action}`,
     resource: index ? `${ref.arn}/index/${index}` : ref.arn,
     conditions: async (wanted) => {
-      const { keys = [], attributes = [], expressions = [], names, ...said } = touching();
+      const { keys = [], attributes = [], expressions = [], names, ...said } = await touching();
       const named = expressions.flatMap((text) => (text === undefined ? [] : topLevelNames(text, names ?? {})));
       const touched = [...new Set([...keys.flatMap((key) => Object.keys(key)), ...attributes, ...named])];
       return {
@@ -59,6 +61,7 @@ export function onItems(ctx: Context, action: string, { table, index, touching }
         ...(said.select !== undefined && { "dynamodb:Select": said.select }),
         ...(said.returnValues !== undefined && { "dynamodb:ReturnValues": said.returnValues }),
         ...(said.capacity !== undefined && { "dynamodb:ReturnConsumedCapacity": said.capacity }),
+        ...(said.fullScan !== undefined && { "dynamodb:FullTableScan": String(said.fullScan) }),
         ...(said.enclosing !== undefined && { "dynamodb:EnclosingOperation": said.enclosing }),
       };
     },

@@ -1,5 +1,5 @@
 // One write of one item, from its parameters to its effect: what PutItem, UpdateItem, DeleteItem and the transactions have in common.
-import type { Input } from "../../kernel/mod.ts";
+import type { AwsError, Input } from "../../kernel/mod.ts";
 import { addCosts, type Cost, writeUnits } from "./capacity.ts";
 import { errors } from "./errors.ts";
 import { applyUpdate } from "./expression/apply.ts";
@@ -8,8 +8,9 @@ import { updatedPaths } from "./expression/bind.ts";
 import { matches } from "./expression/evaluate.ts";
 import { heldKey, keyAttributes, keyInIndex, keyOfItem, keyOfRequest, type RowKey } from "./item-key.ts";
 import { readExpressions } from "./parameters.ts";
-import { changeItem, needsBefore, projected, readItem, type Stored, type Writing, weighed } from "./rows.ts";
+import { changeItem, needsBefore, projected, readItem, type Writing, weighed } from "./rows.ts";
 import type { Index, Table } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 import { equalItems, type Item, itemSize, soundItem } from "./value.ts";
 
 /** All that could be checked without the table has been. */
@@ -17,6 +18,10 @@ export interface Action {
   readonly kind: "Put" | "Update" | "Delete" | "ConditionCheck";
   readonly condition?: Condition | undefined;
   readonly returnsOnFailure?: "ALL_OLD" | "NONE" | undefined;
+  /** What is said where the condition fails, if that is not AWS's common answer. */
+  readonly refusal?: (() => AwsError) | undefined;
+  /** The item, or the key, that it is given. */
+  readonly named: Item;
   /** Throws where the table's keys, or its indexes', say no. */
   key(table: Table): RowKey;
   /** What becomes of the item; undefined: nothing is left of it. */
@@ -36,14 +41,25 @@ type Conditions = Pick<
   | "ReturnValuesOnConditionCheckFailure"
 >;
 
+/** Bound, from whatever language it was written in. */
+interface Checks {
+  readonly condition?: Condition | undefined;
+  readonly returnsOnFailure?: Action["returnsOnFailure"];
+  readonly refusal?: Action["refusal"];
+}
+
 export function putAction(input: PutInput): Action {
   const item = soundItem(input.Item ?? {});
   const { condition } = readExpressions(input, ["ConditionExpression"]);
+  return putOf(item, { condition, returnsOnFailure: input.ReturnValuesOnConditionCheckFailure });
+}
+
+export function putOf(item: Item, checks: Checks): Action {
   const stored = weighed(item);
   return {
     kind: "Put",
-    condition,
-    returnsOnFailure: input.ReturnValuesOnConditionCheckFailure,
+    named: item,
+    ...checks,
     key(table) {
       const key = keyOfItem(table, item);
       for (const index of table.indexes) keyInIndex(index, item);
@@ -56,24 +72,34 @@ export function putAction(input: PutInput): Action {
 export function deleteAction(input: KeyInput, kind: "Delete" | "ConditionCheck" = "Delete"): Action {
   const key = soundItem(input.Key ?? {});
   const { condition } = readExpressions(input, ["ConditionExpression"]);
-  return {
-    kind,
-    condition,
-    returnsOnFailure: input.ReturnValuesOnConditionCheckFailure,
-    key: (table) => keyOfRequest(table, key),
-    after: (_table, before) => (kind === "Delete" ? undefined : before),
-  };
+  return deleteOf(key, { condition, returnsOnFailure: input.ReturnValuesOnConditionCheckFailure }, kind);
 }
+
+export const deleteOf = (key: Item, checks: Checks, kind: "Delete" | "ConditionCheck" = "Delete"): Action => ({
+  kind,
+  named: key,
+  ...checks,
+  key: (table) => keyOfRequest(table, key),
+  after: (_table, before) => (kind === "Delete" ? undefined : before),
+});
 
 export function updateAction(input: UpdateInput): Action {
   const key = soundItem(input.Key ?? {});
   const { condition, update = NOTHING } = readExpressions(input, ["UpdateExpression", "ConditionExpression"]);
   const legacy = input.AttributeUpdates !== undefined;
+  const returnsOnFailure = input.ReturnValuesOnConditionCheckFailure;
+  return updateOf(key, { update, legacy, condition, returnsOnFailure });
+}
+
+export function updateOf(
+  key: Item,
+  { update, legacy = false, ...checks }: Checks & { readonly update: Update; readonly legacy?: boolean },
+): Action {
   const touched = updatedPaths(update);
   return {
     kind: "Update",
-    condition,
-    returnsOnFailure: input.ReturnValuesOnConditionCheckFailure,
+    named: key,
+    ...checks,
     touched,
     key(table) {
       const rowKey = keyOfRequest(table, key);
@@ -115,7 +141,9 @@ export async function perform(
   const reads = wantsBefore || action.condition || action.kind !== "Put" || needsBefore(table);
   const before = reads ? await readItem(writing.tx, table, key) : undefined;
   if (action.condition && !matches(action.condition, before?.item ?? {}))
-    throw errors.conditionFailed(action.returnsOnFailure === "ALL_OLD" ? before?.item : undefined);
+    throw (
+      action.refusal?.() ?? errors.conditionFailed(action.returnsOnFailure === "ALL_OLD" ? before?.item : undefined)
+    );
   const after = action.after(table, before);
   if (action.kind !== "ConditionCheck") await changeItem(writing, table, { key, before, after });
   return { key, before, after };

@@ -56,6 +56,77 @@ test("one bad key fails a whole batch before anything is written", async () => {
     { name: "ValidationException", message: "The provided key element does not match the schema" },
   );
   assert.equal(await get("one", "first"), undefined);
+  for (const Item of [{ id: { N: "5" } }, { other: { S: "x" } }] as Item[])
+    await assert.rejects(dynamodb.batchWriteItem({ RequestItems: { one: [put("first"), { PutRequest: { Item } }] } }), {
+      name: "ValidationException",
+      message: "The provided key element does not match the schema",
+    });
+  assert.equal(await get("one", "first"), undefined);
+});
+
+test("a batch of reads does not mix the old parameters and the new, not even over several tables", async () => {
+  await assert.rejects(
+    dynamodb.batchGetItem({
+      RequestItems: {
+        one: { Keys: [key("a")], ProjectionExpression: "id" },
+        two: { Keys: [key("a")], AttributesToGet: ["id"] },
+      },
+    }),
+    {
+      name: "ValidationException",
+      message:
+        "Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}",
+    },
+  );
+});
+
+test("an empty key refuses a transaction as a whole, and is no reason to cancel it", async () => {
+  const message =
+    "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: id";
+  for (const action of [
+    { Put: { TableName: "one", Item: key("") } },
+    { Delete: { TableName: "one", Key: key("") } },
+    { ConditionCheck: { TableName: "one", Key: key(""), ConditionExpression: "attribute_exists(id)" } },
+  ])
+    await assert.rejects(
+      dynamodb.transactWriteItems({ TransactItems: [{ Put: { TableName: "one", Item: key("e") } }, action] }),
+      { name: "ValidationException", message },
+    );
+  await assert.rejects(dynamodb.transactGetItems({ TransactItems: [{ Get: { TableName: "one", Key: key("") } }] }), {
+    name: "ValidationException",
+    message,
+  });
+});
+
+test("a repeated transaction answers the collections that it touched", async () => {
+  await dynamodb.createTable({
+    TableName: "collections",
+    AttributeDefinitions: ["id", "at", "by"].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
+    KeySchema: [
+      { AttributeName: "id", KeyType: "HASH" },
+      { AttributeName: "at", KeyType: "RANGE" },
+    ],
+    LocalSecondaryIndexes: [
+      {
+        IndexName: "by-by",
+        KeySchema: [
+          { AttributeName: "id", KeyType: "HASH" },
+          { AttributeName: "by", KeyType: "RANGE" },
+        ],
+        Projection: { ProjectionType: "ALL" },
+      },
+    ],
+    BillingMode: "PAY_PER_REQUEST",
+  });
+  const write = () =>
+    dynamodb.transactWriteItems({
+      ClientRequestToken: "collections",
+      ReturnItemCollectionMetrics: "SIZE",
+      TransactItems: [{ Put: { TableName: "collections", Item: { ...key("c"), at: { S: "1" } } } }],
+    });
+  const once = (await write()).ItemCollectionMetrics;
+  assert.deepEqual(once, { collections: [{ ItemCollectionKey: key("c"), SizeEstimateRangeGB: [0, 1] }] });
+  assert.deepEqual((await write()).ItemCollectionMetrics, once);
 });
 
 test("a batch does not name an item twice, nor too many", async () => {

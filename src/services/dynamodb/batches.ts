@@ -6,12 +6,12 @@ import { addCosts, type ConsumedCapacity, type Cost, consumed, type Detail, read
 import { errors } from "./errors.ts";
 import type { Path } from "./expression/ast.ts";
 import { project } from "./expression/project.ts";
-import { keyOfRequest, type RowKey } from "./item-key.ts";
+import { keyAttributes, keyOfRequest, type RowKey } from "./item-key.ts";
 import { collectionMetrics, logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
 import { inLockingOrder, readItem, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
-import { base64, type Item, soundItem } from "./value.ts";
+import { base64, type Item, member, soundItem } from "./value.ts";
 
 const MOST_KEYS = 100;
 const MOST_WRITES = 25;
@@ -133,9 +133,9 @@ async function readKeys(tx: Tx, requests: readonly KeyedRequest[]) {
 }
 
 /** One after the other: a transaction awaits nothing but its store. */
-export async function inOrder<T, R>(list: readonly T[], work: (element: T) => Promise<R>): Promise<R[]> {
+export async function inOrder<T, R>(list: readonly T[], work: (element: T, index: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  for (const element of list) results.push(await work(element));
+  for (const [index, element] of list.entries()) results.push(await work(element, index));
   return results;
 }
 
@@ -149,6 +149,11 @@ function readRequests(input: GetInput) {
       "1 validation error detected: Value at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have length greater than or equal to 1]",
     );
   if (count > MOST_KEYS) throw errors.validation("Too many items requested for the BatchGetItem call");
+  const all = entries.map(([, parameters]) => parameters);
+  const old = all.find(({ AttributesToGet }) => AttributesToGet);
+  const modern = all.find(({ ProjectionExpression }) => ProjectionExpression !== undefined);
+  // One table in the old way and another in the new is mixed too.
+  if (old && modern) readExpressions({ ...old, ...modern }, ["ProjectionExpression"]);
   return entries.map(([name, parameters]) => ({
     name,
     parameters,
@@ -177,12 +182,22 @@ function readWrites(input: WriteInput): readonly { name: string; actions: readon
         throw errors.validation(
           "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes",
         );
-      if (PutRequest) return putAction({ Item: PutRequest.Item });
+      if (PutRequest) return keyed(putAction({ Item: PutRequest.Item }));
       if (DeleteRequest) return deleteAction({ Key: DeleteRequest.Key });
       throw errors.validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
     }),
   }));
 }
+
+/** Of a key attribute that is missing, or of the wrong type, a batch says less than PutItem. */
+const keyed = (action: Action): Action => ({
+  ...action,
+  key(table) {
+    if (keyAttributes(table.key).some(({ name, type }) => member(action.named, name)?.[type] === undefined))
+      throw errors.validation("The provided key element does not match the schema");
+    return action.key(table);
+  },
+});
 
 export function capacities(
   costs: readonly (readonly [Table, Cost])[],

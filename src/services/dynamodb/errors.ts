@@ -50,6 +50,8 @@ export const errors = {
       `Transaction cancelled, please refer cancellation reasons for specific reasons [${reasons.map((r) => r.Code).join(", ")}]`,
       { CancellationReasons: reasons },
     ),
+  /** Of a PartiQL INSERT. */
+  duplicateItem: () => new AwsError("DuplicateItemException", 400, "Duplicate primary key exists in table"),
   idempotentMismatch: () =>
     new AwsError(
       "IdempotentParameterMismatchException",

@@ -8,7 +8,8 @@ import { project } from "./expression/project.ts";
 import { keyAttributes, keyOfRequest } from "./item-key.ts";
 import { detecting, readExpressions } from "./parameters.ts";
 import { readItem, writing } from "./rows.ts";
-import { openTable, type Table } from "./schema.ts";
+import { knownTable, openTable, type Table } from "./schema.ts";
+import { storedItem } from "./stored.ts";
 import { type Item, member, soundItem } from "./value.ts";
 
 export const items = defineOperations("dynamodb", {
@@ -94,17 +95,16 @@ export const items = defineOperations("dynamodb", {
     async handle(ctx, input) {
       const key = soundItem(input.Key ?? {});
       const { projection } = readExpressions(input, ["ProjectionExpression"]);
-      const { table, stored } = await ctx.read(async (tx) => {
-        const table = await openTable(tx, ctx, input.TableName);
-        return { table, stored: await readItem(tx, table, keyOfRequest(table, key)) };
-      });
+      const found = knownTable(ctx, input.TableName);
+      const table = found instanceof Promise ? await found : found;
+      const stored = await readItem(ctx.singly, table, keyOfRequest(table, key));
       const capacity = consumed(
         table,
         { table: readUnits(stored?.size ?? 0, input.ConsistentRead) },
         input.ReturnConsumedCapacity,
       );
       return {
-        ...(stored && { Item: projection ? project(stored.item, projection) : stored.item }),
+        ...(stored && { Item: projection ? project(stored.item, projection) : storedItem(stored) }),
         ...(capacity && { ConsumedCapacity: capacity }),
       };
     },

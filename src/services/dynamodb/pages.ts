@@ -1,8 +1,9 @@
 // Rows in order, a page at a time: what Query and Scan read, in the table or in an index.
-import type { Params, Tx } from "../../kernel/mod.ts";
+import type { Params, Singly } from "../../kernel/mod.ts";
 import type { RowKey } from "./item-key.ts";
 import { EMPTY } from "./keys.ts";
-import { type Item, itemOf } from "./value.ts";
+import { StoredItem, type StoredRow } from "./stored.ts";
+import type { Item } from "./value.ts";
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html: of what was read, before any filter. */
 const PAGE_BYTES = 1024 * 1024;
@@ -32,13 +33,8 @@ export interface AllRows {
   readonly to: Uint8Array | undefined;
 }
 
-export interface PageRow {
-  readonly item: string;
-  readonly size: number;
-}
-
 export interface Page {
-  readonly rows: readonly PageRow[];
+  readonly rows: readonly StoredItem[];
   readonly bytes: number;
   /** It stopped for the limit or for its size: there may be more. */
   readonly stopped: boolean;
@@ -51,35 +47,35 @@ export interface Reading {
   positionOf(item: Item): Position;
 }
 
-export const readPartition = (tx: Tx, rows: PartitionRows, reading: Reading): Promise<Page> =>
+export const readPartition = (tx: Singly, rows: PartitionRows, reading: Reading): Promise<Page> =>
   readPage(reading, (after, count) => {
     const { sql, params } = partitionSql(rows, after);
-    return tx.all<PageRow>(sql, { ...params, count });
+    return tx.all<StoredRow>(sql, { ...params, count });
   });
 
-export const readAll = (tx: Tx, rows: AllRows, reading: Reading): Promise<Page> =>
+export const readAll = (tx: Singly, rows: AllRows, reading: Reading): Promise<Page> =>
   readPage(reading, (after, count) => {
     const { sql, params } = allSql(rows, after);
-    return tx.all<PageRow>(sql, { ...params, count });
+    return tx.all<StoredRow>(sql, { ...params, count });
   });
 
 async function readPage(
   { after, limit = Number.POSITIVE_INFINITY, positionOf }: Reading,
-  read: (after: Position | undefined, count: number) => Promise<PageRow[]>,
+  read: (after: Position | undefined, count: number) => Promise<StoredRow[]>,
 ): Promise<Page> {
-  const rows: PageRow[] = [];
+  const rows: StoredItem[] = [];
   let bytes = 0;
   let position = after;
   for (let batch = FIRST_BATCH; ; batch = nextBatch(rows.length, bytes)) {
     const count = Math.min(batch, limit - rows.length);
     const found = await read(position, count);
     for (const row of found) {
-      rows.push(row);
+      rows.push(new StoredItem(row));
       bytes += row.size;
       if (rows.length === limit || bytes > PAGE_BYTES) return { rows, bytes, stopped: true };
     }
     if (found.length < count) return { rows, bytes, stopped: false };
-    position = positionOf(itemOf(rows.at(-1)!.item));
+    position = positionOf(rows.at(-1)!.item);
   }
 }
 

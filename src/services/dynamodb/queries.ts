@@ -1,5 +1,5 @@
 // Query and Scan.
-import { AwsError, type Context, defineOperations, type Input, type Output, type Tx } from "../../kernel/mod.ts";
+import { AwsError, type Context, defineOperations, type Input, type Output, type Singly } from "../../kernel/mod.ts";
 import { onItems, selectOf } from "./access.ts";
 import { type Cost, consumed, readUnits } from "./capacity.ts";
 import { errors } from "./errors.ts";
@@ -13,9 +13,10 @@ import { keyConditionTests } from "./legacy.ts";
 import { type Page, readAll, readPartition, WHOLE_TABLE } from "./pages.ts";
 import { detecting, type Expressions, readExpressions } from "./parameters.ts";
 import { projectedNames, readItem } from "./rows.ts";
-import { findIndex, openTable } from "./schema.ts";
+import { findIndex, knownTable } from "./schema.ts";
 import { positionOf, queryStart, type Source, scanStart } from "./start-key.ts";
-import { type Item, itemOf, itemSize, soundItem } from "./value.ts";
+import { type StoredItem, storedItems } from "./stored.ts";
+import { type Item, itemSize, soundItem } from "./value.ts";
 
 type QueryInput = Input<"dynamodb", "Query">;
 type ScanInput = Input<"dynamodb", "Scan">;
@@ -90,64 +91,57 @@ export const queries = defineOperations("dynamodb", {
   },
 });
 
-/** What both do with the rows that they read. */
+/** What both do with the rows that they read. A page is of no one moment, on AWS neither: a transaction's items may be seen in part. */
 async function answer(
   ctx: Context,
   input: QueryInput | ScanInput,
   { filter, projection }: Expressions,
-  read: (tx: Tx, source: Source) => Promise<Page>,
+  read: (tx: Singly, source: Source) => Promise<Page>,
 ): Promise<Output<"dynamodb", "Query">> {
-  const { source, page, items, fetched } = await ctx.read(async (tx) => {
-    const table = await openTable(tx, ctx, input.TableName);
-    const index = input.IndexName === undefined ? undefined : findIndex(table, input.IndexName);
-    const source = { table, index };
-    indexRules(input, source, projection);
-    const page = await read(tx, source);
-    const items = page.rows.map((row) => itemOf(row.item));
-    return { source, page, items, fetched: await fetchMissing(tx, source, items, { input, filter, projection }) };
-  });
-  const { table, index } = source;
-  const whole = fetched ?? items;
-  const matching = filter ? whole.filter((item) => matches(filter, item)) : whole;
+  const table = await knownTable(ctx, input.TableName);
+  const index = input.IndexName === undefined ? undefined : findIndex(table, input.IndexName);
+  const source = { table, index };
+  indexRules(input, source, projection);
+  const page = await read(ctx.singly, source);
+  const fetched = await fetchMissing(ctx.singly, source, page, { input, filter, projection });
+  const whole: readonly StoredItem[] = fetched ?? page.rows;
+  const matching = filter ? whole.filter(({ item }) => matches(filter, item)) : whole;
   const cost = readCost(source, page, { fetched, consistent: input.ConsistentRead });
   const capacity = consumed(table, cost, input.ReturnConsumedCapacity);
   return {
     ...(input.Select !== "COUNT" && {
-      Items: projection ? matching.map((item) => project(item, projection)) : matching,
+      Items: projection ? matching.map(({ item }) => project(item, projection)) : storedItems(matching),
     }),
     Count: matching.length,
-    ScannedCount: items.length,
-    ...(page.stopped && { LastEvaluatedKey: keyItem(table.key, items.at(-1)!, index?.key) }),
+    ScannedCount: page.rows.length,
+    ...(page.stopped && { LastEvaluatedKey: keyItem(table.key, page.rows.at(-1)!.item, index?.key) }),
     ...(capacity && { ConsumedCapacity: capacity }),
   };
 }
 
 /** A local index fetches from the table what it does not hold itself. */
 async function fetchMissing(
-  tx: Tx,
+  tx: Singly,
   { table, index }: Source,
-  items: readonly Item[],
+  { rows }: Page,
   { input, filter, projection }: { input: QueryInput | ScanInput } & Pick<Expressions, "filter" | "projection">,
-): Promise<Item[] | undefined> {
+): Promise<StoredItem[] | undefined> {
   if (index?.kind !== "local" || index.projection === "ALL") return undefined;
   const held = projectedNames(table, index);
   const wanted = [...(projection ?? []), ...pathsOf(filter)].map(({ parts }) => parts[0] as string);
   if (input.Select !== "ALL_ATTRIBUTES" && wanted.every((name) => held.includes(name))) return undefined;
-  const fetched: Item[] = [];
-  for (const item of items) {
-    const stored = await readItem(tx, table, rowKey(table.key, item));
-    fetched.push(stored?.item ?? item);
-  }
+  const fetched: StoredItem[] = [];
+  for (const row of rows) fetched.push((await readItem(tx, table, rowKey(table.key, row.item))) ?? row);
   return fetched;
 }
 
 function readCost(
   { index }: Source,
   page: Page,
-  { fetched, consistent }: { fetched: readonly Item[] | undefined; consistent: boolean | undefined },
+  { fetched, consistent }: { fetched: readonly StoredItem[] | undefined; consistent: boolean | undefined },
 ): Cost {
   const units = readUnits(page.bytes, consistent);
-  const fetches = (fetched ?? []).reduce((sum, item) => sum + readUnits(itemSize(item), consistent), 0);
+  const fetches = (fetched ?? []).reduce((sum, { item }) => sum + readUnits(itemSize(item), consistent), 0);
   return index ? { table: fetches, indexes: new Map([[index, units]]) } : { table: units };
 }
 
@@ -255,6 +249,7 @@ export function pathsOf(node: Condition | Operand | undefined): readonly Path[] 
     case "arithmetic":
       return [...pathsOf(node.left), ...pathsOf(node.right)];
     case "not":
+    case "truth":
       return pathsOf(node.condition);
     case "between":
       return [node.operand, node.low, node.high].flatMap(pathsOf);

@@ -69,3 +69,63 @@ test("expressions as deep as they are long are refused", async () => {
     assert.match(text, /ValidationException/);
   }
 });
+
+test("an item goes out as the text that it is stored as, and to a caller from within as its values", async () => {
+  await call(
+    "PutItem",
+    '{"TableName":"raw","Item":{"id":{"S":"ä\\u0000"},"n":{"N":"1.50"},"b":{"B":"AQI="},"l":{"L":[{"BS":["AQ=="]}]}}}',
+  );
+  const item = '{"id":{"S":"ä\\u0000"},"n":{"N":"1.5"},"b":{"B":"AQI="},"l":{"L":[{"BS":["AQ=="]}]}}';
+  const got = await call(
+    "GetItem",
+    '{"TableName":"raw","Key":{"id":{"S":"ä\\u0000"}},"ReturnConsumedCapacity":"TOTAL"}',
+  );
+  assert.equal(got.text, `{"Item":${item},"ConsumedCapacity":{"TableName":"raw","CapacityUnits":0.5}}`);
+  const Key = { id: { S: "ä\u0000" } };
+  const { Item } = await cloud.aws.call("dynamodb", "GetItem", { TableName: "raw", Key });
+  const values = { ...Key, n: { N: "1.5" }, b: { B: Buffer.from([1, 2]) }, l: { L: [{ BS: [Buffer.from([1])] }] } };
+  assert.deepEqual(Item, values);
+  const query = {
+    TableName: "raw",
+    KeyConditionExpression: "id = :id",
+    ExpressionAttributeValues: { ":id": Key.id },
+  };
+  assert.deepEqual((await cloud.aws.call("dynamodb", "Query", query)).Items, [values]);
+  assert.equal((await call("Query", JSON.stringify(query))).text, `{"Items":[${item}],"Count":1,"ScannedCount":1}`);
+});
+
+test("what a table was is forgotten when it is changed, deleted and made again", async () => {
+  const get = (key: string) => call("GetItem", `{"TableName":"brief","Key":{"${key}":{"S":"a"}}}`);
+  const create = (key: string) =>
+    cloud.aws.call("dynamodb", "CreateTable", {
+      TableName: "brief",
+      AttributeDefinitions: [{ AttributeName: key, AttributeType: "S" }],
+      KeySchema: [{ AttributeName: key, KeyType: "HASH" }],
+      BillingMode: "PAY_PER_REQUEST",
+    });
+  assert.match((await get("id")).text, /ResourceNotFoundException/);
+  await create("id");
+  await call("PutItem", '{"TableName":"brief","Item":{"id":{"S":"a"}}}');
+  assert.equal((await get("id")).text, '{"Item":{"id":{"S":"a"}}}');
+  const scan = () => call("Scan", '{"TableName":"brief","IndexName":"by-n"}');
+  assert.match((await scan()).text, /does not have the specified index/);
+  await cloud.aws.call("dynamodb", "UpdateTable", {
+    TableName: "brief",
+    AttributeDefinitions: [{ AttributeName: "n", AttributeType: "S" }],
+    GlobalSecondaryIndexUpdates: [
+      {
+        Create: {
+          IndexName: "by-n",
+          KeySchema: [{ AttributeName: "n", KeyType: "HASH" }],
+          Projection: { ProjectionType: "ALL" },
+        },
+      },
+    ],
+  });
+  assert.equal((await scan()).text, '{"Items":[],"Count":0,"ScannedCount":0}');
+  await cloud.aws.call("dynamodb", "DeleteTable", { TableName: "brief" });
+  assert.match((await get("id")).text, /ResourceNotFoundException/);
+  await create("other");
+  assert.match((await get("id")).text, /does not match the schema/);
+  assert.equal((await get("other")).text, "{}");
+});

@@ -1,13 +1,14 @@
 // The rows of items, in their table and in its indexes: one SQL table for all, told apart by number.
-import type { Context, Tx } from "../../kernel/mod.ts";
+import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { expireLater } from "./expiry.ts";
+import { expireBy, expiryFrom } from "./expiry.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, Table } from "./schema.ts";
+import { type Stored, StoredItem, type StoredRow } from "./stored.ts";
 import { type Change as Recorded, record, writeRecords } from "./streams/records.ts";
-import { type Item, itemOf, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
+import { type Item, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
 import { type Learned, remember, widenView } from "./views.ts";
 
 // `number` is the table's or the index's. `item_key` tells apart the items that share a key of an index; it is empty in the table itself.
@@ -18,19 +19,13 @@ export const MIGRATION = `
     PRIMARY KEY (number, hash, pk, sk, item_key)
   )`;
 
-export interface Stored {
-  readonly item: Item;
-  /** As AWS counts it. */
-  readonly size: number;
-}
-
-export async function readItem(tx: Tx, table: Table, key: RowKey): Promise<Stored | undefined> {
-  const row = await tx.one<{ item: string; size: number }>(
+export async function readItem(tx: Singly, table: Table, key: RowKey): Promise<StoredItem | undefined> {
+  const row = await tx.one<StoredRow>(
     `SELECT item, size FROM dynamodb_item
      WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
     { number: table.number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: EMPTY },
   );
-  return row && { item: itemOf(row.item), size: row.size };
+  return row && new StoredItem(row);
 }
 
 export interface Change {
@@ -77,12 +72,13 @@ export async function writing<T>(ctx: Context, work: (writing: Writing) => Promi
 
 /** An item, its index entries and its stream record, in the transaction that checked it. */
 export async function changeItem(within: Writing, table: Table, change: Change): Promise<void> {
-  const { tx, learned } = within;
+  const { ctx, tx, learned } = within;
   const { key, before, after, expired = false } = change;
   if (after) {
-    await upsert(tx, table.number, key, EMPTY, after);
+    const expiresMs = expiryFrom(table, after.item, ctx.now);
+    await upsert(tx, { number: table.number, key, itemKey: EMPTY, expiresMs }, after);
     await widenView(tx, table, after.item, learned);
-    if (table.ttlAttribute !== undefined) await expireLater(within, table, after.item);
+    if (expiresMs !== undefined) await expireBy(tx, ctx, table, expiresMs);
   } else await remove(tx, table.number, key, EMPTY);
   for (const index of table.indexes)
     await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
@@ -96,8 +92,7 @@ export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: Row
   for (;;) {
     const rows = { ...WHOLE_TABLE, number: table.number };
     const page = await readAll(tx, rows, { after, limit: undefined, positionOf });
-    for (const row of page.rows) {
-      const item = itemOf(row.item);
+    for (const { item } of page.rows) {
       after = positionOf(item);
       await work(item, after);
     }
@@ -134,7 +129,7 @@ export async function changeEntry(tx: Tx, entry: Entry, before?: Item, after?: I
   if (old && !(next && sameKey(old, next))) await remove(tx, entry.index.number, old, entry.itemKey);
   if (!next) return;
   const item = projected(entry.table, entry.index, after!);
-  await upsert(tx, entry.index.number, next, entry.itemKey, { item, size: itemSize(item) });
+  await upsert(tx, { number: entry.index.number, key: next, itemKey: entry.itemKey }, { item, size: itemSize(item) });
 }
 
 /** What an index keeps of an item. */
@@ -161,12 +156,43 @@ export async function removeRows(tx: Tx, number: number): Promise<void> {
 
 const sameKey = (a: RowKey, b: RowKey): boolean => Buffer.compare(a.pk, b.pk) === 0 && Buffer.compare(a.sk, b.sk) === 0;
 
-async function upsert(tx: Tx, number: number, key: RowKey, itemKey: Uint8Array, { item, size }: Stored): Promise<void> {
+interface Row {
+  readonly number: number;
+  readonly key: RowKey;
+  readonly itemKey: Uint8Array;
+  /** Of an item with a time to live; index entries go with their item. */
+  readonly expiresMs?: number | undefined;
+}
+
+async function upsert(tx: Tx, { number, key, itemKey, expiresMs }: Row, { item, size }: Stored): Promise<void> {
   await tx.run(
-    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size)
-     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size)
-     ON CONFLICT (number, hash, pk, sk, item_key) DO UPDATE SET item = excluded.item, size = excluded.size`,
-    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: itemKey, item: itemText(item), size },
+    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size, expires_ms)
+     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size, :expires_ms)
+     ON CONFLICT (number, hash, pk, sk, item_key)
+       DO UPDATE SET item = excluded.item, size = excluded.size, expires_ms = excluded.expires_ms`,
+    {
+      number,
+      hash: key.hash,
+      pk: key.pk,
+      sk: key.sk,
+      item_key: itemKey,
+      item: itemText(item),
+      size,
+      expires_ms: expiresMs ?? null,
+    },
+  );
+}
+
+/** When an item that stays as it is expires. */
+export async function setExpiry(
+  tx: Tx,
+  { number }: Table,
+  { key, ms }: { key: RowKey; ms: number | undefined },
+): Promise<void> {
+  await tx.run(
+    `UPDATE dynamodb_item SET expires_ms = :ms
+     WHERE number = :number AND hash = :hash AND pk = :pk AND sk = :sk AND item_key = :item_key`,
+    { number, hash: key.hash, pk: key.pk, sk: key.sk, item_key: EMPTY, ms: ms ?? null },
   );
 }
 

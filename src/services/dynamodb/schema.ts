@@ -1,5 +1,5 @@
 // A table as everything else sees it: who it is, its keys, its indexes. Read with each request, decoded once a version.
-import { type Context, parseArn, type Tx } from "../../kernel/mod.ts";
+import { after, type Context, forgetWith, parseArn, type Singly, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import type { KeyType } from "./keys.ts";
 
@@ -53,7 +53,10 @@ export interface Definition {
   readonly onDemandThroughput?: OnDemandThroughput;
   readonly deletionProtection: boolean;
   readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
-  readonly ttlAttribute?: string;
+  readonly ttlAttribute?: string | undefined;
+  /** Items that were there before are being looked at. */
+  readonly ttlEnabling?: boolean | undefined;
+  readonly ttlChangedMs?: number;
   /** The latest; absent where there never was one. */
   readonly stream?: TableStream;
 }
@@ -121,6 +124,21 @@ export async function openTable(tx: Tx, ctx: Context, nameOrArn: string | undefi
   return table;
 }
 
+/** Of memory: tables change seldom, items always. */
+const SHELF = "dynamodb table";
+
+/** As openTable, remembered: for who only reads, and so need not meet it in the transaction that reads its items. */
+export function knownTable(ctx: Context, nameOrArn: string | undefined): Table | Promise<Table> {
+  const ref = tableRef(ctx, nameOrArn);
+  return after(
+    ctx.recall(SHELF, ref.arn, () => findTable(ctx.singly, ref)),
+    (table) => {
+      if (!table) throw errors.notFound();
+      return table;
+    },
+  );
+}
+
 interface TableRow {
   readonly table_id: string;
   readonly number: number;
@@ -129,7 +147,7 @@ interface TableRow {
   readonly definition: string;
 }
 
-export async function findTable(tx: Tx, ref: TableRef): Promise<Table | undefined> {
+export async function findTable(tx: Singly, ref: TableRef): Promise<Table | undefined> {
   const row = await tx.one<TableRow>(
     `SELECT table_id, number, version, created_ms, definition FROM dynamodb_table
      WHERE account = :account AND region = :region AND name = :name`,
@@ -146,6 +164,7 @@ export function findIndex(table: Table, name: string): Index {
 
 /** A new version of its definition. */
 export async function redefine(tx: Tx, table: Table, change: Partial<Definition>): Promise<Table> {
+  forgetWith(tx, SHELF);
   const definition = { ...definitionOf(table), ...change };
   const version = table.version + 1;
   await tx.run("UPDATE dynamodb_table SET definition = :definition, version = :version WHERE table_id = :table_id", {
@@ -156,7 +175,13 @@ export async function redefine(tx: Tx, table: Table, change: Partial<Definition>
   return { ...table, ...definition, version };
 }
 
+export async function deleteTable(tx: Tx, table: Table): Promise<void> {
+  forgetWith(tx, SHELF);
+  await tx.run("DELETE FROM dynamodb_table WHERE table_id = :table_id", { table_id: table.id });
+}
+
 export async function insertTable(tx: Tx, table: Table): Promise<void> {
+  forgetWith(tx, SHELF);
   await tx.run(
     `INSERT INTO dynamodb_table (account, region, name, table_id, number, version, created_ms, definition)
      VALUES (:account, :region, :name, :table_id, :number, :version, :created_ms, :definition)`,

@@ -1,8 +1,10 @@
 // DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
 import { defineService, loadModel } from "../../kernel/mod.ts";
 import { batches } from "./batches.ts";
+import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
+import { partiql } from "./partiql.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
@@ -15,13 +17,17 @@ import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
 import { MIGRATION as TRANSACTIONS, transactions } from "./transactions.ts";
-import { expire, timeToLive } from "./ttl.ts";
+import { expire, type LookAt, lookAtMore, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
+
+/** The kinds of Work to a table. */
+type TableWork = Expire | LookAt;
+const tableWork = { expire, "look at": lookAtMore } as const;
 
 export const dynamodb = defineService({
   name: "dynamodb",
   model: loadModel(import.meta.url),
-  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS],
+  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS, EXPIRY],
   operations: {
     ...tables,
     ...tableUpdates,
@@ -30,6 +36,7 @@ export const dynamodb = defineService({
     ...queries,
     ...batches,
     ...transactions,
+    ...partiql,
     ...timeToLive,
     ...limits,
     ...resourcePolicies,
@@ -37,7 +44,8 @@ export const dynamodb = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
-  deliver: (ctx, work) => (isStreamArn(work.to) ? tend(ctx, work) : expire(ctx, work)),
+  deliver: (ctx, work) =>
+    isStreamArn(work.to) ? tend(ctx, work) : tableWork[(work.payload as TableWork).kind](ctx, work),
 });
 
 /** AWS's second API over the same tables: another endpoint and model, the same actions and ARNs. */

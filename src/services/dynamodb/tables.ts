@@ -2,10 +2,21 @@
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
 import { errors } from "./errors.ts";
+import { forgetExpiry } from "./expiry.ts";
 import { checkPolicy } from "./policy-rules.ts";
 import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
 import { removeRows } from "./rows.ts";
-import { findTable, type Index, insertTable, NAME, NAME_RULE, nextNumber, type Table, tableRef } from "./schema.ts";
+import {
+  deleteTable,
+  findTable,
+  type Index,
+  insertTable,
+  NAME,
+  NAME_RULE,
+  nextNumber,
+  type Table,
+  tableRef,
+} from "./schema.ts";
 import { closeStream, openStream, wantedView } from "./streams/streams.ts";
 import { countRows, description, lastDescription, NO_COUNTS } from "./table-description.ts";
 import { type NewIndex, newDefinition } from "./table-rules.ts";
@@ -90,10 +101,11 @@ export const tables = defineOperations("dynamodb", {
           );
         for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
         await closeStream(tx, ctx, table);
+        await forgetExpiry(tx, table);
         await dropView(tx, table);
         await removeTags(tx, table);
         await removePolicy(tx, table);
-        await tx.run("DELETE FROM dynamodb_table WHERE table_id = :table_id", { table_id: table.id });
+        await deleteTable(tx, table);
         return table;
       });
       ctx.log.info(`table ${table.name} deleted`, { subject: table.arn });

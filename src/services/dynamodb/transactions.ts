@@ -4,7 +4,7 @@ import { AwsError, type Context, defineOperations, type Input, type Tx } from ".
 import { onItems, selectOf } from "./access.ts";
 import { type Action, deleteAction, type Effect, perform, putAction, updateAction, writeCost } from "./actions.ts";
 import { capacities, grouped, inOrder, metricsOf } from "./batches.ts";
-import { addCosts, type Cost, readUnits, timesTwo } from "./capacity.ts";
+import { addCosts, type Cost, type Detail, readUnits, timesTwo } from "./capacity.ts";
 import { errors } from "./errors.ts";
 import { project } from "./expression/project.ts";
 import { keyOfRequest, type RowKey } from "./item-key.ts";
@@ -12,6 +12,7 @@ import { logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
 import { inLockingOrder, readItem, type Writing, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
+import type { Stored } from "./stored.ts";
 import { base64, type Item, itemSize, soundItem } from "./value.ts";
 
 // What a client request token did: for ten minutes the same token with the same parameters does nothing more.
@@ -52,33 +53,13 @@ export const transactions = defineOperations("dynamodb", {
     async handle(ctx, input) {
       const requests = (input.TransactItems ?? []).map(prepare);
       notTooLarge(input.TransactItems ?? []);
-      await sweepTokens(ctx);
-      const written = await writing(ctx, async (within) => {
-        const opened = await inOrder(requests, async ({ tableName, action }) => ({
-          action,
-          table: await openTable(within.tx, ctx, tableName),
-        }));
-        // The token is looked at after the tables: an unknown table is an error, token or not.
-        if (await isRepeated(within.tx, ctx, input)) return { opened, effects: undefined };
-        return { opened, effects: await performAll(within, opened) };
+      return transactWrite(ctx, {
+        operation: "TransactWriteItems",
+        input,
+        open: (tx) =>
+          inOrder(requests, async ({ tableName, action }) => ({ action, table: await openTable(tx, ctx, tableName) })),
+        firstFault: true,
       });
-      if (written.effects) for (const done of written.effects) logWrite(ctx, "TransactWriteItems", done);
-      const byTable = grouped(written.effects ?? []);
-      // A repeated call costs the reads that found it repeated.
-      const costs = written.effects
-        ? byTable.map(({ table, effects }): [Table, Cost] => [
-            table,
-            timesTwo(effects.map((effect) => writeCost(table, effect)).reduce(addCosts)),
-          ])
-        : [...new Set(written.opened.map(({ table }) => table))].map((table): [Table, Cost] => [table, { table: 2 }]);
-      return {
-        ...capacities(
-          costs,
-          input.ReturnConsumedCapacity,
-          written.effects ? "WriteCapacityUnits" : "ReadCapacityUnits",
-        ),
-        ...(input.ReturnItemCollectionMetrics === "SIZE" && { ItemCollectionMetrics: metricsOf(byTable) }),
-      };
     },
   },
 
@@ -116,20 +97,70 @@ export const transactions = defineOperations("dynamodb", {
           stored: await readItem(tx, table, rowKey),
         }));
       });
-      const costs = new Map<Table, Cost>();
-      for (const { table, stored } of found)
-        costs.set(
-          table,
-          addCosts(costs.get(table) ?? { table: 0 }, timesTwo({ table: readUnits(stored?.size ?? 0, true) })),
-        );
       return {
         Responses: found.map(({ stored, projection }) =>
           stored ? { Item: projection ? project(stored.item, projection) : stored.item } : {},
         ),
-        ...capacities([...costs], input.ReturnConsumedCapacity, "ReadCapacityUnits"),
+        ...readCapacities(found, input.ReturnConsumedCapacity),
       };
     },
   },
+});
+
+/** Twice what the reads would cost alone, table by table. */
+export function readCapacities(found: readonly { table: Table; stored: Stored | undefined }[], detail: Detail) {
+  const costs = new Map<Table, Cost>();
+  for (const { table, stored } of found)
+    costs.set(
+      table,
+      addCosts(costs.get(table) ?? { table: 0 }, timesTwo({ table: readUnits(stored?.size ?? 0, true) })),
+    );
+  return capacities([...costs], detail, "ReadCapacityUnits");
+}
+
+export interface Transaction {
+  readonly operation: "TransactWriteItems" | "ExecuteTransaction";
+  /** The whole request: a token stands for all of it. */
+  readonly input: {
+    readonly ClientRequestToken?: string | undefined;
+    readonly ReturnConsumedCapacity?: Detail;
+    readonly ReturnItemCollectionMetrics?: "SIZE" | "NONE" | undefined;
+  };
+  /** The actions, once their tables are known. */
+  readonly open: (tx: Tx) => Promise<readonly Opened[]>;
+  /** Of several actions that are not valid only the first is told of. */
+  readonly firstFault: boolean;
+}
+
+/** All or nothing, and once for each token. */
+export async function transactWrite(ctx: Context, { operation, input, open, firstFault }: Transaction) {
+  await sweepTokens(ctx);
+  const { opened, effects } = await writing(ctx, async (within) => {
+    const opened = await open(within.tx);
+    // The token is looked at after the tables: an unknown table is an error, token or not.
+    if (await isRepeated(within.tx, ctx, input)) return { opened, effects: undefined };
+    return { opened, effects: await performAll(within, opened, firstFault) };
+  });
+  if (effects) for (const done of effects) logWrite(ctx, operation, done);
+  const byTable = grouped(effects ?? []);
+  // A repeated call costs the reads that found it repeated.
+  const costs = effects
+    ? byTable.map(({ table, effects: done }): [Table, Cost] => [
+        table,
+        timesTwo(done.map((effect) => writeCost(table, effect)).reduce(addCosts)),
+      ])
+    : [...new Set(opened.map(({ table }) => table))].map((table): [Table, Cost] => [table, { table: 2 }]);
+  const touched = effects ? byTable : grouped(opened.map(named));
+  return {
+    ...capacities(costs, input.ReturnConsumedCapacity, effects ? "WriteCapacityUnits" : "ReadCapacityUnits"),
+    ...(input.ReturnItemCollectionMetrics === "SIZE" && { ItemCollectionMetrics: metricsOf(touched) }),
+  };
+}
+
+/** What a repeated call touched when it was not yet one: a collection is known by the key. */
+const named = ({ table, action }: Opened): { table: Table; effect: Effect } => ({
+  table,
+  effect: { key: action.key(table), after: { item: action.named, size: 0 } },
 });
 
 interface Request {
@@ -161,18 +192,32 @@ function notTooLarge(items: readonly TransactItem[]): void {
     throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
 }
 
-interface Opened {
+export interface Opened {
   readonly table: Table;
   readonly action: Action;
 }
 
 /** Every action is looked at before any says no: AWS answers the reasons of all. */
-async function performAll(within: Writing, opened: readonly Opened[]): Promise<{ table: Table; effect: Effect }[]> {
+async function performAll(
+  within: Writing,
+  opened: readonly Opened[],
+  firstFault: boolean,
+): Promise<{ table: Table; effect: Effect }[]> {
   const reasons: Reason[] = opened.map(() => NO_REASON);
-  const keyed = opened.map((request) => ({
-    ...request,
-    rowKey: canceling(opened, request, () => request.action.key(request.table)),
-  }));
+  const canceled = () => {
+    const invalid = firstFault ? reasons.findIndex(({ Code }) => Code === "ValidationError") : -1;
+    if (invalid >= 0) throw errors.canceled(only(opened.length, invalid, reasons[invalid]!));
+    if (reasons.some(({ Code }) => Code !== "None")) throw errors.canceled(reasons);
+  };
+  const keyed = opened.flatMap((request, i) => {
+    try {
+      return [{ ...request, rowKey: request.action.key(request.table) }];
+    } catch (error) {
+      reasons[i] = cancelingReason(error);
+      return [];
+    }
+  });
+  canceled();
   oneActionAnItem(keyed);
   const done: { table: Table; effect: Effect }[] = [];
   for (const { table, action } of keyed.toSorted(inLockingOrder)) {
@@ -184,21 +229,19 @@ async function performAll(within: Writing, opened: readonly Opened[]): Promise<{
       reasons[i] = reasonOf(error);
     }
   }
-  // The first action that is not valid is the only reason then.
-  const invalid = reasons.findIndex(({ Code }) => Code === "ValidationError");
-  if (invalid >= 0) throw errors.canceled(only(opened.length, invalid, reasons[invalid]!));
-  if (reasons.some(({ Code }) => Code !== "None")) throw errors.canceled(reasons);
+  canceled();
   return done;
 }
 
-interface Reason {
+export interface Reason {
   readonly Code: string;
   readonly Message?: string;
   readonly Item?: Item;
 }
-const NO_REASON: Reason = { Code: "None" };
+export const NO_REASON: Reason = { Code: "None" };
 
 function reasonOf(error: AwsError): Reason {
+  if (error.code === "DuplicateItemException") return { Code: "DuplicateItem", Message: error.message };
   if (error.code !== "ConditionalCheckFailedException") return { Code: "ValidationError", Message: error.message };
   const item = error.fields.Item as Item | undefined;
   return { Code: "ConditionalCheckFailed", Message: error.message, ...(item && { Item: item }) };
@@ -207,24 +250,30 @@ function reasonOf(error: AwsError): Reason {
 const only = (count: number, at: number, reason: Reason): Reason[] =>
   Array.from({ length: count }, (_, i) => (i === at ? reason : NO_REASON));
 
-/** A key that does not fit its table cancels the whole, with that one reason. */
-function canceling<T, R>(all: readonly R[], one: R, work: () => T): T {
+/** A key that does not fit its table is a reason to cancel the whole. An empty one is refused like any wrong parameter. */
+function cancelingReason(error: unknown): Reason {
+  if (!(error instanceof AwsError) || error.message.includes("for a key attribute cannot contain an empty"))
+    throw error;
+  return reasonOf(error);
+}
+
+/** With that one reason. */
+export function canceling<T, R>(all: readonly R[], one: R, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof AwsError)) throw error;
-    throw errors.canceled(only(all.length, all.indexOf(one), reasonOf(error)));
+    throw errors.canceled(only(all.length, all.indexOf(one), cancelingReason(error)));
   }
 }
 
-function oneActionAnItem(keyed: readonly { table: Table; rowKey: RowKey }[]): void {
+export function oneActionAnItem(keyed: readonly { table: Table; rowKey: RowKey }[]): void {
   const texts = keyed.map(({ table, rowKey: { pk, sk } }) => `${table.number} ${base64(pk)} ${base64(sk)}`);
   if (new Set(texts).size < texts.length)
     throw errors.validation("Transaction request cannot include multiple operations on one item");
 }
 
 /** The token is claimed before it is looked for: on PostgreSQL a look at what is not there would meet every other transaction's claim. */
-async function isRepeated(tx: Tx, ctx: Context, input: WriteInput): Promise<boolean> {
+async function isRepeated(tx: Tx, ctx: Context, input: Transaction["input"]): Promise<boolean> {
   const { ClientRequestToken: token, ReturnConsumedCapacity, ReturnItemCollectionMetrics, ...rest } = input;
   if (token === undefined) return false;
   const fingerprint = createHash("sha256").update(canonical(rest)).digest("hex");

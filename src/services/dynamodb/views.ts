@@ -4,6 +4,7 @@ import type { Tx } from "../../kernel/mod.ts";
 import { keyAttributes } from "./item-key.ts";
 import type { Table } from "./schema.ts";
 import type { Item } from "./value.ts";
+import { RAW } from "./view-query.ts";
 
 export const MIGRATION = `
   CREATE TABLE dynamodb_view (
@@ -14,8 +15,6 @@ export const MIGRATION = `
 const MOST_COLUMNS = 500;
 /** PostgreSQL cuts longer names. */
 const LONGEST_NAME_BYTES = 63;
-/** The column with the whole item. */
-const RAW = "_item";
 
 // What each view has is only ever added to: what this process has seen committed need not be asked for again.
 const seen = new Map<string, ReadonlySet<string>>();

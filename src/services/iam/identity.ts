@@ -94,7 +94,7 @@ interface HeldRow {
 export async function held(tx: Tx, account: string, { kind, id }: Holder): Promise<HeldBy> {
   const rows = await tx.all<HeldRow>(HELD[kind], { account, id });
   const self = rows.find(({ what }) => what === "self");
-  if (!self) return { policies: [] };
+  if (!self) return { policies: [], gone: true };
   const own = ownerOf(kind, self.name);
   const known = rows.flatMap(({ document, ...row }) => {
     const text = document ?? awsDocument(row.name);

@@ -231,6 +231,7 @@ test("policies are simulated that nobody has yet: conditions, resources, a resou
     [{ CallerArn: "arn:aws:iam::000000000000:user/bob" }, /^NoSuchEntity 404/],
     [{ CallerArn: "arn:aws:iam::000000000000:root" }, /^InvalidInput 400/],
     [{ ResourceHandlingOption: "EC2-VPC-EBS" }, /^InvalidInput 400/],
+    [{ ResourceHandlingOption: "constructor" }, /^InvalidInput 400/],
     [{ ContextEntries: [{ ...x, ContextKeyType: "numeric" }] }, /^InvalidInput 400/],
     [{ ContextEntries: [{ ...x, ContextKeyValues: ["a", "b"] }] }, /^InvalidInput 400/],
   ];

@@ -19,6 +19,7 @@ import {
   IAMClient,
   ListAccessKeysCommand,
   ListGroupsForUserCommand,
+  ListMFADeviceTagsCommand,
   ListUsersCommand,
   ListUserTagsCommand,
   PutUserPermissionsBoundaryCommand,
@@ -258,7 +259,9 @@ test("what a user's tags and boundary say of it, conditions hear", async () => {
   await iam.send(new CreateUserCommand({ UserName: "bounded", PermissionsBoundary }));
   const may = policy(
     allow("iam:GetUser", { Condition: { StringEquals: { "aws:ResourceTag/team": "a" } } }),
-    allow("iam:ListUserTags", { Condition: { StringEquals: { "iam:ResourceTag/team": "a" } } }),
+    allow(["iam:ListUserTags", "iam:ListMFADeviceTags"], {
+      Condition: { StringEquals: { "iam:ResourceTag/team": "a" } },
+    }),
     allow("iam:AttachUserPolicy", {
       Condition: {
         StringEquals: { "iam:PermissionsBoundary": PermissionsBoundary, "iam:PolicyARN": PermissionsBoundary },
@@ -276,6 +279,7 @@ test("what a user's tags and boundary say of it, conditions hear", async () => {
     asAlice.send(new ListUserTagsCommand({ UserName: "bounded" })),
     attach("mine"),
     asAlice.send(new GetUserCommand({ UserName: "nobody" })),
+    asAlice.send(new ListMFADeviceTagsCommand({ SerialNumber: "arn:aws:iam::000000000000:constructor/x" })),
   ];
   for (const denied of await Promise.all(others.map(refusal))) assert.match(denied, /^AccessDenied 403 /);
 });

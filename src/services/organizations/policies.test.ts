@@ -304,7 +304,7 @@ describe("what a service control policy forbids", () => {
   });
 
   test("who is of the organization, and where in it, other accounts' policies may ask", async () => {
-    await using cloud = await startCloud();
+    await using cloud = await startCloud({ bucketDefaults: "classic" });
     const client = cloud.client(OrganizationsClient);
     const { id, root } = await organized(client);
     const member = await accountOf(cloud, client, "dev");

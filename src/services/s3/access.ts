@@ -14,6 +14,7 @@ import {
   realNow,
   requestTags,
 } from "../../kernel/mod.ts";
+import type { ObjectAccess } from "./acl-policy.ts";
 import { bucketArn, bucketFacts, objectArn } from "./buckets.ts";
 import { errors } from "./errors.ts";
 import { storedKey } from "./keys.ts";
@@ -57,7 +58,12 @@ export function onNewBucket(input: NewBucket): Access[] {
 }
 
 /** `Get` and `Tagging` make GetObjectTagging, and GetObjectVersionTagging where a version is named. */
-export const onObject = (ctx: Context, [verb, noun = ""]: readonly [string, string?], input: ObjectInput): Access => ({
+export const onObject = (
+  ctx: Context,
+  [verb, noun = ""]: readonly [string, string?],
+  input: ObjectInput,
+): ObjectAccess => ({
+  versionId: input.VersionId,
   action: `s3:${verb}Object${input.VersionId === undefined ? "" : "Version"}${noun}`,
   resource: objectArn(input.Bucket!, input.Key!),
   conditions: async (wanted) => ({
@@ -68,12 +74,13 @@ export const onObject = (ctx: Context, [verb, noun = ""]: readonly [string, stri
 });
 
 /** What an object comes with wants a permission of its own, however the object comes. */
-export function onNewObject(input: NewObject, { created }: { created: boolean }): Access[] {
+export function onNewObject(input: NewObject, { created }: { created: boolean }): ObjectAccess[] {
   const given = input as Readonly<Record<string, unknown>>;
   const further = Object.entries(FURTHER).filter(([, members]) => members.some((member) => given[member]));
   return ["PutObject", ...further.map(([action]) => action)].map((action) => ({
     action: `s3:${action}`,
     resource: objectArn(input.Bucket!, input.Key!),
+    made: true,
     conditions: () => ({ ...headerKeys(input), "s3:ObjectCreationOperation": String(created) }),
   }));
 }
@@ -179,8 +186,11 @@ export const withRequestKeys = (operations: Operations<"s3">): Operations<"s3"> 
 function bucketsAreThere(ctx: Context, demand: Demand): void | Promise<void> {
   if (demand === "public" || ctx.principal.kind === "root") return undefined;
   const [first, ...rest] = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
-  const name = first && bucketOfArn(first.resource);
-  if (name === undefined || name === "*") return undefined;
+  if (first === undefined) return undefined;
+  // A role that is given to S3 is no bucket.
+  if (!first.resource.startsWith("arn:aws:s3:::")) return bucketsAreThere(ctx, rest);
+  const name = bucketOfArn(first.resource);
+  if (name === "*") return undefined;
   return after(bucketFacts(ctx, name), (bucket) => {
     if (!bucket) throw errors.noSuchBucket(name);
     return bucketsAreThere(ctx, rest);

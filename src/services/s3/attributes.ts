@@ -3,9 +3,11 @@ import { defineOperations } from "../../kernel/mod.ts";
 import { onObject } from "./access.ts";
 import { type Checksum, checksumMembers } from "./checksums.ts";
 import { lastModified } from "./conditions.ts";
+import { openerOf } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { expectObject, headersOfVersion, lookUp } from "./lookup.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
+import { customerKey } from "./sse-c.ts";
 import type { ObjectPart, ObjectRow } from "./tables.ts";
 
 const ATTRIBUTES = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -23,6 +25,7 @@ export const attributes = defineOperations("s3", {
           throw errors.invalidArgument("Invalid attribute name specified.", "x-amz-object-attributes", name);
       const { bucket, row: found } = await lookUp(ctx, input);
       const row = await expectObject(ctx, { bucket, row: found, input, method: "GET" });
+      openerOf(row.encryption, customerKey(input));
       const checksum = row.checksum === null ? undefined : (JSON.parse(row.checksum) as Checksum);
       return {
         LastModified: lastModified(row),

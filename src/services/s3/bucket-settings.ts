@@ -2,6 +2,8 @@
 import { type Context, defineOperations, resourcePolicyFault } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
 import { errors } from "./errors.ts";
+import { isPublicPolicy } from "./policy-status.ts";
+import { expectPolicyMayBe } from "./public-access.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html: at most 20 KB. */
 const MAX_POLICY = 20 * 1024;
@@ -42,9 +44,10 @@ export const bucketSettings = defineOperations("s3", {
   PutBucketPolicy: {
     access: (_, { Bucket }) => ({ action: "s3:PutBucketPolicy", resource: bucketArn(Bucket!) }),
     async handle(ctx, input) {
-      const { name } = await bucketOf(ctx, input);
-      checkPolicy(name, input.Policy ?? "");
-      await setPolicy(ctx, name, input.Policy!);
+      const bucket = await bucketOf(ctx, input);
+      checkPolicy(bucket.name, input.Policy ?? "");
+      expectPolicyMayBe(ctx, bucket, () => isPublicPolicy(input.Policy!));
+      await setPolicy(ctx, bucket.name, input.Policy!);
       return {};
     },
   },

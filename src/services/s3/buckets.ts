@@ -1,11 +1,14 @@
 // Buckets: directories with a row. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 import { readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { dirname, join, normalize, sep } from "node:path";
-import { type Context, canonicalIdOf, defineOperations, type Tx } from "../../kernel/mod.ts";
+import { type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
 import { onNewBucket } from "./access.ts";
+import { canonical, type Grant, grantsOfHeaders, isPublicGrant } from "./acl-grammar.ts";
 import { errors } from "./errors.ts";
 import { is } from "./files.ts";
 import { afterPrefix } from "./keys.ts";
+import { aclColumn, OWNERSHIPS } from "./ownership.ts";
+import { EVERYTHING } from "./public-access.ts";
 import { makeRoot, rootOf, stateOf, systemOf } from "./state.ts";
 import type { BucketRow, Tag } from "./tables.ts";
 import { checkTags } from "./tags.ts";
@@ -68,6 +71,7 @@ export const buckets = defineOperations("s3", {
         throw existing.account === ctx.account
           ? errors.bucketAlreadyOwnedByYou(name)
           : errors.bucketAlreadyExists(name);
+      const access = accessOf(ctx, input);
       const directory = await directoryOf(ctx, name, tags);
       await makeRoot(ctx, directory);
       const row: BucketRow = {
@@ -78,7 +82,7 @@ export const buckets = defineOperations("s3", {
         directory,
         created_ms: ctx.clock.now(),
         versioning: input.ObjectLockEnabledForBucket ? "Enabled" : null,
-        ownership: input.ObjectOwnership ?? "BucketOwnerEnforced",
+        ...access,
         tags: tags.length > 0 ? JSON.stringify(tags) : null,
         policy: null,
         notification: null,
@@ -86,6 +90,11 @@ export const buckets = defineOperations("s3", {
         lifecycle: null,
         logging: null,
         replication: null,
+        cors: null,
+        website: null,
+        encryption: null,
+        payer: null,
+        accelerate: null,
       };
       await ctx.write(async (tx) => {
         if (await readBucket(tx, name)) throw errors.operationAborted();
@@ -94,10 +103,10 @@ export const buckets = defineOperations("s3", {
         // Two that are made at once may have asked for one directory.
         if (await overlapping(tx, directory)) throw errors.operationAborted();
         await tx.run(
-          `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, tags, policy, notification,
-             object_lock, lifecycle, logging, replication)
-           VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :tags, :policy, :notification,
-             :object_lock, :lifecycle, :logging, :replication)`,
+          `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, acl, public_access, tags, policy,
+             notification, object_lock, lifecycle, logging, replication, cors, website, encryption, payer, accelerate)
+           VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :acl, :public_access, :tags, :policy,
+             :notification, :object_lock, :lifecycle, :logging, :replication, :cors, :website, :encryption, :payer, :accelerate)`,
           { ...row },
         );
       });
@@ -205,7 +214,7 @@ export const buckets = defineOperations("s3", {
 export function ownerOf(ctx: Context, account: string): { ID: string; DisplayName?: string } {
   const known = ctx.config.accounts.find(({ id }) => id === account);
   return {
-    ID: canonicalIdOf(account, ctx.config.accounts),
+    ID: canonical(ctx.config, account),
     ...(known?.name && { DisplayName: known.name }),
   };
 }
@@ -251,31 +260,32 @@ function regionOf(ctx: Context, location: string | undefined): string {
   return location;
 }
 
-const REFUSED = [
-  "GrantFullControl",
-  "GrantRead",
-  "GrantReadACP",
-  "GrantWrite",
-  "GrantWriteACP",
-  "BucketNamespace",
-] as const;
 const ENABLED = JSON.stringify({ ObjectLockEnabled: "Enabled" });
-const OWNERSHIPS = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
-function refuse(
-  input: Partial<Record<(typeof REFUSED)[number], unknown>> & {
-    ACL?: string | undefined;
-    ObjectOwnership?: string | undefined;
-  },
-): void {
-  for (const name of REFUSED) if (input[name] !== undefined) throw errors.notImplemented(name);
-  if (input.ACL !== undefined && input.ACL !== "private") throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
-  if (input.ObjectOwnership !== undefined && !OWNERSHIPS.includes(input.ObjectOwnership))
+function refuse(input: NewBucket): void {
+  if (input.BucketNamespace !== undefined) throw errors.notImplemented("BucketNamespace");
+  if (input.ObjectOwnership !== undefined && !OWNERSHIPS.some((one) => one === input.ObjectOwnership))
     throw errors.invalidArgument(
       "Invalid x-amz-object-ownership header: ",
       "x-amz-object-ownership",
       input.ObjectOwnership,
     );
+}
+
+type NewBucket = Input<"s3", "CreateBucket">;
+
+/** Who may have ACLs, which, and what of the public is kept out. https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html */
+function accessOf(ctx: Context, input: NewBucket): Pick<BucketRow, "ownership" | "acl" | "public_access"> {
+  const { config, account } = ctx;
+  const secure = config.bucketDefaults === "secure";
+  const ownership = input.ObjectOwnership ?? (secure ? "BucketOwnerEnforced" : "ObjectWriter");
+  const grants = grantsOfHeaders(input, { config, owner: account, bucketOwner: account }, "bucket");
+  const public_access = secure ? JSON.stringify(EVERYTHING) : null;
+  const own = canonical(config, account);
+  const others = (grants ?? []).filter(({ id }: Grant) => id !== own);
+  if (others.length > 0 && ownership === "BucketOwnerEnforced") throw errors.bucketHasAcl();
+  if (secure && others.some(isPublicGrant)) throw errors.bucketHasPublicAcl();
+  return { ownership, acl: ownership === "BucketOwnerEnforced" ? null : aclColumn(grants, input.ACL), public_access };
 }
 
 const defaultDirectory = (bucket: string): string => `buckets/${bucket}`;

@@ -23,6 +23,7 @@ import { fitsPath, storedKey } from "./keys.ts";
 import { checkUnlocked } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { carryOut, foretell } from "./removals.ts";
+import { REPLICA, replicate } from "./replication.ts";
 import { newStage } from "./staging.ts";
 import { nextSequence, placeOf, stateOf, withRoot } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -53,8 +54,15 @@ export interface Put {
   readonly origin: Origin;
   /** Throws what the request's conditions say of the object that stands: undefined where there is none. */
   readonly check?: (current: ObjectRow | undefined) => void;
+  /** A replica has the id and the time of its original. */
+  readonly as?: As;
   /** What else belongs into the transaction. */
   readonly also?: (tx: Tx) => Promise<void>;
+}
+
+export interface As {
+  readonly versionId: string;
+  readonly modifiedMs: number;
 }
 
 export interface Stored {
@@ -81,7 +89,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const { bucket, key } = put;
   const stored = storedKey(key);
   const { newest } = before.standing;
-  const next = succession(before.bucket.versioning, before.standing);
+  const next = succession(before.bucket.versioning, before.standing, put.as?.versionId);
   const aside = await setAside(place, key, { demoted: next.demoted, made });
   const seat = await findSeat(place, key, put.staged);
   if (seat.side !== null) made.push(pathOf(place, key, seat.side));
@@ -89,7 +97,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const guard = guards ? await guardOf(ctx, place, put.staged) : null;
   if (guard !== null) made.push(pathOf(place, key, guard));
   const sequence = nextSequence(ctx);
-  const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: ctx.clock.now() };
+  const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: put.as?.modifiedMs ?? ctx.clock.now() };
   const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
   const rank = await commit(ctx, made, async (tx) => {
     const now = await sameBucket(tx, bucket);
@@ -104,6 +112,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
       demotedSide: aside,
     });
     if (dying) await foretell(tx, dying);
+    await replicate(ctx, tx, now, { replication: null, ...version, key: stored, rank, delete_marker: 0 });
     await put.also?.(tx);
     await notify(ctx, tx, now, put.origin, {
       event: put.event,
@@ -115,7 +124,9 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
     });
     return rank;
   });
-  await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  const seated = await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+  // Not waited for: until the name is on the disk, the staged bytes are, and their row. The next change of the key waits.
+  if (seated) before.until(seated.synced);
   if (dying) await carryOut(ctx, place, dying);
   for (const side of sidesOf(next.replaced)) await discard(pathOf(place, key, side));
   return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
@@ -153,6 +164,8 @@ export interface Removal {
   readonly bypass?: boolean | undefined;
   /** Of its event. */
   readonly family?: "ObjectRemoved" | "LifecycleExpiration";
+  /** The delete marker is a replica. */
+  readonly replica?: As;
   readonly origin: Origin;
   readonly check?: (current: ObjectRow | undefined) => void;
 }
@@ -175,6 +188,8 @@ export async function remove(ctx: Context, removal: Removal): Promise<Removed> {
 interface Before {
   readonly bucket: BucketRow;
   readonly standing: Standing;
+  /** The key stays locked as long. */
+  readonly until: (settled: Promise<void>) => void;
 }
 
 /** Under the key's lock, with the rows as they are, and with every change from outside taken in: none is superseded unseen. */
@@ -186,13 +201,13 @@ async function changing<T>(
 ): Promise<T> {
   const { locks, reconciler } = stateOf(ctx);
   for (let first = true; ; first = false) {
-    const done = await locks.hold(bucket.name, key, async () => {
+    const done = await locks.hold(bucket.name, key, async (until) => {
       const before = await ctx.read(async (tx) => ({
         bucket: await sameBucket(tx, bucket),
         standing: await standing(tx, bucket.name, storedKey(key)),
       }));
       if (first && reconciler && (await isChangedOutside(ctx, bucket, key, before.standing.newest))) return undefined;
-      return { value: await work(before) };
+      return { value: await work({ ...before, until }) };
     });
     if (done) return done.value;
     await reconciler!.check(bucket.name, key);
@@ -212,13 +227,13 @@ async function isChangedOutside(
 }
 
 async function removeCurrent(ctx: Context, removal: Removal, before: Before): Promise<Removed> {
-  const { bucket, key, origin, check, family = "ObjectRemoved" } = removal;
+  const { bucket, key, origin, check, family = "ObjectRemoved", replica } = removal;
   const stored = storedKey(key);
   const { newest } = before.standing;
   check?.(live(newest));
   if (!before.bucket.versioning && !newest) return { nothing: true };
   const marks = before.bucket.versioning !== null;
-  const next = succession(before.bucket.versioning, before.standing);
+  const next = succession(before.bucket.versioning, before.standing, replica?.versionId);
   const dying = newest && isPlain(newest) ? removalOf(newest) : undefined;
   return await withExistingRoot(ctx, bucket, (place) =>
     orDiscard([], async (made) => {
@@ -233,12 +248,19 @@ async function removeCurrent(ctx: Context, removal: Removal, before: Before): Pr
             key: stored,
             rank,
             succession: next,
-            version: { ...noBytes, modified_ms: ctx.clock.now() },
+            version: {
+              ...noBytes,
+              modified_ms: replica?.modifiedMs ?? ctx.clock.now(),
+              ...(replica && { replication: REPLICA }),
+            },
             deleteMarker: true,
             demotedSide: aside,
           });
         else await deleteVersion(tx, newest!);
         if (dying) await foretell(tx, dying);
+        // What a lifecycle removes stays in the destination, which has a lifecycle of its own.
+        if (marks && !replica && family === "ObjectRemoved")
+          await replicate(ctx, tx, now, { key: stored, rank, tags: null, replication: null, delete_marker: 1 });
         await notify(ctx, tx, now, origin, {
           event: `${family}:${marks ? "DeleteMarkerCreated" : "Delete"}`,
           key,
@@ -293,7 +315,10 @@ async function removeVersion(
           sequence: -rankAfter(newest, sequence),
         });
       });
-      if (promoted) await follow(ctx, place, { bucket: bucket.name, key: stored, rank: promoted.rank, ...bytes! });
+      if (promoted) {
+        const rank = promoted.rank;
+        await (await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...bytes! }))?.synced;
+      }
       if (dying) await carryOut(ctx, place, dying);
       for (const side of sidesOf(row)) await discard(pathOf(place, key, side));
       return { versionId, ...(row.delete_marker && { deleteMarker: true }) };

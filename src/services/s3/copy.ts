@@ -5,6 +5,7 @@ import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion } from "./change.ts";
 import { type Algorithm, askedAlgorithm, type Checksum, checksumMembers } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
+import { encrypted, newEncryptionMembers, openerOf, planOf, sealOf } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
 import { storedKey } from "./keys.ts";
@@ -13,8 +14,10 @@ import { expectObject, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { LOOKS } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { originOf } from "./request.ts";
 import { isReadable } from "./restore.ts";
+import { type Seal, sourceKey } from "./sse-c.ts";
 import { type Staged, stageExtent } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -79,6 +82,7 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
       "The source of a copy request may not specifically refer to a delete marker by version id.",
     );
   const row = await expectObject(ctx, { bucket, row: found, input: wanted, method: "GET" });
+  openerOf(row.encryption, sourceKey(input));
   checkSource(input, row, ctx.clock.now());
   if (!isReadable(row, ctx.clock.now())) throw errors.sourceNotActive();
   return { bucket, key: named.Key, row };
@@ -87,6 +91,8 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
 interface StageSourceOptions {
   readonly target: BucketRow;
   readonly algorithms: readonly Algorithm[];
+  /** Made for each try: a seal is good for one. */
+  readonly seal?: () => Seal | undefined;
   readonly extent?: (row: ObjectRow) => { start: number; end: number };
 }
 
@@ -95,12 +101,13 @@ export async function stageSource(
   ctx: Context,
   input: SourceInput,
   options: StageSourceOptions,
-): Promise<{ source: Source; staged: Staged }> {
+): Promise<{ source: Source; staged: Staged; seal: Seal | undefined }> {
   const { locks, reconciler } = stateOf(ctx);
   let source = await sourceOf(ctx, input);
   for (let look = 1; look <= LOOKS; look++) {
-    const staged = await stageIfSame(ctx, source, options);
-    if (staged) return { source, staged };
+    const seal = options.seal?.();
+    const staged = await stageIfSame(ctx, source, { ...options, input, seal });
+    if (staged) return { source, staged, seal };
     const { bucket, key } = source;
     await reconciler?.check(bucket.name, key);
     source = await locks.hold(bucket.name, key, () => sourceOf(ctx, input));
@@ -108,10 +115,10 @@ export async function stageSource(
   throw errors.slowDown();
 }
 
-async function stageIfSame(
+export async function stageIfSame(
   ctx: Context,
   { bucket, key, row }: Source,
-  options: StageSourceOptions,
+  options: Omit<StageSourceOptions, "seal"> & { readonly input: SourceInput; readonly seal: Seal | undefined },
 ): Promise<Staged | undefined> {
   const path = pathOf(await placeOf(ctx, bucket), key, row.side);
   const isSame = () => {
@@ -121,7 +128,8 @@ async function stageIfSame(
   if (!isSame()) return undefined;
   const extent = options.extent?.(row) ?? { start: 0, end: row.size };
   try {
-    const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent }, options.algorithms);
+    const open = openerOf(row.encryption, sourceKey(options.input))?.(extent.start);
+    const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent, open }, options);
     if (isSame()) return staged;
     await discard(staged.path);
   } catch (error) {
@@ -141,13 +149,20 @@ export const copies = defineOperations("s3", {
       checkObject(input);
       const check = writeCheck(input, input.Key!);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const lock = lockOf(ctx, bucket, input);
+      const plan = planOf(ctx, bucket, input);
       const asked = input.ChecksumAlgorithm === undefined ? undefined : askedAlgorithm(input.ChecksumAlgorithm);
       const first = await sourceOf(ctx, input);
       if (first.row.size > MAX_COPY) throw errors.copyTooLarge();
       refuseNoChange(input, bucket, first);
       const algorithm = asked ?? algorithmOf(first.row);
-      const { source, staged } = await stageSource(ctx, input, { target: bucket, algorithms: [algorithm] });
+      const { source, staged, seal } = await stageSource(ctx, input, {
+        target: bucket,
+        algorithms: [algorithm],
+        seal: () => sealOf(plan),
+      });
+      const { etag, encryption } = encrypted(plan, staged, seal);
       const content = properties(input, source.row);
       const checksum: Checksum = { algorithm, type: "FULL_OBJECT", value: staged.digests[algorithm]! };
       const stored = await putVersion(ctx, {
@@ -156,10 +171,12 @@ export const copies = defineOperations("s3", {
         staged: staged.path,
         version: {
           ...content,
+          ...owned,
           ...lock,
           size: staged.size,
           // Of an upload in parts too: the copy is one piece (recorded on AWS).
-          etag: staged.md5,
+          etag,
+          encryption,
           fingerprint: staged.fingerprint,
           checksum: JSON.stringify(checksum),
           parts: null,
@@ -175,12 +192,12 @@ export const copies = defineOperations("s3", {
       const from = source.row.version_id;
       return {
         CopyObjectResult: {
-          ETag: quoted(staged.md5),
+          ETag: quoted(etag),
           LastModified: lastModified({ modified_ms: stored.modifiedMs }),
           ...checksumMembers(checksum),
           ChecksumType: "FULL_OBJECT" as const,
         },
-        ServerSideEncryption: "AES256" as const,
+        ...newEncryptionMembers(encryption),
         ...(stored.versionId !== undefined && { VersionId: stored.versionId }),
         ...expirationHeader(bucket, {
           key: storedKey(input.Key!),
@@ -207,7 +224,10 @@ function refuseNoChange(input: CopyInput, bucket: BucketRow, { bucket: from, key
     input.MetadataDirective === "REPLACE" ||
     (input.StorageClass !== undefined && input.StorageClass !== row.storage_class) ||
     input.WebsiteRedirectLocation !== undefined ||
-    input.ServerSideEncryption !== undefined;
+    input.ServerSideEncryption !== undefined ||
+    input.SSECustomerKey !== undefined ||
+    row.encryption !== null ||
+    bucket.encryption !== null;
   if (!changes) throw errors.copyOntoItself();
 }
 

@@ -115,6 +115,77 @@ export const errors = {
     new AwsError("NoSuchBucketPolicy", 404, "The bucket policy does not exist", { BucketName: bucket }),
   malformedPolicy: (message: string) => new AwsError("MalformedPolicy", 400, message),
 
+  // ACLs and public access
+  malformedAcl: () =>
+    new AwsError(
+      "MalformedACLError",
+      400,
+      "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+  /** Recorded on AWS: without words. */
+  cannedAclUnknown: (acl: string) => invalidArgument("", "x-amz-acl", acl),
+  aclTwice: () => invalidRequest("Specifying both Canned ACLs and Header Grants is not allowed"),
+  unexpectedContent: () => new AwsError("UnexpectedContent", 400, "This request does not support content"),
+  missingHeader: (name: string) =>
+    new AwsError("MissingSecurityHeader", 400, "Your request was missing a required header", {
+      MissingHeaderName: name,
+    }),
+  unresolvableEmail: (email: string) =>
+    new AwsError(
+      "UnresolvableGrantByEmailAddress",
+      400,
+      "The e-mail address you provided does not match any account on record.",
+      { EmailAddress: email },
+    ),
+  aclsDisabled: () => new AwsError("AccessControlListNotSupported", 400, "The bucket does not allow ACLs"),
+  bucketHasAcl: () =>
+    new AwsError(
+      "InvalidBucketAclWithObjectOwnership",
+      400,
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
+  bucketHasPublicAcl: () =>
+    new AwsError(
+      "InvalidBucketAclWithBlockPublicAccessError",
+      400,
+      "Bucket cannot have public ACLs set with BlockPublicAccess enabled",
+    ),
+  noOwnershipControls: (bucket: string) =>
+    new AwsError("OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found", {
+      BucketName: bucket,
+    }),
+  noSuchPublicAccessBlock: (bucket: string) =>
+    new AwsError("NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found", {
+      BucketName: bucket,
+    }),
+  publicPrevented: (
+    who: string | undefined,
+    { action, resource, what, flag }: { action: string; resource: string; what: string; flag: string },
+  ) =>
+    new AwsError(
+      "AccessDenied",
+      403,
+      who === undefined
+        ? "Access Denied"
+        : `User: ${who} is not authorized to perform: ${action} on resource: "${resource}" because public ${what} are prevented by the ${flag} setting in S3 Block Public Access.`,
+    ),
+
+  // What a bucket tells browsers
+  noSuchCors: (bucket: string) =>
+    new AwsError("NoSuchCORSConfiguration", 404, "The CORS configuration does not exist", { BucketName: bucket }),
+  corsForbidden: (why: string, { method, type }: { method: string; type: "BUCKET" | "OBJECT" }) =>
+    new AwsError("AccessForbidden", 403, `CORSResponse: ${why}`, { Method: method, ResourceType: type }),
+
+  noSuchWebsite: (bucket: string) =>
+    new AwsError("NoSuchWebsiteConfiguration", 404, "The specified bucket does not have a website configuration", {
+      BucketName: bucket,
+    }),
+  methodNotAllowed: (method: string, type: string) =>
+    new AwsError("MethodNotAllowed", 405, "The specified method is not allowed against this resource.", {
+      Method: method,
+      ResourceType: type,
+    }),
+
   // Objects
   noSuchKey: (key: string) => new AwsError("NoSuchKey", 404, "The specified key does not exist.", { Key: key }),
   noSuchVersion: (key: string, version: string) =>
@@ -195,6 +266,42 @@ export const errors = {
         ArgumentValue: name,
       },
     ),
+  /** Requests with a key of the customer's. */
+  customerKey: (lack: string) =>
+    invalidArgument(
+      `Requests specifying Server Side Encryption with Customer provided keys ${lack}`,
+      "x-amz-server-side-encryption",
+    ),
+  customerKeyInvalid: (message: string) => invalidArgument(message, "x-amz-server-side-encryption"),
+  encryptionTwice: (asked: string) =>
+    invalidArgument(
+      "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
+      "x-amz-server-side-encryption",
+      asked,
+    ),
+  encryptionMissing: () =>
+    invalidRequest(
+      "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+    ),
+  encryptionNotApplicable: () => invalidRequest("The encryption parameters are not applicable to this object."),
+  wrongCustomerKey: () =>
+    new AwsError(
+      "AccessDenied",
+      403,
+      "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.",
+    ),
+  partEncryptionMissing: () =>
+    invalidRequest(
+      "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
+    ),
+  partEncryptionDiffers: () =>
+    invalidRequest("The provided encryption parameters did not match the ones used originally."),
+  kmsHeaderMissing: () =>
+    invalidArgument(
+      "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
+      "x-amz-server-side-encryption",
+    ),
+  kmsNotFound: (message: string) => new AwsError("KMS.NotFoundException", 400, message),
   missingContentLength: () =>
     new AwsError("MissingContentLength", 411, "You must provide the Content-Length HTTP header."),
   entityTooLarge: (size: number, max: number) =>

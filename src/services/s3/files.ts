@@ -12,7 +12,16 @@ export interface Place {
   readonly root: string;
   readonly home: string;
   readonly disk: Disk;
+  /** Of a file that is new in the home, the sync of its bytes brings its name along. */
+  readonly ordered: boolean;
 }
+
+/**
+ * They write names in the order in which they were made, in one journal with what the sync of a file writes: the name that a new file has cannot be
+ * missing then. Elsewhere its directory is synced as well. By statfs(2)'s f_type; ext2 has that of ext4, whose driver syncs the parent where there is
+ * no journal.
+ */
+const ORDERED = { ext4: 0xef53, xfs: 0x58465342, btrfs: 0x9123683e } as const;
 
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
 export const fingerprintOf = (stat: BigIntStats): string => `${stat.ino}:${stat.size}:${stat.mtimeNs}`;
@@ -38,7 +47,8 @@ export async function openPlace(
   const [there, here] = await Promise.all([fs.stat(root), fs.stat(home)]);
   const place = { root, home: there.dev === here.dev ? home : join(root, STAGE_NAME), disk };
   await makeDirectory(disk, join(place.home, "stage"));
-  return place;
+  const { type } = await fs.statfs(place.home);
+  return { ...place, ordered: Object.values(ORDERED).some((magic) => magic === type) };
 }
 
 /** With its parents; their names are on the disk when it resolves. */

@@ -71,7 +71,7 @@ async function holds(path: string, row: ObjectRow): Promise<boolean | undefined>
   const stat = statAt(path);
   if (!stat || !holdsBytesOf({ side: "", fingerprint: row.fingerprint }, stat)) return false;
   // The ETag of what is encrypted is not that of the bytes that lie there.
-  if ((row as { encryption?: string | null }).encryption) return true;
+  if (row.encryption !== null) return true;
   if (row.parts !== null) {
     const sizes = (JSON.parse(row.parts) as ObjectPart[]).map(({ size }) => size);
     return (await etagOf(path, sizes)) === row.etag;
@@ -89,6 +89,6 @@ export async function isSoundPart(place: Place, part: PartRow): Promise<boolean>
   const path = pathOf(place, "", part.side);
   const stat = statAt(path);
   if (!stat) return false;
-  if ((part as { nonce?: string | null }).nonce) return true;
+  if (part.nonce !== null) return true;
   return Number(stat.size) === part.size && (await etagOf(path, undefined)) === part.etag;
 }

@@ -12,6 +12,7 @@ import { nextSequence } from "./state.ts";
 import type { BucketRow, ObjectRow, UploadRow } from "./tables.ts";
 import { midnightAfter, type Task } from "./tasks.ts";
 import { abort } from "./uploads.ts";
+import { versionsByKey } from "./versions-by-key.ts";
 
 const PAGE = 1000;
 /** Removals that are under way at once: their commits are shared. */
@@ -25,7 +26,7 @@ export const lifecycleTask: Task = {
     const now = ctx.clock.now();
     let removals: Removing[] = [];
     let moves: Move[] = [];
-    for await (const versions of keysOf(ctx, bucket)) {
+    for await (const versions of versionsByKey(ctx, bucket)) {
       const { remove: gone, move } = judge(configuration, versions, now);
       removals.push(...gone);
       moves.push(...move);
@@ -38,30 +39,6 @@ export const lifecycleTask: Task = {
     await abortUploads(ctx, bucket, now);
   },
 };
-
-/** All versions of one key, newest first; key by key. */
-async function* keysOf(ctx: Context, { name }: BucketRow): AsyncGenerator<ObjectRow[]> {
-  let versions: ObjectRow[] = [];
-  let after: Pick<ObjectRow, "key" | "rank"> = { key: "", rank: Number.MIN_SAFE_INTEGER };
-  for (;;) {
-    const rows = await ctx.read((tx) =>
-      tx.all<ObjectRow>(
-        `SELECT * FROM s3_object WHERE bucket = :name AND (key > :key OR (key = :key AND rank > :rank)) ORDER BY key, rank LIMIT ${PAGE}`,
-        { name, key: after.key, rank: after.rank },
-      ),
-    );
-    for (const row of rows) {
-      if (versions.length > 0 && versions[0]!.key !== row.key) {
-        yield versions;
-        versions = [];
-      }
-      versions.push(row);
-    }
-    if (rows.length < PAGE) break;
-    after = rows.at(-1)!;
-  }
-  if (versions.length > 0) yield versions;
-}
 
 interface Removing {
   readonly row: ObjectRow;

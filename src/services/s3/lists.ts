@@ -9,6 +9,7 @@ import { justAfter, keyOf, storedKey } from "./keys.ts";
 import { abortHeaders } from "./lifecycle.ts";
 import { type Cursor, fromMarker, type Item, type Page, readPage, type Scan } from "./listing.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
+import { objectOwner } from "./ownership.ts";
 import { restoreStatus } from "./restore.ts";
 import type { BucketRow, ObjectRow, PartRow, UploadRow } from "./tables.ts";
 import { uploadOf } from "./uploads.ts";
@@ -47,7 +48,7 @@ export const lists = defineOperations("s3", {
       return {
         ...echoed(bucket, input, ask),
         Marker: ask.encode(input.Marker ?? ""),
-        ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, bucket.account) })),
+        ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, objectOwner(bucket, row)) })),
         // Only with a delimiter: without one, the last key is the marker.
         ...(page.truncated &&
           last &&
@@ -74,7 +75,7 @@ export const lists = defineOperations("s3", {
         ...(StartAfter !== undefined && { StartAfter: ask.encode(StartAfter) }),
         ...pageOf(page, ask, (row) => ({
           ...listed(row, ask),
-          ...(input.FetchOwner && { Owner: ownerOf(ctx, bucket.account) }),
+          ...(input.FetchOwner && { Owner: ownerOf(ctx, objectOwner(bucket, row)) }),
         })),
         ...(page.truncated && { NextContinuationToken: toToken(page.next) }),
       };
@@ -109,7 +110,7 @@ export const lists = defineOperations("s3", {
         VersionId: row.version_id,
         IsLatest: row.current === 1,
         LastModified: lastModified(row),
-        Owner: ownerOf(ctx, bucket.account),
+        Owner: ownerOf(ctx, objectOwner(bucket, row)),
       });
       return {
         ...echoed(bucket, input, ask),
@@ -300,7 +301,7 @@ const objectPage = (ctx: Context, bucket: BucketRow, ask: Ask, from: string): Pr
 /** Of a thousand rows a column costs as much as a row of one: `parts` alone may be 10,000 numbers. */
 const LISTED = [
   ...(["key", "rank", "version_id", "current", "delete_marker", "size", "etag", "modified_ms"] as const),
-  ...(["storage_class", "checksum", "restored"] as const),
+  ...(["storage_class", "checksum", "restored", "owner"] as const),
 ] as const satisfies readonly (keyof ObjectRow)[];
 const COLUMNS = LISTED.join(", ");
 

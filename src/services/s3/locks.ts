@@ -3,12 +3,21 @@
 export class KeyLocks {
   readonly #last = new Map<string, Promise<void>>();
 
-  async hold<T>(bucket: string, key: string, work: () => Promise<T>): Promise<T> {
+  /** Resolves when `work` does; what that hands to `until` has the lock for as long as it takes, and does not fail. */
+  async hold<T>(
+    bucket: string,
+    key: string,
+    work: (until: (settled: Promise<void>) => void) => Promise<T>,
+  ): Promise<T> {
     const release = await this.take(bucket, key);
+    let settled: Promise<void> | undefined;
     try {
-      return await work();
+      return await work((promise) => {
+        settled = promise;
+      });
     } finally {
-      release();
+      if (settled) void settled.then(release);
+      else release();
     }
   }
 

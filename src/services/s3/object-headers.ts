@@ -8,7 +8,6 @@ import type { ContentHeaders } from "./tables.ts";
 
 export interface ObjectHeaders {
   readonly Key?: string | undefined;
-  readonly ACL?: string | undefined;
   readonly CacheControl?: string | undefined;
   readonly ContentDisposition?: string | undefined;
   readonly ContentEncoding?: string | undefined;
@@ -16,37 +15,18 @@ export interface ObjectHeaders {
   readonly ContentType?: string | undefined;
   readonly Expires?: Date | undefined;
   readonly Metadata?: Record<string, string> | undefined;
-  readonly ServerSideEncryption?: string | undefined;
   readonly StorageClass?: string | undefined;
   readonly WebsiteRedirectLocation?: string | undefined;
 }
 
 // Everything here changes what AWS does, and would change nothing here.
 const REFUSED = [
-  "GrantFullControl",
-  "GrantRead",
-  "GrantReadACP",
-  "GrantWriteACP",
   "WriteOffsetBytes",
-  "SSECustomerAlgorithm",
-  "SSECustomerKey",
-  "SSECustomerKeyMD5",
-  "CopySourceSSECustomerAlgorithm",
-  "CopySourceSSECustomerKey",
-  "CopySourceSSECustomerKeyMD5",
-  "SSEKMSKeyId",
-  "SSEKMSEncryptionContext",
-  "BucketKeyEnabled",
   "ObjectLockEventHold",
   "ObjectLockEventHoldDurationDays",
   "ObjectLockEventHoldDurationYears",
   "AnnotationDirective",
 ] as const;
-
-/** Owners have full control of their objects, whichever of these is said. */
-const CANNED_WITHOUT_EFFECT = ["private", "bucket-owner-full-control", "bucket-owner-read"];
-
-const CANNED = [...CANNED_WITHOUT_EFFECT, "public-read", "public-read-write", "authenticated-read", "aws-exec-read"];
 
 const STORAGE_CLASSES = [
   "STANDARD",
@@ -64,12 +44,6 @@ const MAX_METADATA = 2048;
 export function refuseWithoutEffect(input: ObjectHeaders): void {
   for (const name of REFUSED)
     if ((input as Record<string, unknown>)[name] !== undefined) throw errors.notImplemented(name);
-  if (input.ACL !== undefined && !CANNED.includes(input.ACL)) throw errors.invalidArgument("", "x-amz-acl", input.ACL);
-  if (input.ACL !== undefined && !CANNED_WITHOUT_EFFECT.includes(input.ACL))
-    throw errors.notImplemented(`x-amz-acl: ${input.ACL}`);
-  const encryption = input.ServerSideEncryption;
-  if (encryption?.startsWith("aws:")) throw errors.notImplemented(`x-amz-server-side-encryption: ${encryption}`);
-  if (encryption !== undefined && encryption !== "AES256") throw errors.invalidEncryption(encryption);
 }
 
 /** Refuses what S3 refuses of a key and its storage class. */

@@ -6,6 +6,7 @@ import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion, remove } from "./change.ts";
 import { type Algorithm, type Checksum, checkForm, checksumMembers, claimedChecksum } from "./checksums.ts";
 import { checkRead, deleteCheck, lastModified, quoted, writeCheck } from "./conditions.ts";
+import { encrypted, encryptionMembers, newEncryptionMembers, openerOf, planOf, sealOf } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf } from "./files.ts";
 import { MAX_KEY, storedKey } from "./keys.ts";
@@ -13,10 +14,13 @@ import { expirationHeader } from "./lifecycle.ts";
 import { expectObject, headersOfVersion, lookUp, type ObjectInput } from "./lookup.ts";
 import { checkObject, contentHeaders, kept, metadataHeaders, refuseWithoutEffect } from "./object-headers.ts";
 import { bypassAccess, checkLockDigest, lockHeaders, lockOf } from "./object-lock.ts";
+import { ownedBy } from "./ownership.ts";
 import { type Extent, extentOf } from "./ranges.ts";
 import { ChangedWhileRead, type Opened, openBytes } from "./reading.ts";
+import { replicationHeader } from "./replication.ts";
 import { bodyLengthOf, headerOf, isPosted, originOf, trailerOf } from "./request.ts";
 import { isReadable, restoreHeader } from "./restore.ts";
+import { customerKey, openedBody, type Seal } from "./sse-c.ts";
 import { type Staged, stage } from "./staging.ts";
 import { placeOf, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -41,20 +45,26 @@ export const objects = defineOperations("s3", {
       const tags = taggingHeader(input.Tagging);
       const properties = kept(input);
       const bucket = await bucketOf(ctx, input);
+      const owned = ownedBy(ctx, bucket, input);
       const lock = lockOf(ctx, bucket, input);
+      const plan = planOf(ctx, bucket, input);
+      const seal = sealOf(plan);
       checkLockDigest(input);
       const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
-      const { staged, checksum } = await receive(ctx, bucket, input);
+      const { staged, checksum } = await receive(ctx, bucket, input, { seal });
+      const { etag, encryption } = encrypted(plan, staged, seal);
       const stored = await putVersion(ctx, {
         bucket,
         key: input.Key!,
         staged: staged.path,
         version: {
           ...properties,
+          ...owned,
           ...lock,
           tags,
+          encryption,
           size: staged.size,
-          etag: staged.md5,
+          etag,
           fingerprint: staged.fingerprint,
           checksum: JSON.stringify(checksum),
           parts: null,
@@ -69,10 +79,10 @@ export const objects = defineOperations("s3", {
         subject: objectArn(bucket.name, input.Key!),
       });
       return {
-        ETag: quoted(staged.md5),
+        ETag: quoted(etag),
         ...checksumMembers(checksum),
         ChecksumType: checksum.type,
-        ServerSideEncryption: "AES256" as const,
+        ...newEncryptionMembers(encryption),
         ...expirationHeader(bucket, {
           key: storedKey(input.Key!),
           size: staged.size,
@@ -211,13 +221,13 @@ interface BodyInput extends ObjectInput {
 
 /**
  * Takes in a body: staged, hashed, compared with every digest that the request names. Where it names none, CRC64NVME is what AWS computes, or
- * `algorithm`, the upload's.
+ * `upload`, the upload's. `seal` encrypts what is staged.
  */
 export async function receive(
   ctx: Context,
   bucket: BucketRow,
   input: BodyInput,
-  upload?: Algorithm,
+  { upload, seal }: { upload?: Algorithm; seal?: Seal | undefined } = {},
 ): Promise<{ staged: Staged; checksum: Checksum }> {
   const announced = headerOf(input, "x-amz-trailer");
   const claimed = claimedChecksum(input, announced);
@@ -231,6 +241,7 @@ export async function receive(
     algorithms: upload && upload !== algorithm ? [algorithm, upload] : [algorithm],
     length,
     maxLength: MAX_PUT,
+    seal,
   });
   return await whileStaged(staged, async () => {
     const value = staged.digests[algorithm]!;
@@ -265,6 +276,7 @@ interface Found {
 async function readable(ctx: Context, { bucket, found, input, method }: Found): Promise<ObjectRow> {
   refuseWithoutEffect(input);
   const row = await expectObject(ctx, { bucket, row: found, input, method });
+  openerOf(row.encryption, customerKey(input));
   checkRead(input, row, ctx.clock.now());
   return row;
 }
@@ -303,7 +315,8 @@ async function openNow(ctx: Context, input: GetInput): Promise<Open | undefined>
     openBytes(path, (stat) => holdsBytesOf(row, stat)),
     extent,
   );
-  return body && { bucket, row, extent, body };
+  const open = openerOf(row.encryption, customerKey(input));
+  return body && { bucket, row, extent, body: open ? openedBody(body, open(extent.start)) : body };
 }
 
 function bodyOf(opened: Opened | undefined, { start, end }: Extent): ReturnType<Opened["body"]> | undefined {
@@ -321,6 +334,7 @@ async function ofLife(ctx: Context, { row, bucket, input }: { row: ObjectRow; bu
     // Of the object, not of a version that is named (recorded on AWS).
     ...(input.VersionId === undefined && expirationHeader(bucket, row)),
     ...restoreHeader(row, ctx.clock.now()),
+    ...replicationHeader(row),
     ...(await lockHeaders(ctx, row, input)),
   };
 }
@@ -340,7 +354,7 @@ function described(row: ObjectRow, bucket: BucketRow, { input, extent }: { input
     ...overrides(input),
     ...(extent.contentRange !== undefined && { ContentRange: extent.contentRange }),
     ...(extent.partsCount !== undefined && { PartsCount: extent.partsCount }),
-    ServerSideEncryption: "AES256" as const,
+    ...encryptionMembers(row.encryption),
     Metadata: metadataHeaders(row.metadata),
     ...(row.storage_class !== "STANDARD" && { StorageClass: row.storage_class as "STANDARD_IA" }),
     ...(tags > 0 && { TagCount: tags }),

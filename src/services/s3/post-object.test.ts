@@ -14,7 +14,7 @@ import { type Form, postForm } from "../../../test/post-form.ts";
 import { allow, policy, userWith } from "../../../test/principals.ts";
 import { startCloudWithBuckets } from "../../../test/s3.ts";
 
-const { cloud, s3, newBucket } = await startCloudWithBuckets();
+const { cloud, s3, newBucket } = await startCloudWithBuckets({ bucketDefaults: "classic" });
 const post = (form: Form) => postForm(cloud, form);
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the form's own variable

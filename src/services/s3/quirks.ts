@@ -1,5 +1,6 @@
 // Where S3 departs from its own model. Each has its reason beside it, and a test.
 import { type HttpAnswer, newShortRequestId, type Quirks } from "../../kernel/mod.ts";
+import { dress, preflight } from "./cors.ts";
 import { errors, headersOf } from "./errors.ts";
 import { extendedIdOf } from "./events.ts";
 import { admit, answerToForm, requestOfForm } from "./post-object.ts";
@@ -9,6 +10,9 @@ const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 export const quirks: Quirks = {
   requestId: newShortRequestId,
+
+  preflight,
+  dress,
 
   form: requestOfForm,
 
@@ -61,7 +65,9 @@ export const quirks: Quirks = {
   invalid: (operation, violations) =>
     // A header of GetObjectAttributes has words of its own.
     operation !== "GetObjectAttributes" && violations.some((text) => text.endsWith("Member must not be null"))
-      ? errors.malformedXml()
+      ? operation.endsWith("Acl")
+        ? errors.malformedAcl()
+        : errors.malformedXml()
       : null,
 };
 

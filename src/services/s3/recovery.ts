@@ -19,12 +19,17 @@ import type { BucketRow, ObjectRow } from "./tables.ts";
 
 export type Followed = Pick<ObjectRow, "bucket" | "key" | "rank" | "staged" | "supersedes">;
 
+/** The file has its name; it has it after a loss of power too when `synced` resolves. */
+export interface Seated {
+  readonly synced: Promise<void>;
+}
+
 /**
  * After the commit, under the key's lock. Where the plain file cannot be (a directory came in its way, a disk is read-only), the object has its bytes in
  * the side folder, and that is said.
  */
-export async function follow(ctx: Context, place: Place, row: Followed): Promise<void> {
-  if (row.staged === null) return;
+export async function follow(ctx: Context, place: Place, row: Followed): Promise<Seated | undefined> {
+  if (row.staged === null) return undefined;
   const key = keyOf(row.key);
   let why = "something stands in its way";
   let seated = false;
@@ -33,9 +38,23 @@ export async function follow(ctx: Context, place: Place, row: Followed): Promise
   } catch (error) {
     why = error instanceof Error ? error.message : String(error);
   }
-  if (seated) return await place.disk.names(dirname(`${place.root}/${key}`));
+  if (seated) return { synced: nameSynced(ctx, place, row) };
   ctx.log.error(`${row.bucket}/${key} has no plain file: ${why}`, { subject: `arn:aws:s3:::${row.bucket}/${key}` });
   await stepAside(ctx, place, row);
+  return undefined;
+}
+
+/** Fails never: the object is the row and its staged bytes until the name is on the disk, and the next start sees to it. */
+async function nameSynced(ctx: Context, place: Place, { bucket, key }: Followed): Promise<void> {
+  const path = keyOf(key);
+  try {
+    await place.disk.gone(dirname(`${place.root}/${path}`));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    ctx.log.error(`${bucket}/${path}: the disk does not take its name: ${why}`, {
+      subject: `arn:aws:s3:::${bucket}/${path}`,
+    });
+  }
 }
 
 async function stepAside(
@@ -66,7 +85,8 @@ export async function recover(ctx: Context, bucket: BucketRow): Promise<void> {
   for (let at = 0; at < names.length; at += AT_ONCE)
     // Who changed the file since, meant the file as it is now.
     for (const row of await stagedRows(ctx, bucket.name, names.slice(at, at + AT_ONCE)))
-      if (plainFingerprint(place, keyOf(row.key)) === (row.supersedes ?? undefined)) await follow(ctx, place, row);
+      if (plainFingerprint(place, keyOf(row.key)) === (row.supersedes ?? undefined))
+        await (await follow(ctx, place, row))?.synced;
   for (const name of names) await discard(stagePath(place, name));
 }
 

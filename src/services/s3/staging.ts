@@ -9,6 +9,7 @@ import { newHex } from "../../kernel/mod.ts";
 import { type Algorithm, type Digest, openDigest } from "./checksums.ts";
 import { errors } from "./errors.ts";
 import { copyFile, fingerprintOf, is, NO_LINKS, type Place, stagePath } from "./files.ts";
+import type { Seal } from "./sse-c.ts";
 
 /** Written completely, hashed, not yet anybody's. */
 export interface Staged {
@@ -26,6 +27,8 @@ export interface StageOptions {
   /** Bytes that were announced: more or fewer is IncompleteBody. */
   readonly length?: number | undefined;
   readonly maxLength: number;
+  /** Hashed are the plain bytes, written the sealed ones. */
+  readonly seal?: Seal | undefined;
 }
 
 export const newStage = (): string => newHex(24);
@@ -46,13 +49,13 @@ export async function stage(
       size += chunk.length;
       if (size > options.maxLength) throw errors.entityTooLarge(size, options.maxLength);
       hashes.update(chunk);
-      return gather.add(chunk);
+      return gather.add(options.seal ? options.seal.update(chunk) : chunk);
     };
     if (body instanceof Uint8Array) await take(body);
     else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
     if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
     await gather.flush();
-    const synced = Promise.all([place.disk.bytes(fd), place.disk.names(dirname(path))]);
+    const synced = Promise.all([place.disk.bytes(fd), place.ordered || place.disk.names(dirname(path))]);
     const digests = hashes.digest();
     await synced;
     return { path, size, fingerprint: fingerprintOf(fstatSync(fd, { bigint: true })), ...digests };
@@ -65,14 +68,27 @@ export async function stage(
   }
 }
 
-/** Bytes of another file, as a new staged file. */
+/** Bytes of another file, as a new staged file; `open` makes them plain. */
 export async function stageExtent(
   place: Place,
-  { path, start, end }: { path: string; start: number; end: number },
-  algorithms: readonly Algorithm[],
+  {
+    path,
+    start,
+    end,
+    open,
+  }: { path: string; start: number; end: number; open?: ((chunk: Uint8Array) => Uint8Array) | undefined },
+  { algorithms, seal }: Pick<StageOptions, "algorithms" | "seal">,
 ): Promise<Staged> {
-  const body = Readable.from(readFile(path, start, end), { objectMode: false });
-  return await stage(place, body, { algorithms, length: end - start, maxLength: Number.MAX_SAFE_INTEGER });
+  const bytes = readFile(path, start, end);
+  const body = Readable.from(open ? mapped(bytes, open) : bytes, { objectMode: false });
+  return await stage(place, body, { algorithms, length: end - start, maxLength: Number.MAX_SAFE_INTEGER, seal });
+}
+
+async function* mapped(
+  chunks: AsyncIterable<Uint8Array>,
+  by: (chunk: Uint8Array) => Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield by(chunk);
 }
 
 /** Whole files, one after the other, as a new staged file: their hashes are known already. One alone is not copied. */

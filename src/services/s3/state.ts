@@ -1,6 +1,7 @@
 // What S3 keeps in memory for one cloud: locks, the places of its buckets, the reconciler. Nothing here must survive a crash.
 import { join } from "node:path";
 import type { Config, Context } from "../../kernel/mod.ts";
+import type { AccessLogs } from "./access-logs.ts";
 import { type Disk, openDisk } from "./durable.ts";
 import { errors } from "./errors.ts";
 import { is, makeDirectory, openPlace, type Place } from "./files.ts";
@@ -16,6 +17,7 @@ export interface State {
   /** Undefined until S3 has started, and after it stopped. */
   reconciler: Reconciler | undefined;
   removals: Removals | undefined;
+  accessLogs: AccessLogs | undefined;
   lastSequence: number;
 }
 
@@ -48,6 +50,7 @@ export function stateOf(ctx: Context): State {
       places: new Map(),
       reconciler: undefined,
       removals: undefined,
+      accessLogs: undefined,
       lastSequence: 0,
     };
     states.set(ctx.config, state);

@@ -115,6 +115,21 @@ export const migrations = [
     line TEXT NOT NULL,
     PRIMARY KEY (bucket, sequence)
   )`,
+  `
+  ALTER TABLE s3_bucket ADD COLUMN acl TEXT;           -- JSON: grants; null: the owner's alone
+  ALTER TABLE s3_bucket ADD COLUMN public_access TEXT; -- JSON: PublicAccessBlockConfiguration
+  ALTER TABLE s3_bucket ADD COLUMN cors TEXT;          -- JSON: CORSRules
+  ALTER TABLE s3_bucket ADD COLUMN website TEXT;       -- JSON: WebsiteConfiguration
+  ALTER TABLE s3_bucket ADD COLUMN encryption TEXT;    -- JSON: the rule of its ServerSideEncryptionConfiguration
+  ALTER TABLE s3_bucket ADD COLUMN payer TEXT;         -- Requester; null: the owner
+  ALTER TABLE s3_bucket ADD COLUMN accelerate TEXT;    -- Enabled, Suspended, or never set
+  ALTER TABLE s3_object ADD COLUMN owner TEXT;         -- an account, or anonymous; null: the bucket's
+  ALTER TABLE s3_object ADD COLUMN acl TEXT;           -- JSON: grants; null: the owner's alone
+  ALTER TABLE s3_object ADD COLUMN encryption TEXT;    -- JSON: Encryption; null: AES256 in name, plain in the file
+  ALTER TABLE s3_upload ADD COLUMN owner TEXT;
+  ALTER TABLE s3_upload ADD COLUMN acl TEXT;
+  ALTER TABLE s3_upload ADD COLUMN encryption TEXT;
+  ALTER TABLE s3_part ADD COLUMN nonce TEXT;           -- of a part that is encrypted with the customer's key`,
 ];
 
 export interface BucketRow {
@@ -133,6 +148,13 @@ export interface BucketRow {
   readonly lifecycle: string | null;
   readonly logging: string | null;
   readonly replication: string | null;
+  readonly acl: string | null;
+  readonly public_access: string | null;
+  readonly cors: string | null;
+  readonly website: string | null;
+  readonly encryption: string | null;
+  readonly payer: "Requester" | null;
+  readonly accelerate: "Enabled" | "Suspended" | null;
 }
 
 /** What keeps a version from being deleted. */
@@ -167,6 +189,9 @@ export interface ObjectRow extends Lock {
   readonly noncurrent_ms: number | null;
   readonly restored: string | null;
   readonly replication: string | null;
+  readonly owner: string | null;
+  readonly acl: string | null;
+  readonly encryption: string | null;
 }
 
 export interface UploadRow extends Lock {
@@ -181,6 +206,9 @@ export interface UploadRow extends Lock {
   readonly tags: string | null;
   readonly algorithm: string | null;
   readonly checksum_type: ChecksumType | null;
+  readonly owner: string | null;
+  readonly acl: string | null;
+  readonly encryption: string | null;
 }
 
 export interface PartRow {
@@ -192,6 +220,7 @@ export interface PartRow {
   readonly side: string;
   readonly algorithm: string;
   readonly value: string;
+  readonly nonce: string | null;
 }
 
 export interface Tag {

@@ -1,10 +1,11 @@
 // Tags of buckets and objects. https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-managing.html
 import { type Context, defineOperations, requestTags } from "../../kernel/mod.ts";
 import { onBucket, onObject } from "./access.ts";
-import { bucketArn, bucketOf, moveToDirectory } from "./buckets.ts";
+import { bucketArn, bucketOf, moveToDirectory, readBucket } from "./buckets.ts";
 import { errors } from "./errors.ts";
 import { notifyAbout, type Origin } from "./events.ts";
 import { headersOfVersion, type ObjectInput, objectOf } from "./lookup.ts";
+import { replicate } from "./replication.ts";
 import { originOf } from "./request.ts";
 import { nextSequence } from "./state.ts";
 import type { ObjectRow, Tag } from "./tables.ts";
@@ -127,6 +128,8 @@ async function setTags(
       { bucket, key, rank, tags },
     );
     if (changed === 0) throw errors.operationAborted();
+    const now = await readBucket(tx, bucket);
+    if (now) await replicate(ctx, tx, now, { ...row, tags });
     await notifyAbout(ctx, tx, row, { event, origin, sequence });
   });
 }

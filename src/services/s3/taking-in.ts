@@ -10,6 +10,7 @@ import { compareStored, storedKey } from "./keys.ts";
 import { defaultLock } from "./object-lock.ts";
 import { follow } from "./recovery.ts";
 import { isForetold } from "./removals.ts";
+import { replicate } from "./replication.ts";
 import { hashFile } from "./staging.ts";
 import { nextSequence, stateOf } from "./state.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -135,7 +136,7 @@ async function commit(ctx: Context, bucket: BucketRow, place: Place, news: reado
     const still = news.filter(({ key, content }) => plainFingerprint(place, key) === content?.fingerprint);
     const done = still.length > 0 ? await record(ctx, bucket, { place, news: still }) : [];
     for (const { one, event, obsolete, unfinished } of done) {
-      if (unfinished) await follow(ctx, place, unfinished);
+      if (unfinished) await (await follow(ctx, place, unfinished))?.synced;
       for (const side of obsolete) await discard(pathOf(place, one.key, side));
       if (event) say(bucket, event, one);
     }
@@ -222,6 +223,14 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
       demotedSide: sideOf(next.demoted),
     });
   else await deleteVersion(tx, newest!);
+  if (content || marks)
+    await replicate(writer, tx, bucket, {
+      key: stored,
+      rank,
+      tags: null,
+      replication: null,
+      delete_marker: content ? 0 : 1,
+    });
   await notify(writer, tx, bucket, origin, {
     event,
     key,
@@ -235,6 +244,8 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
 /** The workspace was copied or restored with its times: the same bytes in another inode are no news. */
 function isMoved(row: ObjectRow, { fingerprint, md5, crc64nvme }: NonNullable<News["content"]>): boolean {
   if (!isPlain(row) || sizeAndTimeOf(row.fingerprint) !== sizeAndTimeOf(fingerprint)) return false;
+  // What an encrypted one's ETag and checksum say is not of the file's bytes: size and time to the nanosecond must do.
+  if (row.encryption !== null) return true;
   if (row.parts === null) return row.etag === md5;
   const { algorithm, value } = JSON.parse(row.checksum!) as Checksum;
   // An upload in parts with another checksum: size and time to the nanosecond must do.

@@ -9,8 +9,8 @@ const DAY = 86_400_000;
 export interface Task {
   /** `id`: what follows the slash in its name. */
   run(ctx: Context, bucket: BucketRow, id: string): Promise<void>;
-  /** ms since the epoch; undefined: not again. */
-  next(now: number, bucket: BucketRow, id: string): number | undefined;
+  /** ms since the epoch; undefined: not again. In the transaction that says so. */
+  next(now: number, bucket: BucketRow, id: string, tx: Tx): number | undefined | Promise<number | undefined>;
 }
 
 interface Payload {
@@ -80,7 +80,7 @@ async function again(
 ): Promise<void> {
   const next = newToken(20);
   const known = { bucket: bucket.name, name, token };
-  const due = task.next(ctx.clock.now(), bucket, idOf(name));
+  const due = await task.next(ctx.clock.now(), bucket, idOf(name), tx);
   if (due === undefined) {
     await tx.run("DELETE FROM s3_task WHERE bucket = :bucket AND name = :name AND token = :token", known);
     return;

@@ -17,6 +17,16 @@ import {
 } from "./checksums.ts";
 import { lastModified, quoted, writeCheck } from "./conditions.ts";
 import { sourceAccess, stageSource } from "./copy.ts";
+import {
+  columnOf,
+  completedColumn,
+  encryptionMembers,
+  etagOf,
+  newEncryptionMembers,
+  planOf,
+  planOfPart,
+  sealOf,
+} from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { discard, moveToSide, newSide, pathOf } from "./files.ts";
 import { storedKey } from "./keys.ts";
@@ -24,8 +34,10 @@ import { abortHeaders, expirationHeader } from "./lifecycle.ts";
 import { checkObject, kept, refuseWithoutEffect } from "./object-headers.ts";
 import { lockOf } from "./object-lock.ts";
 import { MAX_PUT, receive } from "./objects.ts";
+import { ownedBy } from "./ownership.ts";
 import { copyExtent } from "./ranges.ts";
 import { headerOf, originOf } from "./request.ts";
+import type { Seal } from "./sse-c.ts";
 import { type Staged, stageJoined } from "./staging.ts";
 import { nextSequence, placeOf } from "./state.ts";
 import type { BucketRow, ObjectPart, ObjectRow, PartRow, UploadRow } from "./tables.ts";
@@ -59,7 +71,9 @@ export const uploads = defineOperations("s3", {
         initiated_ms: ctx.clock.now(),
         initiator: "arn" in ctx.principal ? ctx.principal.arn : ctx.account,
         ...kept(input),
+        ...ownedBy(ctx, bucket, input),
         ...lockOf(ctx, bucket, input),
+        encryption: columnOf(planOf(ctx, bucket, input).encryption, []),
         tags,
         algorithm: algorithm ?? null,
         checksum_type: type ?? null,
@@ -67,9 +81,9 @@ export const uploads = defineOperations("s3", {
       await ctx.write((tx) =>
         tx.run(
           `INSERT INTO s3_upload (bucket, key, upload_id, initiated_ms, initiator, storage_class, headers, metadata, tags, algorithm, checksum_type,
-             lock_mode, lock_until_ms, legal_hold)
+             lock_mode, lock_until_ms, legal_hold, owner, acl, encryption)
            VALUES (:bucket, :key, :upload_id, :initiated_ms, :initiator, :storage_class, :headers, :metadata, :tags, :algorithm, :checksum_type,
-             :lock_mode, :lock_until_ms, :legal_hold)`,
+             :lock_mode, :lock_until_ms, :legal_hold, :owner, :acl, :encryption)`,
           { ...row },
         ),
       );
@@ -78,7 +92,7 @@ export const uploads = defineOperations("s3", {
         Key: input.Key!,
         UploadId: uploadId,
         ...abortHeaders(bucket, row),
-        ServerSideEncryption: "AES256" as const,
+        ...newEncryptionMembers(row.encryption),
         ...(algorithm && { ChecksumAlgorithm: algorithm, ChecksumType: type }),
       };
     },
@@ -94,9 +108,12 @@ export const uploads = defineOperations("s3", {
       if (upload.algorithm !== null && claimed && claimed.algorithm !== upload.algorithm)
         throw errors.algorithmMismatch(upload.algorithm, claimed.algorithm);
       const algorithm = (upload.algorithm ?? "CRC64NVME") as Algorithm;
-      const { staged, checksum } = await receive(ctx, bucket, input, algorithm);
-      await keepPart(ctx, { bucket, upload, number: input.PartNumber!, staged, algorithm });
-      return { ETag: quoted(staged.md5), ...checksumMembers(checksum), ServerSideEncryption: "AES256" as const };
+      const plan = planOfPart(upload.encryption, input);
+      const seal = sealOf(plan);
+      const { staged, checksum } = await receive(ctx, bucket, input, { upload: algorithm, seal });
+      const etag = etagOf(plan, staged, seal);
+      await keepPart(ctx, { bucket, upload, number: input.PartNumber!, staged, algorithm, etag, seal });
+      return { ETag: quoted(etag), ...checksumMembers(checksum), ...encryptionMembers(upload.encryption) };
     },
   },
 
@@ -107,20 +124,24 @@ export const uploads = defineOperations("s3", {
       checkPartNumber(input.PartNumber!);
       const { bucket, upload } = await uploadOf(ctx, input);
       const algorithm = (upload.algorithm ?? "CRC64NVME") as Algorithm;
-      const { source, staged } = await stageSource(ctx, input, {
+      const plan = planOfPart(upload.encryption, input);
+      const { source, staged, seal } = await stageSource(ctx, input, {
         target: bucket,
         algorithms: [algorithm],
+        seal: () => sealOf(plan),
         extent: (row) => partExtent(row.size, input.CopySourceRange),
       });
-      const modifiedMs = await keepPart(ctx, { bucket, upload, number: input.PartNumber!, staged, algorithm });
+      const etag = etagOf(plan, staged, seal);
+      const number = input.PartNumber!;
+      const modifiedMs = await keepPart(ctx, { bucket, upload, number, staged, algorithm, etag, seal });
       const value = staged.digests[algorithm]!;
       return {
         CopyPartResult: {
-          ETag: quoted(staged.md5),
+          ETag: quoted(etag),
           LastModified: lastModified({ modified_ms: modifiedMs }),
           ...(upload.algorithm !== null && checksumMembers({ algorithm, value })),
         },
-        ServerSideEncryption: "AES256" as const,
+        ...encryptionMembers(upload.encryption),
         ...((source.row.version_id !== "null" || source.bucket.versioning) && {
           CopySourceVersionId: source.row.version_id,
         }),
@@ -155,6 +176,12 @@ export const uploads = defineOperations("s3", {
         headers: upload.headers,
         metadata: upload.metadata,
         tags: upload.tags,
+        owner: upload.owner,
+        acl: upload.acl,
+        encryption: completedColumn(
+          upload.encryption,
+          parts.map(({ size, nonce }) => ({ size, nonce: nonce! })),
+        ),
         lock_mode: upload.lock_mode,
         lock_until_ms: upload.lock_until_ms,
         legal_hold: upload.legal_hold,
@@ -290,10 +317,15 @@ interface NewPart {
   readonly number: number;
   readonly staged: Staged;
   readonly algorithm: Algorithm;
+  readonly etag: string;
+  readonly seal: Seal | undefined;
 }
 
 /** Its file, then its row; a part of the same number is superseded. Returns the part's time. */
-async function keepPart(ctx: Context, { bucket, upload, number, staged, algorithm }: NewPart): Promise<number> {
+async function keepPart(
+  ctx: Context,
+  { bucket, upload, number, staged, algorithm, etag, seal }: NewPart,
+): Promise<number> {
   const side = newSide();
   const modified_ms = ctx.clock.now();
   const place = await placeOf(ctx, bucket);
@@ -312,15 +344,16 @@ async function keepPart(ctx: Context, { bucket, upload, number, staged, algorith
         number,
       });
       await tx.run(
-        `INSERT INTO s3_part (upload_id, number, size, etag, modified_ms, side, algorithm, value)
-         VALUES (:upload_id, :number, :size, :etag, :modified_ms, :side, :algorithm, :value)
+        `INSERT INTO s3_part (upload_id, number, size, etag, modified_ms, side, algorithm, value, nonce)
+         VALUES (:upload_id, :number, :size, :etag, :modified_ms, :side, :algorithm, :value, :nonce)
          ON CONFLICT (upload_id, number) DO UPDATE SET size = excluded.size, etag = excluded.etag, modified_ms = excluded.modified_ms,
-           side = excluded.side, algorithm = excluded.algorithm, value = excluded.value`,
+           side = excluded.side, algorithm = excluded.algorithm, value = excluded.value, nonce = excluded.nonce`,
         {
           upload_id: upload.upload_id,
           number,
           size: staged.size,
-          etag: staged.md5,
+          etag,
+          nonce: seal?.nonce ?? null,
           modified_ms,
           side,
           algorithm,
@@ -412,7 +445,7 @@ async function forget(tx: Tx, { bucket, key, upload_id: uploadId }: UploadRow): 
 interface Completed {
   readonly bucket: BucketRow;
   readonly key: string;
-  readonly row: Pick<ObjectRow, "etag" | "checksum" | "version_id">;
+  readonly row: Pick<ObjectRow, "etag" | "checksum" | "version_id" | "encryption">;
 }
 
 function completed(ctx: Context, { bucket, key, row }: Completed) {
@@ -424,7 +457,7 @@ function completed(ctx: Context, { bucket, key, row }: Completed) {
     ETag: quoted(row.etag),
     ...checksumMembers(checksum),
     ChecksumType: checksum.type,
-    ServerSideEncryption: "AES256" as const,
+    ...encryptionMembers(row.encryption),
     ...((row.version_id !== "null" || bucket.versioning) && { VersionId: row.version_id }),
   };
 }

@@ -74,7 +74,7 @@ export type NewVersion = Pick<
   | "staged"
   | "supersedes"
 > &
-  Partial<Lock & Pick<ObjectRow, "replication">>;
+  Partial<Lock & Pick<ObjectRow, "replication" | "owner" | "acl" | "encryption">>;
 
 /** What a version is apart from where its bytes lie. */
 export type Content = Omit<NewVersion, "side" | "guard" | "staged" | "supersedes" | "modified_ms">;
@@ -101,6 +101,9 @@ export const noBytes: Omit<NewVersion, "modified_ms"> = {
 
 export const unlocked: Lock = { lock_mode: null, lock_until_ms: null, legal_hold: null };
 
+/** Of the bucket's owner, and as plain as can be: what came from outside, and delete markers. */
+const THE_BUCKETS = { ...unlocked, replication: null, owner: null, acl: null, encryption: null };
+
 export interface Insertion {
   readonly bucket: string;
   readonly key: string;
@@ -124,10 +127,12 @@ export async function insertVersion(tx: Tx, insertion: Insertion): Promise<void>
     );
   await tx.run(
     `INSERT INTO s3_object (bucket, key, rank, version_id, current, delete_marker, size, etag, modified_ms, side, fingerprint, storage_class,
-       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes, lock_mode, lock_until_ms, legal_hold, replication)
+       headers, metadata, tags, checksum, parts, upload_id, guard, staged, supersedes, lock_mode, lock_until_ms, legal_hold, replication,
+       owner, acl, encryption)
      VALUES (:bucket, :key, :rank, :versionId, 1, :deleteMarker, :size, :etag, :modified_ms, :side, :fingerprint, :storage_class,
-       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes, :lock_mode, :lock_until_ms, :legal_hold, :replication)`,
-    { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...unlocked, replication: null, ...version },
+       :headers, :metadata, :tags, :checksum, :parts, :upload_id, :guard, :staged, :supersedes, :lock_mode, :lock_until_ms, :legal_hold, :replication,
+       :owner, :acl, :encryption)`,
+    { bucket, key, rank, versionId, deleteMarker: deleteMarker ? 1 : 0, ...THE_BUCKETS, ...version },
   );
 }
 

@@ -21,7 +21,7 @@ import {
   UpdateAssumeRolePolicyCommand,
 } from "@aws-sdk/client-iam";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
-import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { CreateQueueCommand, ListQueuesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import {
   AssumeRoleCommand,
   type AssumeRoleCommandInput,
@@ -116,6 +116,22 @@ test("a session's key is nobody's without its token, or with another", async () 
   assert.match(await refusal(list(cloud, bare)), /^InvalidClientTokenId 403/);
   const other = { ...as, sessionToken: `${sessionToken!.slice(1)}x` };
   assert.match(await refusal(list(cloud, other)), /^InvalidClientTokenId 403/);
+});
+
+test("a session of a role that is gone is let in nowhere, not even where a policy names the role", async () => {
+  await using cloud = await startCloud();
+  const alice = await withRole(cloud, trust(ALICE));
+  const as = await session(cloud, alice);
+  const Policy = policy(allow("sqs:ReceiveMessage", { Principal: { AWS: ARN } }));
+  const { QueueUrl } = await cloud
+    .client(SQSClient)
+    .send(new CreateQueueCommand({ QueueName: "q", Attributes: { Policy } }));
+  const receive = () => cloud.client(SQSClient, as).send(new ReceiveMessageCommand({ QueueUrl }));
+  await receive();
+  const iam = cloud.client(IAMClient);
+  await iam.send(new DeleteRolePolicyCommand({ RoleName: "reader", PolicyName: "list" }));
+  await iam.send(new DeleteRoleCommand({ RoleName: "reader" }));
+  assert.match(await refusal(receive()), /no identity-based policy allows the sqs:receivemessage action$/);
 });
 
 describe("who may assume a role", () => {

@@ -3,7 +3,7 @@ import { errors } from "../errors.ts";
 import { addNumbers } from "../number.ts";
 import { type AttributeValue, type Item, setMembers, typeOf } from "../value.ts";
 import type { Operand, Part, Path, Update } from "./ast.ts";
-import { valueAt } from "./evaluate.ts";
+import { matches, valueAt } from "./evaluate.ts";
 
 /** Every operand is read from `item` as it was. `existed`: REMOVE of a path within nothing is an error only for an item that was there. */
 export function applyUpdate(update: Update, item: Item, existed: boolean): Item {
@@ -57,6 +57,8 @@ function evaluate(operand: Operand, item: Item): AttributeValue {
       if (head.L === undefined || tail.L === undefined) throw refused.type();
       return { L: [...head.L, ...tail.L] };
     }
+    case "truth":
+      return { BOOL: matches(operand.condition, item) };
   }
 }
 

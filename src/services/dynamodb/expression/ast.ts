@@ -31,7 +31,13 @@ export interface Arithmetic {
   readonly right: Operand;
 }
 
-export type Operand = Path | Value | Call | Arithmetic;
+/** What a condition says, as a BOOL: PartiQL compares it like any other. */
+export interface Truth {
+  readonly kind: "truth";
+  readonly condition: Condition;
+}
+
+export type Operand = Path | Value | Call | Arithmetic | Truth;
 export type Comparator = "=" | "<>" | "<" | "<=" | ">" | ">=";
 
 export type Condition =

@@ -128,6 +128,8 @@ class Binder {
         this.#literals(node.operator, [bound.left, bound.right]);
         return bound;
       }
+      case "truth":
+        return { kind: "truth", condition: this.condition(node.condition) };
     }
   }
 
@@ -253,8 +255,9 @@ class Binder {
       );
   }
 
+  /** PartiQL has no label: its statements are no parameters of a request. */
   #error(message: string) {
-    return errors.validation(`Invalid ${this.#label}: ${message}`);
+    return errors.validation(this.#label === "" ? message : `Invalid ${this.#label}: ${message}`);
   }
 }
 

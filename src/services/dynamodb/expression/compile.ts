@@ -13,7 +13,7 @@ const projections = remembering(parseProjection);
 const updates = remembering(parseUpdate);
 
 /** The texts used longest ago are forgotten. A failure is not remembered: its sentence names the parameter. */
-function remembering<T>(parse: (text: string, label: string) => T): (text: string, label: string) => T {
+export function remembering<T>(parse: (text: string, label: string) => T): (text: string, label: string) => T {
   const known = new Map<string, T>();
   return (text, label) => {
     const parsed = known.get(text) ?? parse(text, label);

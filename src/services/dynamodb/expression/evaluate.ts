@@ -42,6 +42,7 @@ export function valueAt(item: Item, parts: readonly Part[]): AttributeValue | un
 export function operandOf(operand: Operand, item: Item): AttributeValue | undefined {
   if (operand.kind === "value") return operand.value;
   if (operand.kind === "path") return valueAt(item, operand.parts);
+  if (operand.kind === "truth") return { BOOL: matches(operand.condition, item) };
   if (operand.kind === "call" && operand.name === "size") {
     const value = operandOf(operand.args[0]!, item);
     const size = value && sizeOf(value);

@@ -1,0 +1,38 @@
+// Items as they come from the store: parsed where somebody looks into them, and answered as the text that they lie there as.
+import { verbatim } from "../../kernel/mod.ts";
+import { type Item, itemOf } from "./value.ts";
+
+export interface Stored {
+  readonly item: Item;
+  /** As AWS counts it. */
+  readonly size: number;
+}
+
+export class StoredItem implements Stored {
+  /** DynamoDB JSON. */
+  readonly text: string;
+  readonly size: number;
+  #item: Item | undefined;
+
+  constructor({ item, size }: StoredRow) {
+    this.text = item;
+    this.size = size;
+  }
+
+  get item(): Item {
+    this.#item ??= itemOf(this.text);
+    return this.#item;
+  }
+}
+
+/** The columns. */
+export interface StoredRow {
+  readonly item: string;
+  readonly size: number;
+}
+
+/** For an answer. */
+export const storedItem = ({ text }: StoredItem): Item => verbatim(text, itemOf);
+
+export const storedItems = (all: readonly StoredItem[]): Item[] =>
+  verbatim(`[${all.map(({ text }) => text).join(",")}]`, () => all.map(({ item }) => item));
