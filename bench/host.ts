@@ -77,8 +77,8 @@ export function spawnUp(dir: string, port: number, options: readonly string[] = 
 export interface Bare extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
-  /** From now on it answers each request, when it has read it, with this many bytes. */
-  answer(bytes: number): Promise<void>;
+  /** From now on it answers each request, when it has read it, with this many bytes, or with the bytes of a file, streamed. */
+  answer(of: number | string): Promise<void>;
 }
 
 /** node:http that answers a constant. */
@@ -89,8 +89,8 @@ export async function startBare(): Promise<Bare> {
   return {
     port,
     pid: child.process.pid!,
-    async answer(bytes) {
-      child.process.send(bytes);
+    async answer(of) {
+      child.process.send(of);
       await once(child.process, "message");
     },
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),

@@ -53,15 +53,15 @@ const WARM_UP_MS = 2000;
 
 type Server = Pick<Host, "port" | "pid">;
 
-/** Rounds of the limit and of ours by turns, so that both meet the same machine. */
+/** Rounds of the limit and of ours by turns, so that both meet the same machine. `file`: what the limit answers with, where that is no constant. */
 export async function compare(
   generator: Generator,
-  { host, bare }: { host: Server; bare: Bare },
+  { host, bare, file }: { host: Server; bare: Bare; file?: string },
   load: Omit<Load, "port">,
 ): Promise<Compared> {
   const one = { ...load, connections: 1, warmUpMs: 0, measureMs: 0 };
   const { bodyBytes } = await generator.run({ ...one, port: host.port });
-  await bare.answer(bodyBytes);
+  await bare.answer(file ?? bodyBytes);
   // V8 compiles what is hot on threads of its own: a server is at its speed after some ten thousand requests.
   if (load.connections > 1) await generator.run({ ...load, port: host.port, measureMs: WARM_UP_MS });
   const rounds: { ours: Figures; bare: Figures }[] = [];
