@@ -6,11 +6,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Question } from "./bare-files.ts";
 
 export const REGION = "us-east-1";
 export const ACCOUNT = "000000000000";
 const COMMAND = fileURLToPath(new URL("../bin/aws-like", import.meta.url));
 const BARE = fileURLToPath(new URL("bare.ts", import.meta.url));
+const BARE_FILES = fileURLToPath(new URL("bare-files.ts", import.meta.url));
 const START_LIMIT_MS = 10_000;
 
 export interface Host extends AsyncDisposable {
@@ -77,8 +79,8 @@ export function spawnUp(dir: string, port: number, options: readonly string[] = 
 export interface Bare extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
-  /** From now on it answers each request, when it has read it, with this many bytes, or with the bytes of a file, streamed. */
-  answer(of: number | string): Promise<void>;
+  /** From now on it answers each request, when it has read it, with this many bytes. */
+  answer(bytes: number): Promise<void>;
 }
 
 /** node:http that answers a constant. */
@@ -89,9 +91,31 @@ export async function startBare(): Promise<Bare> {
   return {
     port,
     pid: child.process.pid!,
-    async answer(of) {
-      child.process.send(of);
+    async answer(bytes) {
+      child.process.send(bytes);
       await once(child.process, "message");
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
+export interface BareFiles extends Bare {
+  ask(question: Question): Promise<number>;
+}
+
+/** node:http that keeps what is put to it in files below `dir`, synced, and answers it from there. */
+export async function startBareFiles(dir: string): Promise<BareFiles> {
+  const port = await freePort();
+  const child = ended(fork(BARE_FILES, [String(port), dir]));
+  await once(child.process, "message");
+  return {
+    port,
+    pid: child.process.pid!,
+    answer: () => Promise.resolve(),
+    async ask(question) {
+      child.process.send(question);
+      const [answer] = (await once(child.process, "message")) as [number];
+      return answer;
     },
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   };

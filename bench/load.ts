@@ -46,6 +46,9 @@ export interface Compared {
   readonly bare: Figures;
   /** Of rates: the median over the rounds. */
   readonly share: number;
+  /** A second, and ours as a share of it; NaN where none was asked for. */
+  readonly limit: number;
+  readonly ofLimit: number;
 }
 
 const ROUNDS = 3;
@@ -53,24 +56,32 @@ const WARM_UP_MS = 2000;
 
 type Server = Pick<Host, "port" | "pid">;
 
-/** Rounds of the limit and of ours by turns, so that both meet the same machine. `file`: what the limit answers with, where that is no constant. */
+/** Rounds of the limits and of ours by turns, so that all meet the same machine. Where there is no time to measure, one round of one request each. */
 export async function compare(
   generator: Generator,
-  { host, bare, file }: { host: Server; bare: Bare; file?: string },
+  { host, bare }: { host: Server; bare: Bare },
   load: Omit<Load, "port">,
+  limit: () => Promise<number> = () => Promise.resolve(Number.NaN),
 ): Promise<Compared> {
   const one = { ...load, connections: 1, warmUpMs: 0, measureMs: 0 };
   const { bodyBytes } = await generator.run({ ...one, port: host.port });
-  await bare.answer(file ?? bodyBytes);
+  await bare.answer(bodyBytes);
   // V8 compiles what is hot on threads of its own: a server is at its speed after some ten thousand requests.
-  if (load.connections > 1) await generator.run({ ...load, port: host.port, measureMs: WARM_UP_MS });
-  const rounds: { ours: Figures; bare: Figures }[] = [];
-  for (let round = 0; round < ROUNDS; round++)
-    rounds.push({ bare: await weighed(generator, bare, load), ours: await weighed(generator, host, load) });
+  if (load.connections > 1 && load.measureMs > 0)
+    await generator.run({ ...load, port: host.port, measureMs: WARM_UP_MS });
+  const rounds: { ours: Figures; bare: Figures; limit: number }[] = [];
+  for (let round = 0; round < (load.measureMs > 0 ? ROUNDS : 1); round++)
+    rounds.push({
+      limit: await limit(),
+      bare: await weighed(generator, bare, load),
+      ours: await weighed(generator, host, load),
+    });
   return {
     ours: middle(rounds.map(({ ours }) => ours)),
     bare: middle(rounds.map((round) => round.bare)),
     share: median(rounds.map((round) => round.ours.perSecond / round.bare.perSecond)),
+    limit: median(rounds.map((round) => round.limit)),
+    ofLimit: median(rounds.map((round) => round.ours.perSecond / round.limit)),
   };
 }
 

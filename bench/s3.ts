@@ -1,91 +1,88 @@
-// Objects over HTTP at one connection and at 32, beside a bare node:http, md5sum, cp and fsync of the same bytes. `node bench/s3.ts [DIR]`
+// Objects over HTTP, durable: put, got and deleted, beside what node:http with node:fs, the disk, the hashes and the shell do with the same bytes.
+// `node bench/s3.ts [DIR]`
 import { execFileSync } from "node:child_process";
-import { hash } from "node:crypto";
-import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { crc32 } from "node:zlib";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { open, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { S3 } from "@aws-sdk/client-s3";
-import { startBare, startHost } from "./host.ts";
-import { type Compared, compare, openGenerator, REQUEST_HEAD, requestRow } from "./load.ts";
+import { scratch, startBareFiles, startHost } from "./host.ts";
+import { type Compared, compare, openGenerator } from "./load.ts";
 import { signed } from "./signed.ts";
 import { median, ms, percent, runAlone, type Table, whole } from "./table.ts";
 
+const KB = 1024;
+const LARGE = 100 * KB * KB;
 const SIZES = [
-  { name: "1 KB", bytes: 1024, keys: 8192 },
-  { name: "64 KB", bytes: 64 * 1024, keys: 512 },
-  { name: "1 MB", bytes: 1024 * 1024, keys: 32 },
+  { name: "1 KB", bytes: KB, keys: 4096 },
+  { name: "64 KB", bytes: 64 * KB, keys: 512 },
+  { name: "1 MB", bytes: KB * KB, keys: 16 },
+  { name: "100 MB", bytes: LARGE, keys: 1 },
 ];
+const CONNECTIONS = [1, 32];
 /** So few that each was put before: an object replaces another. */
 const REPLACED = 128;
-const LARGE = { name: "100 MB", bytes: 100 * 1024 * 1024 };
-const CONNECTIONS = [1, 32];
-const WARM_UP_MS = 100;
-const MEASURE_MS = 1000;
-/** As many as one DeleteObjects takes. */
+const MEASURE_MS = 600;
 const DELETED = 1000;
-const DELETES = 3;
-const FSYNCS = 300;
+const ROUNDS = 3;
 const Bucket = "bench";
+
+const HEAD = ["", "per second", "p50 ms", "CPU µs", "http + fs", "CPU µs", "share", "aim", "limit", "share", "aim"];
 
 export async function measure(dir: string): Promise<Table[]> {
   await using host = await startHost(dir);
-  await using bare = await startBare();
+  await using place = await scratch(dir);
+  await using bare = await startBareFiles(place.path);
   using generator = await openGenerator();
-  // A connection that lay idle through a measurement may be closed by then.
-  const client = new S3({ ...host.client, maxAttempts: 3 });
-  await client.createBucket({ Bucket });
-  const small: string[][] = [];
-  const compared = async (many: number, send: Send, connections: number, file?: string) => {
-    const requests = await generator.keep(await signed(client, many, send));
-    const [warmUpMs, measureMs] = connections === 1 ? [0, MEASURE_MS] : [WARM_UP_MS, MEASURE_MS];
-    return compare(generator, { host, bare, ...(file && { file }) }, { requests, connections, warmUpMs, measureMs });
+  using client = disposable(new S3(host.client));
+  await client.s3.createBucket({ Bucket });
+  const rows: string[][] = [];
+  const line = async (what: string, { many, send, connections, bytes, limit, aims }: Line) => {
+    const requests = await generator.keep(await signed(client.s3, many, send));
+    // Each of 32 takes or brings 100 MB once: that is enough to wait for.
+    const measureMs = bytes === LARGE && connections > 1 ? 0 : MEASURE_MS;
+    const load = { requests, connections, warmUpMs: 0, measureMs };
+    rows.push(rowOf(what, await compare(generator, { host, bare }, load, limit), aims));
   };
-  for (const { name, bytes, keys } of SIZES) {
-    const put = putOf(bytes, name);
-    const got = Math.min(keys, REPLACED);
-    await inTurns(Array.from({ length: got }).keys().toArray(), (i) => put(client, i));
+  for (const { name, bytes, keys } of SIZES)
     for (const connections of CONNECTIONS) {
-      const what = (operation: string) => `${operation} ${name}, ${connections}`;
-      small.push(requestRow(what("PutObject"), await compared(keys, put, connections)));
-      if (bytes === 1024 && connections > 1)
-        small.push(requestRow(`${what("PutObject")}, replaced`, await compared(REPLACED, put, connections)));
-      small.push(requestRow(what("GetObject"), await compared(got, getOf(name), connections)));
+      const many = `${name}, ${connections} at once`;
+      const sync = { bytes, hands: connections, ms: MEASURE_MS / 2 };
+      const limit = () => bare.ask(bytes === LARGE ? { hash: { bytes, ms: MEASURE_MS } } : { sync });
+      const put = putOf(bytes, name);
+      const aims = {
+        ofLimit: connections === 1 && bytes === LARGE ? 0.6 : connections === 32 && bytes === KB ? 0.5 : undefined,
+      };
+      await line(`PUT ${many}`, { many: keys, send: put, connections, bytes, limit, aims });
+      if (bytes === KB && connections > 1)
+        await line(`PUT ${many}, replaced`, { many: REPLACED, send: put, connections, bytes, limit, aims: {} });
+      const got = Math.min(keys, REPLACED);
+      const share = bytes === LARGE && connections === 1 ? 0.8 : undefined;
+      await line(`GET ${many}`, { many: got, send: getOf(name), connections, bytes, aims: { share } });
     }
-  }
-  const large = [
-    largeRow(`PutObject ${LARGE.name}`, await compared(1, putOf(LARGE.bytes, LARGE.name), 1)),
-    largeRow(
-      `GetObject ${LARGE.name}`,
-      await compared(1, getOf(LARGE.name), 1, join(host.dir, "buckets", Bucket, keyOf(LARGE.name, 0))),
-    ),
-    hashes(),
-    ...tools(dir).map(([what, took]) => [what, whole(LARGE.bytes / took / 1e3), ms(took), "", ""]),
-  ];
-  const disk = [
-    ["fsync of a new file of 1 KB", ms(syncs(dir))],
-    [`DeleteObjects of ${DELETED}`, ms(await deletes(client))],
-  ];
-  client.destroy();
   return [
     {
       title: "S3, objects",
-      note: "The SDK's own requests (signed payload, CRC32); the last figure is the connections. Bare: node:http reads the request and answers as many bytes from memory. To replace a file takes ext4 longer than to make one: it writes the new bytes out at once.",
-      head: REQUEST_HEAD,
-      rows: small,
+      note: "The SDK's own requests (signed payload, CRC32); every put is on the disk when it is answered. http + fs: node:http that writes the body to a file and syncs it, or streams it from there. Limit of a put: as many new files of that size written and synced by as many at once, without HTTP; of 100 MB: MD5, SHA-256 and CRC32 of the bytes on one thread.",
+      head: HEAD,
+      rows,
     },
     {
-      title: `S3, ${LARGE.name}`,
-      note: "One connection. A bare PUT neither hashes nor stores what it reads; a bare GET streams the same file (aim: 80 %). Beside it what the hashes of a PUT take (aim: 60 % of their rate), and the system's own tools, for the same bytes.",
-      head: ["", "MB/s", "ms each", "bare MB/s", "share"],
-      rows: large,
-    },
-    {
-      title: "S3, the disk",
-      note: "Medians. A small durable PUT waits for its file, its directory and the database's log; concurrent ones share the last two.",
-      head: ["", "ms"],
-      rows: disk,
+      title: "S3, by hand",
+      note: "What a person at the shell, or a program on the file system, does instead. The median of three, in ms.",
+      head: ["", "ms", "by hand, ms"],
+      rows: [await deletes(client.s3, place.path), await copies(client.s3, place.path)],
     },
   ];
+}
+
+interface Line {
+  readonly many: number;
+  readonly send: Send;
+  readonly connections: number;
+  readonly bytes: number;
+  readonly limit?: () => Promise<number>;
+  readonly aims: { readonly share?: number | undefined; readonly ofLimit?: number | undefined };
 }
 
 type Send = (client: S3, i: number) => Promise<unknown>;
@@ -100,88 +97,61 @@ const getOf =
   (client, i) =>
     client.getObject({ Bucket, Key: keyOf(of, i) });
 
-const largeRow = (what: string, { ours, bare, share }: Compared): string[] => {
-  const megabytes = (perSecond: number) => whole((perSecond * LARGE.bytes) / 1e6);
-  return [what, megabytes(ours.perSecond), ms(ours.p50), megabytes(bare.perSecond), percent(share)];
-};
-
-/** What the SDK's PUT demands of one thread: its signature's SHA-256, its CRC32, and S3's MD5. */
-function hashes(): string[] {
-  const bytes = Buffer.alloc(LARGE.bytes, "0123456789abcdef");
-  const times = Array.from({ length: 3 }, () => {
-    const began = performance.now();
-    hash("sha256", bytes);
-    hash("md5", bytes);
-    crc32(bytes);
-    return performance.now() - began;
-  });
-  const took = median(times);
-  return ["SHA-256, MD5 and CRC32", whole(LARGE.bytes / took / 1e3), ms(took), "", ""];
+function rowOf(what: string, compared: Compared, aims: Line["aims"]): string[] {
+  const { ours, bare, share, limit, ofLimit } = compared;
+  const rate = (perSecond: number) => (perSecond < 20 ? perSecond.toFixed(1) : whole(perSecond));
+  const limited = Number.isNaN(limit) ? ["", ""] : [rate(limit), percent(ofLimit)];
+  const aim = (value: number | undefined) => (value === undefined ? "" : percent(value));
+  return [
+    what,
+    ...[rate(ours.perSecond), ms(ours.p50), whole(ours.cpuMicros), rate(bare.perSecond), whole(bare.cpuMicros)],
+    ...[percent(share), aim(aims.share), ...limited, aim(aims.ofLimit)],
+  ];
 }
 
-/** ms of md5sum, and of cp with fsync, of one large file. */
-function tools(dir: string): [string, number][] {
-  const folder = mkdtempSync(join(resolve(dir), ".bench-"));
-  try {
-    const [from, to] = [join(folder, "from"), join(folder, "to")];
-    writeFileSync(from, Buffer.alloc(LARGE.bytes, "0123456789abcdef"));
-    const commands: Readonly<Record<string, readonly string[]>> = {
-      "md5sum (a PUT does it, and CRC32 and SHA-256)": ["md5sum", from],
-      sha256sum: ["sha256sum", from],
-      "cp, and sync of the copy (a PUT does both)": ["sh", "-c", 'cp "$0" "$1" && sync "$1"', from, to],
-    };
-    return Object.entries(commands).map(([what, [command, ...args]]) => {
-      const times = Array.from({ length: 3 }, () => {
-        const began = performance.now();
-        execFileSync(command!, args);
-        return performance.now() - began;
-      });
-      return [what, median(times)];
-    });
-  } finally {
-    rmSync(folder, { recursive: true });
+/** DeleteObjects of a thousand, beside unlink(2) of as many files and a sync of their directory. */
+async function deletes(client: S3, dir: string): Promise<string[]> {
+  const Objects = Array.from({ length: DELETED }, (_, i) => ({ Key: keyOf("deleted", i) }));
+  const ours: number[] = [];
+  const limit: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let at = 0; at < DELETED; at += 50)
+      await Promise.all(Objects.slice(at, at + 50).map(({ Key }) => client.putObject({ Bucket, Key, Body: "x" })));
+    ours.push(await timed(() => client.deleteObjects({ Bucket, Delete: { Objects } })));
+    const paths = Objects.map((_, i) => join(dir, `deleted-${i}`));
+    for (const path of paths) writeFileSync(path, "x");
+    limit.push(
+      await timed(async () => {
+        await Promise.all(paths.map((path) => unlink(path)));
+        await using directory = await open(dir);
+        await directory.sync();
+      }),
+    );
   }
+  return [`DELETE of ${whole(DELETED)}`, ms(median(ours)), ms(median(limit))];
 }
 
-/** ms */
-function syncs(dir: string): number {
-  const folder = mkdtempSync(join(resolve(dir), ".bench-"));
-  try {
-    const bytes = Buffer.alloc(1024, "x");
-    const times = Array.from({ length: FSYNCS }, (_, n) => {
-      const fd = openSync(join(folder, String(n)), "wx");
-      writeSync(fd, bytes);
-      const began = performance.now();
-      fsyncSync(fd);
-      const took = performance.now() - began;
-      closeSync(fd);
-      return took;
-    });
-    return median(times);
-  } finally {
-    rmSync(folder, { recursive: true });
+/** PutObject by the SDK, beside `md5sum` and `cp` of the same file, synced. */
+async function copies(client: S3, dir: string): Promise<string[]> {
+  const Body = randomBytes(LARGE);
+  mkdirSync(join(dir, "copy"));
+  writeFileSync(join(dir, "copy", "from"), Body);
+  const ours: number[] = [];
+  const byHand: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(await timed(() => client.putObject({ Bucket, Key: "copied", Body })));
+    const script = "md5sum from && cp from to && sync to";
+    byHand.push(await timed(async () => execFileSync("sh", ["-c", script], { cwd: join(dir, "copy") })));
   }
+  return ["PUT of 100 MB by the SDK (it hashes as well) / md5sum, cp, sync", ms(median(ours)), ms(median(byHand))];
 }
 
-async function deletes(client: S3): Promise<number> {
-  const keys = Array.from({ length: DELETED }, (_, n) => `deleted/${n}`);
-  const times: number[] = [];
-  for (let round = 0; round < DELETES; round++) {
-    await inTurns(keys, (Key) => client.putObject({ Bucket, Key, Body: "x" }));
-    const began = performance.now();
-    await client.deleteObjects({ Bucket, Delete: { Quiet: true, Objects: keys.map((Key) => ({ Key })) } });
-    times.push(performance.now() - began);
-  }
-  return median(times);
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work();
+  return performance.now() - begin;
 }
 
-async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  const rest = items.values();
-  await Promise.all(
-    Array.from({ length: 32 }, async () => {
-      for (const item of rest) await work(item);
-    }),
-  );
-}
+const disposable = (s3: S3) => ({ s3, [Symbol.dispose]: () => s3.destroy() });
 
 if (import.meta.main) await runAlone(measure);

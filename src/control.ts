@@ -1,4 +1,5 @@
 // /_aws-like/*: what this cloud can do that AWS cannot. Health, the clock, settle, reset, snapshots, `why` and policies suggested; JSON in, JSON out.
+import { createHash, timingSafeEqual } from "node:crypto";
 import { Readable } from "node:stream";
 import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
@@ -108,9 +109,12 @@ function refuseStrangers(aws: Aws, request: HttpRequest): void {
   const { rootAccessKeyId, rootSecretAccessKey } = aws.config;
   if (rootSecretAccessKey === defaults.rootSecretAccessKey) return;
   const expected = `Basic ${Buffer.from(`${rootAccessKeyId}:${rootSecretAccessKey}`).toString("base64")}`;
-  if (request.headers.authorization !== expected)
+  // Of hashes, so that neither length nor time tells anything.
+  if (!timingSafeEqual(digest(request.headers.authorization ?? ""), digest(expected)))
     throw new AwsError("Forbidden", 403, "the root access key and secret are needed, as HTTP Basic authorization");
 }
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 function toChange(body: Body): ClockChange {
   if (typeof body.advance === "number" && body.advance >= 0) return { advance: body.advance };

@@ -187,9 +187,11 @@ test("an account of the file has its root key, its name in organizations, and it
   const organizations = cloud.client(OrganizationsClient, key);
   const { Organization } = await organizations.send(new CreateOrganizationCommand());
   assert.equal(Organization!.MasterAccountEmail, "dev@corp.example");
-  // The key of 12 digits is the same account's.
-  const digits = cloud.client(STSClient, { accessKeyId: DEV.id, secretAccessKey: "test" });
-  assert.equal((await digits.send(new GetCallerIdentityCommand({}))).Account, DEV.id);
+  // The key of 12 digits is the same account's, and has its secret: that which everybody knows is not enough.
+  const digits = (secretAccessKey: string) =>
+    cloud.client(STSClient, { accessKeyId: DEV.id, secretAccessKey }).send(new GetCallerIdentityCommand({}));
+  assert.equal((await digits(DEV.secretAccessKey)).Account, DEV.id);
+  assert.match(await refusal(digits("test")), /^SignatureDoesNotMatch 403 /);
 });
 
 describe("accounts and regions isolate everything", () => {

@@ -83,11 +83,11 @@ function told<T>(ctx: Context, of: { claimed: Claim; request: HttpRequest; secre
   }
 }
 
-/** Root keys are in the configuration: the cloud's own, any 12 digits (that account's), and those of --accounts. */
+/** Root keys are in the configuration: the cloud's own, any 12 digits (that account's), and those of --accounts, whose secret is the only one. */
 function rootCredential({ config }: Context, accessKeyId: string): Credential | undefined {
   const secretAccessKey = config.rootSecretAccessKey;
   if (accessKeyId === config.rootAccessKeyId) return { secretAccessKey, principal: rootOf(config.account) };
-  const named = config.accounts.find((account) => account.accessKeyId === accessKeyId);
+  const named = config.accounts.find((account) => account.accessKeyId === accessKeyId || account.id === accessKeyId);
   if (named) return { secretAccessKey: named.secretAccessKey, principal: rootOf(named.id) };
   return /^\d{12}$/.test(accessKeyId) ? { secretAccessKey, principal: rootOf(accessKeyId) } : undefined;
 }

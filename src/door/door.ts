@@ -54,7 +54,10 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     let written: HttpAnswer;
     try {
       const at = sites.find(({ site }) => site.matches(request));
-      if (at) return await at.site.handle(contextOf(requestId, { from: at.from, signal, request }), request);
+      if (at) {
+        requestId = byName.get(at.from)!.quirks?.requestId?.() ?? requestId;
+        return await at.site.handle(contextOf(requestId, { from: at.from, signal, request }), request);
+      }
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
       found = find(request, models, { form }); // 1

@@ -258,6 +258,19 @@ test("a transaction carries 4 MB at most", async () => {
     name: "ValidationException",
   });
   assert.equal(await get("one", "mb0"), undefined);
+  const parameter = { S: "x".repeat(400_000) };
+  const statements = Array.from({ length: 11 }, (_, i) => ({
+    Statement: `INSERT INTO one VALUE {'id': 'mb${i}', 'x': ?}`,
+    Parameters: [parameter],
+  }));
+  await assert.rejects(dynamodb.executeTransaction({ TransactStatements: statements }), {
+    name: "ValidationException",
+    message: "Aggregate size of all items in the transaction exceeds the limit of 4 MB",
+  });
+  assert.equal(await get("one", "mb0"), undefined);
+  const Gets = Array.from({ length: 11 }, (_, i) => ({ Get: { TableName: "two", Key: key(`large${i}`) } }));
+  await assert.rejects(dynamodb.transactGetItems({ TransactItems: Gets }), { name: "ValidationException" });
+  assert.equal((await dynamodb.transactGetItems({ TransactItems: Gets.slice(0, 10) })).Responses?.length, 10);
 });
 
 test("a client request token makes a transaction happen once in ten minutes", async () => {

@@ -11,7 +11,7 @@ import { collectionMetrics, logWrite } from "./items.ts";
 import { readExpressions } from "./parameters.ts";
 import { inLockingOrder, readItem, writing } from "./rows.ts";
 import { openTable, type Table } from "./schema.ts";
-import { base64, type Item, member, soundItem } from "./value.ts";
+import { base64, type Item, itemText, member, soundItem } from "./value.ts";
 
 const MOST_KEYS = 100;
 const MOST_WRITES = 25;
@@ -213,19 +213,17 @@ export interface Written {
   readonly effects: readonly Effect[];
 }
 
+/** Each collection once, however many of its items were written. */
 export function metricsOf(
   written: readonly Written[],
 ): NonNullable<Output<"dynamodb", "BatchWriteItem">["ItemCollectionMetrics"]> {
+  const tables = written.map(({ table, effects }) => {
+    const metrics = effects.map((effect) => collectionMetrics(table, effect)).filter((one) => one !== undefined);
+    const collections = new Map(metrics.map((one) => [itemText(one.ItemCollectionKey), one]));
+    return { name: table.name, collections: [...collections.values()] };
+  });
   return Object.fromEntries(
-    written
-      .map(
-        ({ table, effects }) =>
-          [
-            table.name,
-            effects.map((effect) => collectionMetrics(table, effect)).filter((metrics) => metrics !== undefined),
-          ] as const,
-      )
-      .filter(([, metrics]) => metrics.length > 0),
+    tables.filter(({ collections }) => collections.length > 0).map(({ name, collections }) => [name, collections]),
   );
 }
 

@@ -23,6 +23,7 @@ import { findTable, openTable, type Table, tableRef } from "./schema.ts";
 import type { Stored } from "./stored.ts";
 import {
   canceling,
+  fits,
   NO_REASON,
   type Opened,
   oneActionAnItem,
@@ -30,7 +31,7 @@ import {
   readCapacities,
   transactWrite,
 } from "./transactions.ts";
-import { type AttributeValue, base64, type Item, soundValue } from "./value.ts";
+import { type AttributeValue, base64, type Item, soundValue, valueSize } from "./value.ts";
 
 type BatchInput = Input<"dynamodb", "BatchExecuteStatement">;
 type BatchResponse = NonNullable<Output<"dynamodb", "BatchExecuteStatement">["Responses"]>[number];
@@ -103,6 +104,7 @@ export const partiql = defineOperations("dynamodb", {
         throw errors.validation(
           "ExecuteTransaction API does not support both read and write operations in the same request.",
         );
+      fits(requests.reduce((sum, { Statement: text = "" }) => sum + Buffer.byteLength(text), 0) + sizeOf(parameters));
       const answer = await transactWrite(ctx, {
         operation: "ExecuteTransaction",
         input,
@@ -121,6 +123,9 @@ export const partiql = defineOperations("dynamodb", {
     },
   },
 });
+
+const sizeOf = (parameters: readonly (readonly AttributeValue[])[]): number =>
+  parameters.flat().reduce((sum, value) => sum + valueSize(value), 0);
 
 const LOGGED = {
   insert: "PartiQL INSERT",

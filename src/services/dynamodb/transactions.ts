@@ -107,8 +107,9 @@ export const transactions = defineOperations("dynamodb", {
   },
 });
 
-/** Twice what the reads would cost alone, table by table. */
+/** Twice what the reads would cost alone, table by table. Together they are 4 MB at most. */
 export function readCapacities(found: readonly { table: Table; stored: Stored | undefined }[], detail: Detail) {
+  fits(found.reduce((sum, { stored }) => sum + (stored?.size ?? 0), 0));
   const costs = new Map<Table, Cost>();
   for (const { table, stored } of found)
     costs.set(
@@ -188,6 +189,10 @@ function notTooLarge(items: readonly TransactItem[]): void {
     .map(({ Put, Update, Delete, ConditionCheck }) => Put ?? Update ?? Delete ?? ConditionCheck!)
     .flatMap((action) => ["Item" in action ? action.Item : action.Key, action.ExpressionAttributeValues])
     .reduce((sum, values) => sum + itemSize(values ?? {}), 0);
+  fits(bytes);
+}
+
+export function fits(bytes: number): void {
   if (bytes > MOST_BYTES)
     throw errors.validation("Aggregate size of all items in the transaction exceeds the limit of 4 MB");
 }

@@ -1,5 +1,6 @@
 // ACLs, who owns what is written, and what of the public is kept out: asked as root of two accounts, as a user, and as nobody.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { S3 } from "@aws-sdk/client-s3";
 import { policy, refusal, userWith } from "../../../test/principals.ts";
@@ -126,6 +127,18 @@ test("what a bucket's ACL grants is allowed, and nothing else", async () => {
   });
   await s3.putBucketAcl({ Bucket, ACL: "public-read" });
   assert.equal(await anonymously(Bucket), 403, "a Deny outweighs the ACL");
+});
+
+test("nobody in particular deletes many where anybody may", async () => {
+  const { Bucket } = await newBucket();
+  await s3.putObject({ Bucket, Key: "k" });
+  const body = "<Delete><Object><Key>k</Key></Object></Delete>";
+  const headers = { "content-md5": createHash("md5").update(body).digest("base64") };
+  const remove = () => anonymously(Bucket, "?delete", { method: "POST", body, headers });
+  assert.equal(await remove(), 403);
+  await s3.putBucketAcl({ Bucket, ACL: "public-read-write" });
+  assert.equal(await remove(), 200);
+  assert.equal((await s3.listObjectsV2({ Bucket })).KeyCount, 0);
 });
 
 test("an object belongs to who wrote it, and its ACL says who else may", async () => {

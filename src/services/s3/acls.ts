@@ -55,10 +55,7 @@ export const acls = defineOperations("s3", {
   },
 
   PutObjectAcl: {
-    access: (ctx, input) => {
-      const access = onObject(ctx, ["Put", "Acl"], input);
-      return { ...access, conditions: headerKeys(input) };
-    },
+    access: (ctx, input) => onObject(ctx, ["Put", "Acl"], input),
     async handle(ctx, input) {
       const { bucket, row: found } = await lookUp(ctx, input);
       // A delete marker has no ACL, current or not.

@@ -16,6 +16,7 @@ import { lockOf } from "./object-lock.ts";
 import { LOOKS } from "./objects.ts";
 import { ownedBy } from "./ownership.ts";
 import { originOf } from "./request.ts";
+import { expectPayer } from "./request-payment.ts";
 import { isReadable } from "./restore.ts";
 import { type Seal, sourceKey } from "./sse-c.ts";
 import { type Staged, stageExtent } from "./staging.ts";
@@ -39,6 +40,7 @@ export interface SourceInput {
   readonly CopySourceIfModifiedSince?: Date | undefined;
   readonly CopySourceIfUnmodifiedSince?: Date | undefined;
   readonly ExpectedSourceBucketOwner?: string | undefined;
+  readonly RequestPayer?: string | undefined;
 }
 
 /** What a copy must be allowed to read. A source that cannot be read off demands nothing: the handler refuses it. */
@@ -77,6 +79,7 @@ export async function sourceOf(ctx: Context, input: SourceInput): Promise<Source
   if (!named) throw errors.invalidArgument("Invalid copy source object key", "x-amz-copy-source", "x-amz-copy-source");
   const wanted: ObjectInput = { ...named, ExpectedBucketOwner: input.ExpectedSourceBucketOwner };
   const { bucket, row: found } = await lookUp(ctx, wanted);
+  expectPayer(ctx, bucket, input);
   if (found?.delete_marker && named.VersionId !== undefined)
     throw errors.invalidRequest(
       "The source of a copy request may not specifically refer to a delete marker by version id.",

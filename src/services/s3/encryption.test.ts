@@ -188,6 +188,18 @@ test("KMS is kept and told, wherever an object is told of", async () => {
   assert.deepEqual(of(put), told);
   assert.deepEqual(of(await s3.getObject({ Bucket, Key: "k" })), told);
   assert.deepEqual(of(await s3.headObject({ Bucket, Key: "k" })), told);
+  const asking = cloud.client(S3);
+  asking.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { headers: Record<string, string> }).headers["x-amz-server-side-encryption"] = "aws:kms";
+      return next(args);
+    },
+    { step: "build" },
+  );
+  assert.equal(
+    await refusal(asking.getObject({ Bucket, Key: "k" })),
+    "InvalidArgument 400 x-amz-server-side-encryption header is not supported for this operation.",
+  );
   assert.notEqual(put.ETag, (await s3.putObject({ Bucket, Key: "md5", Body: "x" })).ETag, "its ETag is no MD5");
   const own = await s3.putObject({ Bucket, Key: "own", ServerSideEncryption: "aws:kms:dsse" });
   assert.match(own.SSEKMSKeyId!, /^arn:aws:kms:us-east-1:000000000000:key\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);

@@ -135,6 +135,14 @@ export function openerOf(
   return (start) => openerAt(key, encryption.segments, start);
 }
 
+/** As an inventory says it. */
+export function encryptionStatus(column: string | null): string {
+  const encryption = readColumn(column);
+  if (!encryption) return "SSE-S3";
+  if ("customer" in encryption) return "SSE-C";
+  return encryption.sse === "aws:kms" ? "SSE-KMS" : "DSSE-KMS";
+}
+
 /** What answers say. */
 export function encryptionMembers(column: string | null) {
   const encryption = readColumn(column);

@@ -279,6 +279,12 @@ export const errors = {
       "x-amz-server-side-encryption",
       asked,
     ),
+  encryptionOfRead: (asked: string) =>
+    invalidArgument(
+      "x-amz-server-side-encryption header is not supported for this operation.",
+      "x-amz-server-side-encryption",
+      asked,
+    ),
   encryptionMissing: () =>
     invalidRequest(
       "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",

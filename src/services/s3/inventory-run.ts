@@ -6,6 +6,7 @@ import { createGzip } from "node:zlib";
 import { AwsError, type Context, newRequestId, parseArn } from "../../kernel/mod.ts";
 import type { Checksum } from "./checksums.ts";
 import { lastModified } from "./conditions.ts";
+import { encryptionStatus } from "./encryption.ts";
 import { formEncoded } from "./events.ts";
 import { FIELDS, type Inventory, inventoryOf, nextList } from "./inventory.ts";
 import { keyOf } from "./keys.ts";
@@ -147,7 +148,7 @@ const VALUES: Readonly<Record<(typeof FIELDS)[number], (row: ObjectRow) => strin
   StorageClass: ({ storage_class }) => storage_class,
   IsMultipartUploaded: ({ parts }) => String(parts !== null),
   ReplicationStatus: (row) => replicationHeader(row).ReplicationStatus ?? "",
-  EncryptionStatus: () => "SSE-S3",
+  EncryptionStatus: ({ encryption }) => encryptionStatus(encryption),
   ObjectLockRetainUntilDate: ({ lock_until_ms }) =>
     lock_until_ms === null ? "" : new Date(lock_until_ms).toISOString(),
   ObjectLockMode: ({ lock_mode }) => lock_mode ?? "",

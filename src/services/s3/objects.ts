@@ -156,8 +156,8 @@ export const objects = defineOperations("s3", {
   },
 
   DeleteObjects: {
-    // Each key is decided by itself: a denied one is an Error among the others.
-    access: () => [],
+    // Each key is decided by itself: a denied one is an Error among the others. Of nobody's request, too (recorded on AWS).
+    access: ({ principal }) => (principal.kind === "anonymous" ? "public" : []),
     async handle(ctx, input) {
       if (input.MFA !== undefined) throw errors.notImplemented("x-amz-mfa");
       const wanted = input.Delete?.Objects ?? [];
@@ -170,6 +170,7 @@ export const objects = defineOperations("s3", {
         for (let at = next++; at < wanted.length; at = next++) answers[at] = await deleteOne(ctx, input, wanted[at]!);
       };
       await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, wanted.length) }, worker));
+      if (ctx.principal.kind === "anonymous" && answers.every(isDenied)) throw errors.accessDenied();
       const deleted = answers.flatMap((answer) => ("deleted" in answer ? [answer.deleted] : []));
       const failed = answers.flatMap((answer) => ("error" in answer ? [answer.error] : []));
       return { ...(!input.Delete?.Quiet && { Deleted: deleted }), ...(failed.length > 0 && { Errors: failed }) };
@@ -189,6 +190,8 @@ type DeleteAnswer =
   | { readonly deleted: { Key: string; VersionId?: string; DeleteMarker?: boolean; DeleteMarkerVersionId?: string } }
   | { readonly error: { Key: string; VersionId?: string; Code: string; Message: string } };
 
+const isDenied = (answer: DeleteAnswer): boolean => "error" in answer && answer.error.Code === "AccessDenied";
+
 type DeletesInput = Input<"s3", "DeleteObjects">;
 
 async function deleteOne(ctx: Context, input: DeletesInput, named: Named): Promise<DeleteAnswer> {
@@ -199,6 +202,7 @@ async function deleteOne(ctx: Context, input: DeletesInput, named: Named): Promi
       Bucket: input.Bucket,
       Key,
       ...version,
+      ...(input.RequestPayer && { RequestPayer: input.RequestPayer }),
       ...(input.BypassGovernanceRetention && { BypassGovernanceRetention: true }),
       ...(named.ETag !== undefined && { IfMatch: named.ETag }),
       ...(named.LastModifiedTime !== undefined && { IfMatchLastModifiedTime: named.LastModifiedTime }),
@@ -276,6 +280,8 @@ interface Found {
 async function readable(ctx: Context, { bucket, found, input, method }: Found): Promise<ObjectRow> {
   refuseWithoutEffect(input);
   const row = await expectObject(ctx, { bucket, row: found, input, method });
+  const asked = headerOf(input, "x-amz-server-side-encryption");
+  if (asked !== undefined) throw errors.encryptionOfRead(asked);
   openerOf(row.encryption, customerKey(input));
   checkRead(input, row, ctx.clock.now());
   return row;

@@ -1,5 +1,6 @@
 // S3: objects are plain files in directories, with everything else about them in rows.
 import { type Arn, after, type Context, defineService, loadModel, type Running, type Tags } from "../../kernel/mod.ts";
+import { acceleration } from "./accelerate.ts";
 import { bucketOfArn, withRequestKeys } from "./access.ts";
 import { AccessLogs, logAnswered } from "./access-logs.ts";
 import { aclPolicies, resourceOwner, resourcePolicy } from "./acl-policy.ts";
@@ -28,6 +29,7 @@ import { startReconciler } from "./reconcile.ts";
 import { withRegions } from "./regions.ts";
 import { replication } from "./replication.ts";
 import { withReplicas } from "./replication-run.ts";
+import { requestPayment, withPayers } from "./request-payment.ts";
 import { restores } from "./restore.ts";
 import { stateOf } from "./state.ts";
 import { type BucketRow, migrations } from "./tables.ts";
@@ -36,37 +38,46 @@ import { uploads } from "./uploads.ts";
 import { websites } from "./website.ts";
 import { website } from "./website-site.ts";
 
+const model = loadModel(import.meta.url);
+
 export const s3 = defineService({
   name: "s3",
-  model: loadModel(import.meta.url),
+  model,
   migrations,
   operations: withRequestKeys(
     withRegions(
       withBodyDigests(
-        withReplicas({
-          ...buckets,
-          ...bucketSettings,
-          ...acls,
-          ...ownership,
-          ...publicAccess,
-          ...policyStatus,
-          ...cors,
-          ...bucketEncryption,
-          ...websites,
-          ...tagging,
-          ...notifications,
-          ...objects,
-          ...objectLock,
-          ...lifecycle,
-          ...replication,
-          ...logging,
-          ...inventory,
-          ...restores,
-          ...copies,
-          ...attributes,
-          ...lists,
-          ...uploads,
-        }),
+        withReplicas(
+          withPayers(
+            {
+              ...buckets,
+              ...bucketSettings,
+              ...acls,
+              ...ownership,
+              ...publicAccess,
+              ...policyStatus,
+              ...cors,
+              ...bucketEncryption,
+              ...websites,
+              ...requestPayment,
+              ...acceleration,
+              ...tagging,
+              ...notifications,
+              ...objects,
+              ...objectLock,
+              ...lifecycle,
+              ...replication,
+              ...logging,
+              ...inventory,
+              ...restores,
+              ...copies,
+              ...attributes,
+              ...lists,
+              ...uploads,
+            },
+            model,
+          ),
+        ),
       ),
     ),
   ),

@@ -42,9 +42,9 @@ export async function stage(
   const path = stagePath(place, newStage());
   const hashes = openHashes(options.algorithms);
   const fd = await openStage(path);
+  const gather = new Gather(fd);
   try {
     let size = 0;
-    const gather = new Gather(fd);
     const take = (chunk: Uint8Array): Promise<void> | undefined => {
       size += chunk.length;
       if (size > options.maxLength) throw errors.entityTooLarge(size, options.maxLength);
@@ -64,6 +64,8 @@ export async function stage(
     // Whoever sent it went away in the middle.
     throw is(error, "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE") ? errors.incompleteBody() : error;
   } finally {
+    // Nothing writes to a descriptor that is closed: its number may be another file's by then.
+    await gather.idle();
     closeSync(fd);
   }
 }
@@ -144,12 +146,15 @@ async function* readFile(path: string, start: number, end: number): AsyncGenerat
 
 const CHUNK = 256 * 1024;
 
-/** Small chunks wait for each other: one write for 256 KiB. A write that ends the file at once is not worth a thread. */
+/** Small chunks wait for each other: one write for 256 KiB, while the next ones come in. A write that ends the file at once is not worth a thread. */
 class Gather {
   readonly #fd: number;
   #chunks: Uint8Array[] = [];
   #length = 0;
   #written = 0;
+  /** Settles when nothing is under way; never fails. */
+  #writing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -158,10 +163,21 @@ class Gather {
   add(chunk: Uint8Array): Promise<void> | undefined {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
-    return this.#length >= CHUNK ? this.flush() : undefined;
+    return this.#length >= CHUNK ? this.#write() : undefined;
   }
 
+  /** All that was added is with the kernel. */
   async flush(): Promise<void> {
+    await this.#write();
+    await this.idle();
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async idle(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
     const [chunks, length] = [this.#chunks, this.#length];
     this.#chunks = [];
     this.#length = 0;
@@ -170,7 +186,18 @@ class Gather {
       return;
     }
     this.#written += length;
-    await writeAll(this.#fd, chunks, length);
+    // Those that come meanwhile wait in the socket, but for one write's worth.
+    await this.#writing;
+    if (this.#failure) throw this.#failure.error;
+    this.#writing = this.#keepFailure(writeAll(this.#fd, chunks, length));
+  }
+
+  async #keepFailure(writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      this.#failure = { error };
+    }
   }
 }
 
