@@ -62,24 +62,37 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
 const CHECK = "/_aws-like/fsck";
 /** More would be one long answer; a database that is near can be read itself. */
 const MOST_ROWS = 10_000;
+const MOST_BYTES = 8 * 1024 * 1024;
+/** Read first, to see how large they are. */
+const SOME_ROWS = 100;
 
 /** A table's view, in SQL. */
 async function tableRows({ config, read }: Aws, body: Body) {
   const { table = "", sql = "", region = config.region } = body as Record<string, string | undefined>;
   const { account } = config;
-  const rows = await read(async (tx) => {
+  return read(async (tx) => {
     const view = await tx.one<{ name: string }>(VIEW_OF, { account, region, table });
     if (!view) throw new AwsError("NotFound", 404, `there is no table ${table} in ${region}`);
     const { query, hidesRaw } = viewQuery(view.name, sql);
-    const found = await tx
-      .all(`SELECT * FROM (${query}) AS v LIMIT :most`, { most: MOST_ROWS + 1 })
-      .catch((error: Error) => {
-        throw new AwsError("BadRequest", 400, error.message.replace(/ in: SELECT[\s\S]*/, ""));
-      });
-    return hidesRaw ? found.map(({ [RAW]: _raw, ...row }) => row) : found;
+    const first = async (most: number) => {
+      const found = await tx
+        .all(`SELECT * FROM (${query}) AS v LIMIT :most`, { most: most + 1 })
+        .catch((error: Error) => {
+          throw new AwsError("BadRequest", 400, error.message.replace(/ in: SELECT[\s\S]*/, ""));
+        });
+      const shown = hidesRaw ? found.map(({ [RAW]: _raw, ...row }) => row) : found;
+      return { rows: shown.slice(0, most), more: found.length > most };
+    };
+    const some = await first(SOME_ROWS);
+    if (!some.more) return some;
+    const most = Math.floor((SOME_ROWS * MOST_BYTES) / textOf(some.rows).length);
+    return first(Math.min(MOST_ROWS, Math.max(SOME_ROWS, most)));
   });
-  return { rows: rows.slice(0, MOST_ROWS), more: rows.length > MOST_ROWS };
 }
+
+/** A number that JSON's readers would round is text. */
+const textOf = (value: unknown): string =>
+  JSON.stringify(value, (_, member) => (typeof member === "bigint" ? String(member) : member));
 
 /** What says nothing of what is in here. */
 const OPEN = ["/_aws-like/health", "/_aws-like/clock"];
@@ -173,5 +186,5 @@ const lines = (of: AsyncIterable<Checked>): HttpAnswer => ({
 const json = (status: number, value: unknown): HttpAnswer => ({
   status,
   headers: { "content-type": "application/json" },
-  body: `${JSON.stringify(value, (_, member) => (typeof member === "bigint" ? String(member) : member))}\n`,
+  body: `${textOf(value)}\n`,
 });

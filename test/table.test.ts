@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DynamoDB } from "@aws-sdk/client-dynamodb";
 import { linesOf } from "../src/cli/table/csv.ts";
-import { Guess } from "../src/cli/table/types.ts";
+import { type Import, importCsv } from "../src/cli/table/import.ts";
+import { Guess, typesSaid } from "../src/cli/table/types.ts";
 import { viewQuery } from "../src/services/dynamodb/view-query.ts";
 import { type Ran, run, temporary } from "./bin.ts";
+import { ROOT, startCloud } from "./cloud.ts";
 import { makeWorkspace } from "./running.ts";
 
 const FILES = `\ufeffname,size,ok,zip,note
@@ -73,8 +75,46 @@ test("a running cloud takes a file in by its API, and is asked in SQL", async ()
   assert.equal(await asked("files", "--sql", "where name = ';'"), "");
   assertRefused(await cloud.cli("table", "files", "--sql", "where nix = 1"), /no such column: nix$/m);
   assertRefused(await cloud.cli("table", "files", "--sql", "; drop table dynamodb_item"), /without a semicolon$/m);
+  const large = it.at("large.csv");
+  await writeFile(
+    large,
+    `id,text\n${Array.from({ length: 120 }, (_, i) => `${i},${"x".repeat(100_000)}`).join("\n")}\n`,
+  );
+  assert.equal((await cloud.cli("table", large, "large", "--key", "id")).code, 0);
+  const body = JSON.stringify({ table: "large" });
+  const some = await fetch(`${cloud.endpoint}/_aws-like/table`, { method: "POST", body });
+  const { rows, more } = (await some.json()) as { rows: unknown[]; more: boolean };
+  assert.deepEqual([rows.length, more], [100, true], "no answer holds more than some megabytes");
+  assertRefused(await run(["table", files, "files", "--dir", it.dir]), /another aws-like runs in .*; stop it first$/m);
   assertRefused(await cloud.cli("table", "other"), /there is no table other in us-east-1$/m);
 });
+
+test("what a file has wrong is said with its line", async () => {
+  await using cloud = await startCloud();
+  await using it = await temporary();
+  const file = join(it.dir, "fault.csv");
+  const access = { endpoint: cloud.endpoint, region: "us-east-1", ...ROOT };
+  await writeFile(file, "id,n\n1,2\n");
+  const made = await importCsv({ access, file, table: "numbers", ...NOTHING_SAID, key: ["id"] });
+  assert.deepEqual(made, { lines: 1, made: true });
+  const faults: readonly (readonly [string, Partial<Import>, RegExp])[] = [
+    ["id,n\na,1\nb,2,3\n", {}, /line 3: 3 fields, where the header has 2$/m],
+    ["id,id\na,b\n", {}, /two columns id$/m],
+    ['id,n\na,"1\n', {}, /line 2: a quote is never closed$/m],
+    ["id,n\n,1\n", {}, /line 2: id is empty, and of the key$/m],
+    ["n\n1\n", {}, /no column id, which is of the key of numbers$/m],
+    ["id,n\na,1\n", { types: typesSaid("n=BOOL") }, /line 2, n: "1" is neither true nor false$/m],
+    ["id,n\n1,x\n", { types: typesSaid("n=N") }, /lines 2 to 2: ValidationException: .*x/],
+    ["id,n\na,1\n", { key: ["n"] }, /the table numbers is there, with the key id: leave out --key$/m],
+    ["", {}, /is empty: its first line names the columns$/m],
+  ];
+  for (const [text, more, message] of faults) {
+    await writeFile(file, text);
+    await assert.rejects(importCsv({ access, file, table: "numbers", ...NOTHING_SAID, ...more }), { message });
+  }
+  assert.throws(() => typesSaid("n=X"), /--types is COLUMN=TYPE/);
+});
+const NOTHING_SAID = { key: undefined, types: typesSaid(undefined) };
 
 test("a workspace that does not run takes a file in and is read as well, and is left as it was found", async () => {
   await using it = await temporary();
@@ -95,26 +135,6 @@ test("a workspace that does not run takes a file in and is read as well, and is 
     (await table("numbers", "--json", "--sql", "where flag = 'yes'")).stdout,
     '{"id":"7","at":null,"n":null,"flag":"yes"}\n',
   );
-  const faults: Record<string, [string, readonly string[], RegExp]> = {
-    "a line that is too long": ["id,n\na,1\nb,2,3\n", [], /line 3: 3 fields, where the header has 2$/m],
-    "two columns of a name": ["id,id\na,b\n", [], /two columns id$/m],
-    "an open quote": ['id,n\na,"1\n', [], /line 2: a quote is never closed$/m],
-    "an empty key": ["id,n\n,1\n", [], /line 2: id is empty, and of the key$/m],
-    "no key": ["n\n1\n", [], /no column id, which is of the key of numbers$/m],
-    "no such type": ["id,n\na,1\n", ["--types", "n=X"], /--types is COLUMN=TYPE/],
-    "what is no boolean": ["id,n\na,1\n", ["--types", "n=BOOL"], /line 2, n: "1" is neither true nor false$/m],
-    "what is no number": ["id,n\na,x\n", ["--types", "n=N"], /lines 2 to 2: ValidationException: .*x/],
-    "another key": ["id,n\na,1\n", ["--key", "n"], /the table numbers is there, with the key id: leave out --key$/m],
-    nothing: ["", [], /is empty: its first line names the columns$/m],
-  };
-  const results = await Promise.all(
-    Object.entries(faults).map(async ([what, [text, args]], i) => {
-      await writeFile(at(`${i}.csv`), text);
-      return { what, i, args };
-    }),
-  );
-  for (const { what, i, args } of results)
-    assertRefused(await table(at(`${i}.csv`), "numbers", ...args), faults[what]![2]);
   assertRefused(await run(["table", "x", "--dir", it.dir, "--csv", "--json"]), /exclude each other$/m);
   assertRefused(await run(["table", at("none.csv"), "x", "--dir", it.dir]), /there is no file/);
   assertRefused(await run(["table", "x", "--dir", at("logs")]), /there is no database in/);

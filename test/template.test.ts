@@ -456,6 +456,7 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       GlobalSecondaryIndexes: [{ IndexName: byB, KeySchema: [{ AttributeName: b, KeyType: HASH }], Projection: { ProjectionType: ALL } }]
       TimeToLiveSpecification: { AttributeName: ttl, Enabled: true }
+      StreamSpecification: { StreamViewType: KEYS_ONLY }
       Tags: [{ Key: x, Value: "y" }]
 `;
 
@@ -481,6 +482,7 @@ test("every type of resource is made, changed and removed", async () => {
     .replace("rate(5 minutes)", "rate(1 hour)")
     .replace("MaximumRetryAttempts: 1", "MaximumRetryAttempts: 0")
     .replace("byB", "byC")
+    .replace("KEYS_ONLY", "NEW_IMAGE")
     .replace("Enabled: true", "Enabled: false")
     .replace("Status: Enabled", "Status: Suspended");
   const { report } = await it.deploy(changed);
@@ -491,6 +493,7 @@ test("every type of resource is made, changed and removed", async () => {
     Table!.GlobalSecondaryIndexes!.map(({ IndexName }) => IndexName),
     ["byC"],
   );
+  assert.equal(Table!.StreamSpecification!.StreamViewType, "NEW_IMAGE");
   const url = (await aws.call("sqs", "ListQueues", { QueueNamePrefix: "workspace-Q-" })).QueueUrls![0]!;
   const attributes = await aws.call("sqs", "GetQueueAttributes", { QueueUrl: url, AttributeNames: ["All"] });
   assert.equal(attributes.Attributes!.VisibilityTimeout, "30", "what is no longer said is the default again");

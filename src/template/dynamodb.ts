@@ -56,6 +56,7 @@ export const table = defineKind<typeof shape>({
     const was = before?.properties;
     await updateTable(call, subject, before);
     await updateIndexes(call, subject, was);
+    if (differ(is.StreamSpecification, was?.StreamSpecification)) await updateStream(call, subject, was);
     if (differ(is.TimeToLiveSpecification, was?.TimeToLiveSpecification)) await putTimeToLive(call, subject, was);
     const arn = arnOf(subject.name, place);
     const gone = goneTags(was?.Tags, is.Tags);
@@ -115,6 +116,15 @@ async function updateIndexes(call: Call, { name, properties: is }: Table, was: P
         AttributeDefinitions: is.AttributeDefinitions as never,
         GlobalSecondaryIndexUpdates: [{ Create: index as never }],
       });
+}
+
+/** A stream's view never changes: another stream takes its place. */
+async function updateStream(call: Call, { name, properties: is }: Table, was: Properties | undefined): Promise<void> {
+  const change = (StreamSpecification: { StreamEnabled: boolean; StreamViewType?: "KEYS_ONLY" }) =>
+    call("dynamodb", "UpdateTable", { TableName: name, StreamSpecification });
+  const viewType = is.StreamSpecification?.StreamViewType as "KEYS_ONLY" | undefined;
+  if (was?.StreamSpecification) await change({ StreamEnabled: false });
+  if (viewType) await change({ StreamEnabled: true, StreamViewType: viewType });
 }
 
 async function putTimeToLive(call: Call, { name, properties }: Table, was?: Properties): Promise<void> {

@@ -19,6 +19,8 @@ export interface Expire {
 
 /** AWS leaves alone what expired more than five years ago: it is rather a mistake. */
 const OLDEST_MS = 5 * 365 * 24 * 60 * 60 * 1000;
+/** Work that is due for so long was given up: it is put again. */
+const LOST_MS = 60 * 60 * 1000;
 /** The latest time that a Date can tell. */
 const LATEST_MS = 8.64e15;
 
@@ -41,7 +43,7 @@ export async function expireBy(tx: Tx, ctx: Context, table: Table, ms: number): 
   const row = await tx.one<{ due_ms: number }>("SELECT due_ms FROM dynamodb_expiry WHERE number = :number", {
     number: table.number,
   });
-  if (row && row.due_ms <= ms) return;
+  if (row && row.due_ms <= ms && row.due_ms > ctx.now - LOST_MS) return;
   await tx.run(
     `INSERT INTO dynamodb_expiry (number, due_ms) VALUES (:number, :ms)
      ON CONFLICT (number) DO UPDATE SET due_ms = excluded.due_ms`,

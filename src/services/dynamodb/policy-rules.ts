@@ -8,12 +8,19 @@ const MOST_BYTES = 20_480;
 /** Actions that are no operations. */
 const FURTHER = ["ConditionCheckItem", "PartiQLDelete", "PartiQLInsert", "PartiQLSelect", "PartiQLUpdate"];
 
+/** Streams have policies of their own: their actions are none of a table's. */
+const OF_STREAMS = [
+  ...["DescribeStream", "GetRecords", "GetShardIterator"],
+  ...["PutResourcePolicy", "GetResourcePolicy", "DeleteResourcePolicy"],
+];
+
+type Holder = "table" | "stream";
 type Json = Readonly<Record<string, unknown>>;
 
 /** The policy without its white space. */
-export function checkPolicy(text: string): string {
+export function checkPolicy(text: string, holder: Holder = "table"): string {
   if (Buffer.byteLength(text) > MOST_BYTES) throw errors.invalid(`Maximum policy size of ${MOST_BYTES} bytes exceeded`);
-  const fault = faultOf(text);
+  const fault = faultOf(text, holder);
   if (fault) throw errors.invalid(`Invalid policy document: ${fault}`);
   const json = JSON.parse(text) as Json;
   if (listOf(json.Statement).some((statement) => isUnbounded(statement as Json)))
@@ -23,7 +30,7 @@ export function checkPolicy(text: string): string {
   return JSON.stringify(json);
 }
 
-function faultOf(text: string): string | undefined {
+function faultOf(text: string, holder: Holder): string | undefined {
   const json = parse(text);
   if (!isObject(json)) return "This policy contains invalid Json";
   const statements = listOf(json.Statement);
@@ -36,7 +43,7 @@ function faultOf(text: string): string | undefined {
     return "Missing required field Resource";
   const unknown = (statements as Json[])
     .flatMap(({ Action, NotAction }) => listOf(Action ?? NotAction).map(String))
-    .filter((action) => !isAction(action));
+    .filter((action) => !isAction(action, holder));
   if (unknown.length > 0)
     return `The following action names are invalid: ${unknown.map((action) => `"${action}"`).join(", ")}`;
   return undefined;
@@ -44,8 +51,7 @@ function faultOf(text: string): string | undefined {
 
 const model = loadModel(import.meta.url);
 
-/** Streams have policies of their own: their actions are none of a table's. */
-function isAction(text: string): boolean {
+function isAction(text: string, holder: Holder): boolean {
   if (text === "*") return true;
   const name = /^dynamodb:(.+)$/i.exec(text)?.[1];
   if (name === undefined) return false;
@@ -56,7 +62,8 @@ function isAction(text: string): boolean {
       .replaceAll("?", ".")}$`,
     "i",
   );
-  return [...Object.keys(model().operations), ...FURTHER].some((action) => pattern.test(action));
+  const actions = holder === "stream" ? OF_STREAMS : [...Object.keys(model().operations), ...FURTHER];
+  return actions.some((action) => pattern.test(action));
 }
 
 /** Everyone, unconditionally: DynamoDB lets no table be public. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { DynamoDB } from "@aws-sdk/client-dynamodb";
+import { DynamoDBStreams } from "@aws-sdk/client-dynamodb-streams";
 import { type Key, startCloud } from "../../../test/cloud.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 
@@ -205,4 +206,39 @@ test("a user of the account may what the table's policy says of it alone, on ind
   const Policy = policy(statement(`${arnOf(TableName)}/index/*`));
   await root.putResourcePolicy({ ResourceArn: arnOf(TableName), Policy });
   await query();
+});
+
+test("a stream has a policy of its own, with its own actions: another account then reads it, and not the table", async () => {
+  const { TableDescription } = await root.createTable({
+    ...definition("streaming"),
+    StreamSpecification: { StreamEnabled: true, StreamViewType: "KEYS_ONLY" },
+  });
+  const StreamArn = TableDescription!.LatestStreamArn!;
+  const theirs = cloud.client(DynamoDBStreams, THEIRS);
+  assert.match(await refusal(theirs.describeStream({ StreamArn })), /^AccessDeniedException/);
+  const put = (Action: string | string[], ExpectedRevisionId?: string) =>
+    root.putResourcePolicy({ ResourceArn: StreamArn, Policy: policy(forThem(Action)), ExpectedRevisionId });
+  assert.match(
+    await refusal(put(["dynamodb:GetRecords", "dynamodb:GetItem"])),
+    /The following action names are invalid: "dynamodb:GetItem"$/,
+  );
+  assert.match(await refusal(put("dynamodb:GetRecords", "5")), /but stream \S+ of table streaming has no policy$/);
+  await put(["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"]);
+  const { StreamDescription } = await theirs.describeStream({ StreamArn });
+  const { ShardIterator } = await theirs.getShardIterator({
+    StreamArn,
+    ShardId: StreamDescription!.Shards![0]!.ShardId,
+    ShardIteratorType: "TRIM_HORIZON",
+  });
+  await root.putItem({ TableName: "streaming", Item: { id: { S: "1" } } });
+  assert.equal((await theirs.getRecords({ ShardIterator })).Records!.length, 1);
+  const tableOfStream = cloud.client(DynamoDB, THEIRS).getItem({ TableName: arnOf("streaming"), ...item });
+  assert.match(await refusal(tableOfStream), /^AccessDeniedException/);
+  await root.deleteTable({ TableName: "streaming" });
+  await root.deleteResourcePolicy({ ResourceArn: StreamArn });
+  assert.match(
+    await refusal(theirs.getRecords({ ShardIterator })),
+    /^AccessDeniedException/,
+    "also when the table is gone",
+  );
 });

@@ -6,6 +6,7 @@ import {
   GetObjectCommand,
   ListObjectsV2Command,
   type LoggingEnabled,
+  PutBucketAclCommand,
   PutBucketLoggingCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
@@ -84,6 +85,19 @@ test("each request to a bucket is a line in the target bucket, five minutes late
   await configure(Bucket);
   await cloud.advance(20 * MINUTE);
   assert.equal((await logs(target)).lines.length, 5, "nothing after it is turned off");
+});
+
+test("a target with ACLs may let the log service write by them", async () => {
+  const { Bucket } = await newBucket();
+  const target = "acl-target";
+  await s3.send(new CreateBucketCommand({ Bucket: target, ObjectOwnership: "ObjectWriter" }));
+  await configure(Bucket, { TargetBucket: target, TargetPrefix: "" });
+  await cloud.advance(6 * MINUTE);
+  assert.deepEqual((await logs(target)).lines, []);
+  await s3.send(new PutBucketAclCommand({ Bucket: target, ACL: "log-delivery-write" as "private" }));
+  await Promise.all(["a", "b", "c"].map((Key) => s3.send(new PutObjectCommand({ Bucket, Key, Body: Key }))));
+  await cloud.advance(6 * MINUTE);
+  assert.deepEqual((await logs(target)).lines.map((line) => fieldsOf(line)[7]).sort(), ["a", "b", "c"]);
 });
 
 test("a target that does not let the log service write gets nothing, and the source goes on", async () => {

@@ -11,8 +11,10 @@ import { asS3, schedule, type Task } from "./tasks.ts";
 
 /** AWS: "most log records are delivered within a few hours"; here nobody wants to wait for them. */
 const DELIVERED_AFTER_MS = 5 * 60_000;
-/** Of one log object. */
-const MAX_LINES = 10_000;
+/** Rows of one log object: each has the lines of one moment. */
+const MAX_ROWS = 1000;
+/** Lines that wait for a store that does not answer. Beyond it, requests have none. */
+const MAX_WAITING = 100_000;
 const TASK = "access-logs";
 const DAY = 86_400_000;
 
@@ -36,12 +38,14 @@ export class AccessLogs implements Running {
   take(ctx: Context, of: Answered): void {
     const name = of.labels.Bucket;
     if (name === undefined) return;
+    // In the order of the answers, however long it takes to look the bucket up.
+    const sequence = nextSequence(ctx);
     const facts = bucketFacts(ctx, decoded(name));
-    if (!(facts instanceof Promise)) this.#add(ctx, facts, of);
+    if (!(facts instanceof Promise)) this.#add(ctx, facts, { ...of, sequence });
     else {
       this.#looking++;
       facts
-        .then((bucket) => this.#add(ctx, bucket, of))
+        .then((bucket) => this.#add(ctx, bucket, { ...of, sequence }))
         .catch((error: unknown) =>
           ctx.log.warn(`a request is not logged: ${error instanceof Error ? error.message : error}`),
         )
@@ -58,9 +62,9 @@ export class AccessLogs implements Running {
     return this.settled();
   }
 
-  #add(ctx: Context, bucket: BucketRow | undefined, of: Answered): void {
-    if (!bucket || bucket.logging === null) return;
-    this.#lines.push({ bucket, sequence: nextSequence(ctx), line: lineOf(ctx, bucket, of) });
+  #add(ctx: Context, bucket: BucketRow | undefined, { sequence, ...of }: Answered & { sequence: number }): void {
+    if (!bucket || bucket.logging === null || this.#lines.length >= MAX_WAITING) return;
+    this.#lines.push({ bucket, sequence, line: lineOf(ctx, bucket, of) });
     this.#running ??= this.#run();
   }
 
@@ -69,7 +73,7 @@ export class AccessLogs implements Running {
       while (this.#lines.length > 0) {
         // What is answered in this turn goes together.
         await new Promise(setImmediate);
-        const lines = this.#lines.splice(0);
+        const lines = this.#lines.splice(0).sort((a, b) => a.sequence - b.sequence);
         await this.#ctx.write((tx) => keep(this.#ctx, tx, lines));
       }
     } catch (error) {
@@ -81,15 +85,15 @@ export class AccessLogs implements Running {
 }
 
 async function keep(ctx: Context, tx: Tx, lines: readonly Line[]): Promise<void> {
-  for (const { bucket, sequence, line } of lines)
-    await tx.run("INSERT INTO s3_access_log (bucket, sequence, line) VALUES (:bucket, :sequence, :line)", {
-      bucket: bucket.name,
+  for (const [name, of] of Map.groupBy(lines, ({ bucket }) => bucket.name)) {
+    const { bucket, sequence } = of[0]!;
+    await tx.run("INSERT INTO s3_access_log (bucket, sequence, line) VALUES (:name, :sequence, :line)", {
+      name,
       sequence,
-      line,
+      line: of.map(({ line }) => line).join("\n"),
     });
-  const buckets = new Map(lines.map(({ bucket }) => [bucket.name, bucket]));
-  for (const bucket of buckets.values())
     await schedule(ctx, tx, { bucket, task: TASK, due: ctx.clock.now() + DELIVERED_AFTER_MS });
+  }
 }
 
 /** For `Service.answered`. */
@@ -109,7 +113,7 @@ export const accessLogTask: Task = {
 async function deliverLines(ctx: Context, bucket: BucketRow): Promise<boolean> {
   const rows = await ctx.read((tx) =>
     tx.all<{ sequence: number; line: string }>(
-      `SELECT sequence, line FROM s3_access_log WHERE bucket = :name ORDER BY sequence LIMIT ${MAX_LINES}`,
+      `SELECT sequence, line FROM s3_access_log WHERE bucket = :name ORDER BY sequence LIMIT ${MAX_ROWS}`,
       { name: bucket.name },
     ),
   );
@@ -126,7 +130,7 @@ async function deliverLines(ctx: Context, bucket: BucketRow): Promise<boolean> {
       last: rows.at(-1)!.sequence,
     }),
   );
-  return rows.length === MAX_LINES;
+  return rows.length === MAX_ROWS;
 }
 
 /** Where keys are partitioned by the time of the event, each day is an object of its own. */
@@ -147,7 +151,7 @@ async function deliverDay(
     await ctx.call("s3", "PutObject", { Bucket: logging.TargetBucket, Key, Body, ContentType: "text/plain" }, as);
   } catch (error) {
     if (!(error instanceof AwsError) || error.status >= 500) throw error;
-    ctx.log.warn(`${lines.length} lines about ${bucket.name} are lost: ${logging.TargetBucket} says ${error.message}`);
+    ctx.log.warn(`lines about ${bucket.name} are lost: ${logging.TargetBucket} says ${error.message}`);
   }
 }
 

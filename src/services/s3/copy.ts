@@ -109,7 +109,8 @@ export async function stageSource(
   let source = await sourceOf(ctx, input);
   for (let look = 1; look <= LOOKS; look++) {
     const seal = options.seal?.();
-    const staged = await stageIfSame(ctx, source, { ...options, input, seal });
+    const open = openerOf(source.row.encryption, sourceKey(input));
+    const staged = await stageIfSame(ctx, source, { ...options, open, seal });
     if (staged) return { source, staged, seal };
     const { bucket, key } = source;
     await reconciler?.check(bucket.name, key);
@@ -118,10 +119,14 @@ export async function stageSource(
   throw errors.slowDown();
 }
 
+/** Without `open`, the bytes as they lie: a replica is encrypted as its original is. */
 export async function stageIfSame(
   ctx: Context,
   { bucket, key, row }: Source,
-  options: Omit<StageSourceOptions, "seal"> & { readonly input: SourceInput; readonly seal: Seal | undefined },
+  options: Omit<StageSourceOptions, "seal"> & {
+    readonly open?: ReturnType<typeof openerOf>;
+    readonly seal?: Seal | undefined;
+  },
 ): Promise<Staged | undefined> {
   const path = pathOf(await placeOf(ctx, bucket), key, row.side);
   const isSame = () => {
@@ -131,7 +136,7 @@ export async function stageIfSame(
   if (!isSame()) return undefined;
   const extent = options.extent?.(row) ?? { start: 0, end: row.size };
   try {
-    const open = openerOf(row.encryption, sourceKey(options.input))?.(extent.start);
+    const open = options.open?.(extent.start);
     const staged = await stageExtent(await placeOf(ctx, options.target), { path, ...extent, open }, options);
     if (isSame()) return staged;
     await discard(staged.path);

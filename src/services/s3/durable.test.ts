@@ -1,6 +1,6 @@
 // What is on the disk before an answer: the calls that wait for it are written down, and done.
 import assert from "node:assert/strict";
-import fs, { readlinkSync } from "node:fs";
+import fs, { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { basename } from "node:path";
@@ -42,6 +42,21 @@ test("an object's bytes and its new directories are on the disk before the answe
   await s3.send(new PutObjectCommand({ Bucket: "bucket", Key: "new/deep/k", Body: "y" }));
   const named = at("names of deep");
   assert.ok(named > at("rename") && named < at("rename", at("rename") + 1), `between the two names: ${log}`);
+});
+
+test("a file system that may keep a file's bytes without its name is asked to sync both", async () => {
+  // tmpfs stands for it: its type is none of those that are known to keep both.
+  const dir = mkdtempSync("/dev/shm/aws-like-durable-");
+  {
+    await using cloud = await startCloud({ dir, durability: "full" });
+    const s3 = cloud.client(S3Client);
+    await s3.send(new CreateBucketCommand({ Bucket: "bucket" }));
+    log.splice(0);
+    await s3.send(new PutObjectCommand({ Bucket: "bucket", Key: "k", Body: "x" }));
+    const [staged, renamed] = [log.indexOf("names of stage"), log.indexOf("rename")];
+    assert.ok(staged >= 0 && staged < renamed, `${log}`);
+  }
+  rmSync(dir, { recursive: true });
 });
 
 test("many at once in one directory share what they wait for", async () => {

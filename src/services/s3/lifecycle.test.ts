@@ -25,6 +25,8 @@ import { told } from "../../../test/s3-told.ts";
 
 const { cloud, s3, newBucket } = await startCloudWithBuckets();
 const [HOUR, DAY] = [3_600_000, 86_400_000];
+// From noon: no midnight passes unasked.
+await cloud.advance(1.5 * DAY - (cloud.aws.now() % DAY));
 const MALFORMED =
   "MalformedXML 400 The XML you provided was not well-formed or did not validate against our published schema";
 
@@ -271,9 +273,15 @@ test("objects move to colder classes, small ones where that is asked for; an arc
   assert.equal((await restore("Standard")).$metadata.httpStatusCode, 202);
   assert.equal(await refusal(restore("Bulk")), "RestoreAlreadyInProgress 409 Object restore is already in progress");
   assert.equal((await head(Bucket, "a")).Restore, 'ongoing-request="true"');
+  const status = async () => {
+    const list = new ListObjectsV2Command({ Bucket, OptionalObjectAttributes: ["RestoreStatus"] });
+    return (await s3.send(list)).Contents!.map(({ RestoreStatus }) => RestoreStatus);
+  };
+  assert.deepEqual(await status(), [{ IsRestoreInProgress: true }, undefined]);
   await cloud.advance(5 * HOUR);
   const until = midnight(2);
   assert.equal((await head(Bucket, "a")).Restore, `ongoing-request="false", expiry-date="${until}"`);
+  assert.deepEqual(await status(), [{ IsRestoreInProgress: false, RestoreExpiryDate: new Date(until) }, undefined]);
   assert.equal(await (await read()).Body!.transformToString(), "body");
   assert.equal((await restore("Standard", 4)).$metadata.httpStatusCode, 200);
   const names = async () =>

@@ -19,10 +19,10 @@ const MAX_PAGE = 1000;
 const MAX_ASKED = 2 ** 31 - 1;
 
 interface ListInput extends BucketInput {
-  readonly OptionalObjectAttributes?: readonly string[] | undefined;
   readonly Prefix?: string | undefined;
   readonly Delimiter?: string | undefined;
   readonly EncodingType?: string | undefined;
+  readonly OptionalObjectAttributes?: readonly string[] | undefined;
 }
 
 const listAccess = (action: string) => (_: Context, input: ListInput & { MaxKeys?: number | undefined }) => ({
@@ -40,7 +40,7 @@ export const lists = defineOperations("s3", {
   ListObjects: {
     access: listAccess("ListBucket"),
     async handle(ctx, input) {
-      const ask = asked(ctx, input, { name: "maxKeys", max: input.MaxKeys });
+      const ask = asked(input, "maxKeys", input.MaxKeys);
       const marker = storedKey(input.Marker ?? "");
       const bucket = await bucketOf(ctx, input);
       const page = await objectPage(ctx, bucket, ask, fromMarker(marker, ask.prefix, ask.delimiter));
@@ -48,7 +48,11 @@ export const lists = defineOperations("s3", {
       return {
         ...echoed(bucket, input, ask),
         Marker: ask.encode(input.Marker ?? ""),
-        ...pageOf(page, ask, (row) => ({ ...listed(row, ask), Owner: ownerOf(ctx, objectOwner(bucket, row)) })),
+        ...pageOf(page, ask, (row) => ({
+          ...listed(row, ask),
+          ...optional(ctx, input, row),
+          Owner: ownerOf(ctx, objectOwner(bucket, row)),
+        })),
         // Only with a delimiter: without one, the last key is the marker.
         ...(page.truncated &&
           last &&
@@ -60,7 +64,7 @@ export const lists = defineOperations("s3", {
   ListObjectsV2: {
     access: listAccess("ListBucket"),
     async handle(ctx, input) {
-      const ask = asked(ctx, input, { name: "maxKeys", max: input.MaxKeys });
+      const ask = asked(input, "maxKeys", input.MaxKeys);
       const { ContinuationToken: token, StartAfter } = input;
       if (token === "")
         throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token");
@@ -75,6 +79,7 @@ export const lists = defineOperations("s3", {
         ...(StartAfter !== undefined && { StartAfter: ask.encode(StartAfter) }),
         ...pageOf(page, ask, (row) => ({
           ...listed(row, ask),
+          ...optional(ctx, input, row),
           ...(input.FetchOwner && { Owner: ownerOf(ctx, objectOwner(bucket, row)) }),
         })),
         ...(page.truncated && { NextContinuationToken: toToken(page.next) }),
@@ -85,7 +90,7 @@ export const lists = defineOperations("s3", {
   ListObjectVersions: {
     access: listAccess("ListBucketVersions"),
     async handle(ctx, input) {
-      const ask = asked(ctx, input, { name: "maxKeys", max: input.MaxKeys });
+      const ask = asked(input, "maxKeys", input.MaxKeys);
       const { KeyMarker = "", VersionIdMarker = "" } = input;
       if (VersionIdMarker !== "" && KeyMarker === "")
         throw errors.invalidArgument(
@@ -117,7 +122,9 @@ export const lists = defineOperations("s3", {
         KeyMarker: ask.encode(KeyMarker),
         VersionIdMarker,
         IsTruncated: page.truncated,
-        Versions: rows.filter((row) => !row.delete_marker).map((row) => ({ ...listed(row, ask), ...of(row) })),
+        Versions: rows
+          .filter((row) => !row.delete_marker)
+          .map((row) => ({ ...listed(row, ask), ...optional(ctx, input, row), ...of(row) })),
         DeleteMarkers: rows.filter((row) => row.delete_marker).map(of),
         CommonPrefixes: prefixesOf(page.items, ask),
         ...(page.truncated && last && { NextKeyMarker: ask.encode(keyOf(last.row?.key ?? last.prefix!)) }),
@@ -129,7 +136,7 @@ export const lists = defineOperations("s3", {
   ListMultipartUploads: {
     access: (_, { Bucket }) => ({ action: "s3:ListBucketMultipartUploads", resource: bucketArn(Bucket!) }),
     async handle(ctx, input) {
-      const ask = asked(ctx, input, { name: "max-uploads", max: input.MaxUploads });
+      const ask = asked(input, "max-uploads", input.MaxUploads);
       const { KeyMarker = "", UploadIdMarker = "" } = input;
       const bucket = await bucketOf(ctx, input);
       const marker = storedKey(KeyMarker);
@@ -231,20 +238,17 @@ interface Ask {
   readonly prefix: string;
   readonly delimiter: string;
   readonly limit: number;
-  /** ms: restored objects are shown with their state at this time; undefined: they are not. */
-  readonly restoredAt: number | undefined;
   /** encoding-type=url, or as it is. */
   encode(text: string): string;
 }
 
-function asked(ctx: Context, input: ListInput, { name, max }: { name: string; max: number | undefined }): Ask {
+function asked(input: ListInput, name: string, max: number | undefined): Ask {
   if (input.EncodingType && input.EncodingType !== "url")
     throw errors.invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", input.EncodingType);
   return {
     prefix: storedKey(input.Prefix ?? ""),
     delimiter: storedKey(input.Delimiter ?? ""),
     limit: pageLimit(name, max),
-    restoredAt: input.OptionalObjectAttributes?.includes("RestoreStatus") ? ctx.now : undefined,
     encode: input.EncodingType ? formEncoded : (text) => text,
   };
 }
@@ -291,8 +295,15 @@ function listed(row: ListedRow, ask: Ask) {
     Size: row.size,
     StorageClass: row.storage_class as "STANDARD",
     ...(checksum && { ChecksumAlgorithm: [checksum.algorithm], ChecksumType: checksum.type }),
-    ...(ask.restoredAt !== undefined && restoreStatus(row, ask.restoredAt)),
   };
+}
+
+/** Of what may be asked for, there is one thing. */
+function optional(ctx: Context, { OptionalObjectAttributes: wanted = [] }: ListInput, row: ListedRow) {
+  for (const name of wanted)
+    if (name !== "RestoreStatus")
+      throw errors.invalidArgument("Invalid attribute name specified", "x-amz-optional-object-attributes", name);
+  return wanted.length > 0 ? restoreStatus(row, ctx.clock.now()) : {};
 }
 
 const objectPage = (ctx: Context, bucket: BucketRow, ask: Ask, from: string): Promise<Page<ListedRow>> =>

@@ -138,10 +138,11 @@ test("what is put under a default retention cannot be deleted until it ends, how
 test("retention is set, lengthened, and shortened by nobody but who may bypass governance", async () => {
   const Bucket = await lockedBucket();
   const Key = "doc";
-  const { VersionId } = await put(Bucket, Key, { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: inDays(10) });
+  const until = inDays(10);
+  const { VersionId } = await put(Bucket, Key, { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: until });
   const head = await s3.send(new HeadObjectCommand({ Bucket, Key }));
   assert.equal(head.ObjectLockMode, "GOVERNANCE");
-  assert.equal(head.ObjectLockRetainUntilDate?.getTime(), inDays(10).getTime());
+  assert.equal(head.ObjectLockRetainUntilDate?.getTime(), until.getTime());
   const retain = (Mode: string, days: number, bypass = false, by = s3) =>
     by.send(
       new PutObjectRetentionCommand({

@@ -61,7 +61,9 @@ export const withReplicas = (operations: Operations<"s3">): Operations<"s3"> => 
         },
         handle: (ctx, input) => {
           const replica = replicaOf(input);
-          return replica && name !== "HeadObject" ? take(ctx, input, replica) : handle(ctx, input);
+          if (!replica) return handle(ctx, input);
+          // The original is known: whether the role may read it is what was asked.
+          return name === "HeadObject" ? Promise.resolve({}) : take(ctx, input, replica);
         },
       },
     ];
@@ -171,6 +173,7 @@ async function take(ctx: Context, input: object, { source, row, storageClass }: 
     staged: staged.path,
     version: {
       ...content,
+      ...ownership(source, bucket, row),
       ...(bucket.object_lock === null && { lock_mode: null, lock_until_ms: null, legal_hold: null }),
       fingerprint: staged.fingerprint,
       storage_class: storageClass ?? row.storage_class,
@@ -183,6 +186,16 @@ async function take(ctx: Context, input: object, { source, row, storageClass }: 
   ctx.log.info(`replicated ${source.name}/${key} to ${bucket.name}`, { subject: objectArn(bucket.name, key) });
   return {};
 }
+
+/** Whoever owned it owns the replica, with the same grants: unless all of the destination is its owner's. */
+const ownership = (
+  source: BucketRow,
+  bucket: BucketRow,
+  { owner, acl }: ObjectRow,
+): Pick<ObjectRow, "owner" | "acl"> =>
+  bucket.ownership === "BucketOwnerEnforced"
+    ? { owner: null, acl: null }
+    : { owner: owner ?? (source.account === bucket.account ? null : source.account), acl };
 
 async function conclude(
   tx: Tx,

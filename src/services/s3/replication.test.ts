@@ -171,6 +171,19 @@ test("rules choose by prefix, tag and priority; an upload in parts keeps its ETa
   assert.equal((await versionsOf(second)).length, 1);
 });
 
+test("what a customer's key encrypts is replicated as it lies; what KMS encrypts is not, unless that is asked for", async () => {
+  const { from, to } = await newPair();
+  await configure(from, await newRole(), ruleTo(to));
+  const key = { SSECustomerAlgorithm: "AES256", SSECustomerKey: "k".repeat(32) };
+  await s3.send(new PutObjectCommand({ Bucket: from, Key: "sealed", Body: "secret", ...key }));
+  await s3.send(new PutObjectCommand({ Bucket: from, Key: "kms", Body: "x", ServerSideEncryption: "aws:kms" }));
+  await cloud.settle();
+  const { Body, ReplicationStatus } = await s3.send(new GetObjectCommand({ Bucket: to, Key: "sealed", ...key }));
+  assert.deepEqual([await Body!.transformToString(), ReplicationStatus], ["secret", "REPLICA"]);
+  assert.equal((await head(from, "kms")).ReplicationStatus, undefined);
+  assert.equal((await versionsOf(to)).length, 1);
+});
+
 test("what the role may not do fails, says so, and is told of", async () => {
   for (const [may, reason] of [
     [["s3:ReplicateObject"], "SrcGetObjectNotPermitted"],

@@ -10,6 +10,7 @@ import {
   type Tx,
 } from "../../kernel/mod.ts";
 import { bucketArn, bucketFacts, bucketOf } from "./buckets.ts";
+import { encryptionMembers } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { keyOf } from "./keys.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
@@ -131,10 +132,12 @@ function refuseWithoutEffect({ Destination, SourceSelectionCriteria, ExistingObj
 
 const tagsIn = ({ Filter }: Rule) => [...(Filter?.Tag ? [Filter.Tag] : []), ...(Filter?.And?.Tags ?? [])];
 
-type Change = Pick<ObjectRow, "key" | "tags" | "delete_marker">;
+type Change = Pick<ObjectRow, "key" | "tags" | "delete_marker"> & Partial<Pick<ObjectRow, "encryption">>;
 
 /** The rule that decides for each destination: of several, that of the highest priority. */
 function rulesFor(bucket: BucketRow, row: Change): Rule[] {
+  // "By default, Amazon S3 doesn't replicate objects that are encrypted with KMS keys": who wants them says SseKmsEncryptedObjects.
+  if (encryptionMembers(row.encryption ?? null).ServerSideEncryption?.startsWith("aws:kms")) return [];
   const byDestination = new Map<string, Rule>();
   for (const rule of configurationOf(bucket)?.Rules ?? []) {
     if (!applies(rule, row)) continue;

@@ -95,15 +95,17 @@ export function restoreHeader(row: ObjectRow, now: number): { Restore?: string }
   return { Restore: `ongoing-request="false", expiry-date="${new Date(restored.untilMs).toUTCString()}"` };
 }
 
-/** Of a list that was asked for it: of objects that were restored, or are being. */
-export function restoreStatus(
-  row: Pick<ObjectRow, "restored" | "storage_class">,
-  now: number,
-): { RestoreStatus?: { IsRestoreInProgress: boolean; RestoreExpiryDate?: Date } } {
+/** What lists say of it, to those who ask. */
+export function restoreStatus(row: Pick<ObjectRow, "restored" | "storage_class">, now: number) {
   const restored = TIERS[row.storage_class] && restoredOf(row);
   if (!restored || restored.untilMs <= now) return {};
-  if (restored.readyMs > now) return { RestoreStatus: { IsRestoreInProgress: true } };
-  return { RestoreStatus: { IsRestoreInProgress: false, RestoreExpiryDate: new Date(restored.untilMs) } };
+  const inProgress = restored.readyMs > now;
+  return {
+    RestoreStatus: {
+      IsRestoreInProgress: inProgress,
+      ...(!inProgress && { RestoreExpiryDate: new Date(restored.untilMs) }),
+    },
+  };
 }
 
 async function keep(ctx: Context, row: ObjectRow, restored: Restored): Promise<void> {

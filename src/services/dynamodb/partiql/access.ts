@@ -4,8 +4,8 @@ import { onItems, type Touching } from "../access.ts";
 import { updatedPaths } from "../expression/bind.ts";
 import { pathsOf } from "../queries.ts";
 import { findTable, tableRef } from "../schema.ts";
-import { type AttributeValue, type Item, soundValue } from "../value.ts";
-import { bindStatement } from "./bind.ts";
+import type { AttributeValue, Item } from "../value.ts";
+import { bindStatement, soundParameters } from "./bind.ts";
 import { compileStatement } from "./compile.ts";
 import { partitionsOf } from "./plan.ts";
 import type { Statement } from "./statement.ts";
@@ -36,8 +36,7 @@ export function onStatement(
   said: Pick<Touching, "capacity" | "enclosing">,
 ): Access[] {
   try {
-    const parameters = Parameters.map((value) => soundValue(value));
-    const statement = bindStatement(compileStatement(text), parameters);
+    const statement = bindStatement(compileStatement(text), soundParameters({ Parameters }));
     const { table, index } = statement.target;
     return [
       onItems(ctx, ACTIONS[statement.kind], {

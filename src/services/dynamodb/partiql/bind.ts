@@ -1,7 +1,7 @@
 // Gives a compiled statement its parameters.
 import { errors } from "../errors.ts";
 import { type Bindings, bindCondition, bindUpdate } from "../expression/bind.ts";
-import { type AttributeValue, type Item, typeOf } from "../value.ts";
+import { type AttributeValue, type Item, soundValue, typeOf } from "../value.ts";
 import { type Compiled, parameterName } from "./compile.ts";
 import type { Statement } from "./statement.ts";
 
@@ -34,3 +34,10 @@ export function bindStatement(compiled: Compiled, parameters: readonly Attribute
   }));
   return { ...statement, where, columns };
 }
+
+/** They are looked at before the statement is read. */
+export const soundParameters = ({
+  Parameters = [],
+}: {
+  readonly Parameters?: readonly AttributeValue[] | undefined;
+}): readonly AttributeValue[] => Parameters.map((value) => soundValue(value));

@@ -12,6 +12,7 @@ import { type StoredItem, storedItems } from "../stored.ts";
 import { type Item, itemOf, itemText } from "../value.ts";
 import { type Plan, planOf, type Read } from "./plan.ts";
 import type { Column, Select } from "./statement.ts";
+import { keyOfWhere } from "./where.ts";
 
 /** Of several partitions at once: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-operators.html */
 const MOST_OF_SEVERAL = 10;
@@ -184,4 +185,19 @@ function costOf(
   const units = readUnits(bytes, consistent);
   const fetches = fetched.reduce((sum, { size }) => sum + readUnits(size, consistent), 0);
   return index ? { table: fetches, indexes: new Map([[index, units]]) } : { table: units };
+}
+
+export interface OneItem {
+  readonly table: Table;
+  readonly consistent?: boolean | undefined;
+  readonly of: "BatchExecuteStatement" | "ExecuteTransaction";
+}
+
+/** Batches and transactions read by the whole key, and by nothing else. */
+export function wholeKey(statement: Select, { table, consistent, of }: OneItem): Item {
+  const found = keyOfWhere(statement.where, table.key, { lists: true });
+  const source = sourceOf(table, statement, { consistent });
+  if (!source.index && found.whole && found.rest.length === 0) return found.key;
+  planOf(statement, source);
+  throw errors.validation(`Select statements within ${of} must specify the primary key in the where clause.`);
 }

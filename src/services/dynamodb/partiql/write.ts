@@ -1,8 +1,10 @@
 // INSERT, UPDATE, DELETE and EXISTS as the actions that every other write is made of.
 import { AwsError } from "../../../kernel/mod.ts";
-import { type Action, deleteOf, putOf, updateOf } from "../actions.ts";
+import { type Action, deleteOf, type Effect, putOf, updateOf } from "../actions.ts";
 import { errors } from "../errors.ts";
 import type { Condition } from "../expression/ast.ts";
+import { updatedPaths } from "../expression/bind.ts";
+import { project } from "../expression/project.ts";
 import { keyAttributes } from "../item-key.ts";
 import type { Table } from "../schema.ts";
 import { type Item, member } from "../value.ts";
@@ -89,3 +91,23 @@ function shallow<T>(make: () => T): T {
     throw error;
   }
 }
+
+/** What RETURNING asks for; undefined where there is nothing of it. */
+export function returned(statement: Write, { before, after }: Effect): Item | undefined {
+  const returning = "returning" in statement ? statement.returning : undefined;
+  if (!returning) return undefined;
+  const item = (returning.endsWith("OLD") ? before : after)?.item;
+  if (!item || statement.kind !== "update" || returning.startsWith("ALL")) return item;
+  const modified = project(item, updatedPaths(statement.update));
+  return Object.keys(modified).length > 0 ? modified : undefined;
+}
+
+/** For the journal. */
+export const LOGGED = {
+  insert: "PartiQL INSERT",
+  update: "PartiQL UPDATE",
+  delete: "PartiQL DELETE",
+  exists: "PartiQL EXISTS",
+} as const;
+
+export const strayExists = () => errors.validation("EXISTS can only be used in ExecuteTransaction write requests.");

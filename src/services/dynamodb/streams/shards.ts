@@ -119,7 +119,11 @@ async function forget(tx: Tx, ctx: Context, stream: number): Promise<void> {
     stream,
     horizon,
   });
-  await tx.run("DELETE FROM dynamodb_stream WHERE number = :stream AND disabled_ms <= :horizon", { stream, horizon });
+  const gone = await tx.run("DELETE FROM dynamodb_stream WHERE number = :stream AND disabled_ms <= :horizon", {
+    stream,
+    horizon,
+  });
+  if (gone > 0) await tx.run("DELETE FROM dynamodb_resource_policy WHERE number = :stream", { stream });
 }
 
 interface ShardRow {

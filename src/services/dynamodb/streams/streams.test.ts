@@ -105,6 +105,23 @@ test("a stream tells of every change, with sizes and images as AWS counts and sh
   assert.deepEqual(await read(arn!), records, "read again, each is what it was");
 });
 
+test("PartiQL's writes are told like any other", async () => {
+  const { LatestStreamArn: arn } = await makeTable("spoken", "KEYS_ONLY");
+  for (const Statement of [
+    `INSERT INTO "spoken" VALUE {'id': 'a'}`,
+    `UPDATE "spoken" SET n = 1 WHERE id = 'a'`,
+    `UPDATE "spoken" SET n = 1 WHERE id = 'a'`,
+    `DELETE FROM "spoken" WHERE id = 'a'`,
+  ])
+    await dynamodb.executeStatement({ Statement });
+  await dynamodb.executeTransaction({ TransactStatements: [{ Statement: `INSERT INTO "spoken" VALUE {'id': 'b'}` }] });
+  await dynamodb.batchExecuteStatement({ Statements: [{ Statement: `DELETE FROM "spoken" WHERE id = 'b'` }] });
+  assert.deepEqual(
+    (await read(arn!)).map(({ eventName }) => eventName),
+    ["INSERT", "MODIFY", "REMOVE", "INSERT", "REMOVE"],
+  );
+});
+
 test("each view shows what it says", async () => {
   const images: Record<StreamViewType, string[]> = {
     KEYS_ONLY: [],

@@ -133,6 +133,12 @@ const COLUMNS =
 
 /** Throws ResourceNotFoundException where there is none, or none any more. */
 export async function openedStream(tx: Tx, ctx: Context, arn: Arn): Promise<Stream> {
+  const stream = await findStream(tx, ctx, arn);
+  if (!stream) throw errors.streamArnNotFound(arn);
+  return stream;
+}
+
+export async function findStream(tx: Tx, ctx: Context, arn: Arn): Promise<Stream | undefined> {
   const { account, region, name, label } = streamRef(ctx, arn);
   const row = await tx.one<StreamRow>(
     `SELECT ${COLUMNS} FROM dynamodb_stream
@@ -140,8 +146,7 @@ export async function openedStream(tx: Tx, ctx: Context, arn: Arn): Promise<Stre
        AND (disabled_ms IS NULL OR disabled_ms > :horizon)`,
     { account, region, name, label, horizon: ctx.now - DAY_MS },
   );
-  if (!row) throw errors.streamArnNotFound(arn);
-  return streamOf(row);
+  return row && streamOf(row);
 }
 
 /** In the order of their ARNs. */
