@@ -1,166 +1,69 @@
-// Pages of a bucket's keys, and a file that is dropped until the API answers for it. `node bench/s3-lists.ts [DIR]`; DIR is on the disk to be measured
-// (default: the current directory). The server is a process of its own, requests are presigned: what is measured is it, not the SDK.
-import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { Agent, type IncomingMessage, request } from "node:http";
+// Pages of a bucket of a million keys: what a page costs must not grow with the bucket. `node bench/s3-lists.ts [DIR]`
 import { join } from "node:path";
-import {
-  CreateBucketCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
-import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
-import { start } from "../src/aws.ts";
+import { DatabaseSync } from "node:sqlite";
+import { S3 } from "@aws-sdk/client-s3";
+import { cpuMs, startHost } from "./host.ts";
+import { openGenerator } from "./load.ts";
+import { signed } from "./signed.ts";
+import { ms, runAlone, type Table, whole } from "./table.ts";
 
+const KEYS = 1_000_000;
+const BELOW_ONE_PREFIX = 1000;
 const MEASURE_MS = 1500;
-const WARM_UP_MS = 300;
-const KB = 1024;
-const LISTED = 20_000;
+const WARM_UP_MS = 1000;
+const Bucket = "bench";
 
-if (process.argv[2] === "serve") await serve(process.argv[3]!);
-else await measure(process.argv[2] ?? ".");
-
-async function serve(dir: string): Promise<void> {
-  const aws = await start({ dir, port: 0, output: "quiet" });
-  process.send!(aws.endpoint);
-  process.on("disconnect", () => aws[Symbol.asyncDispose]().then(() => process.exit(0)));
-}
-
-interface Line {
-  readonly what: string;
-  readonly perSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-}
-
-async function measure(parent: string): Promise<void> {
-  const dir = await mkdtemp(join(parent, "bench-s3-"));
-  const server = spawn(process.execPath, [import.meta.filename, "serve", dir], {
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  });
-  try {
-    const endpoint = await new Promise<string>((resolve) => server.once("message", (text) => resolve(String(text))));
-    const s3 = new S3Client({
-      endpoint,
-      region: "us-east-1",
-      forcePathStyle: true,
-      credentials: { accessKeyId: "test", secretAccessKey: "test" },
-    });
-    await s3.send(new CreateBucketCommand({ Bucket: "bench" }));
-    await listing(s3);
-    await dropping(dir, s3);
-    s3.destroy();
-  } finally {
-    server.disconnect();
-    await new Promise((resolve) => server.once("exit", resolve));
-    await rm(dir, { recursive: true });
-  }
-}
-
-async function listing(s3: S3Client): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 32 });
-  const puts = await Promise.all(
-    Array.from({ length: LISTED }, (_, n) =>
-      getSignedUrl(s3, new PutObjectCommand({ Bucket: "bench", Key: `listed/${n % 100}/${n}` })),
-    ),
-  );
-  let next = 0;
-  const worker = async () => {
-    for (let n = next++; n < LISTED; n = next++) await send(agent, "PUT", puts[n]!, Buffer.from("x"));
+export async function measure(dir: string): Promise<Table[]> {
+  await using host = await startHost(dir);
+  using generator = await openGenerator();
+  const client = new S3(host.client);
+  await client.createBucket({ Bucket });
+  const middle = "listed/0500/";
+  const pages: Readonly<Record<string, (s3: S3) => Promise<unknown>>> = {
+    "1,000 keys, the first": (s3) => s3.listObjectsV2({ Bucket }),
+    "1,000 keys, in the middle": (s3) => s3.listObjectsV2({ Bucket, StartAfter: `${middle}500000` }),
+    "1,000 keys and versions": (s3) => s3.listObjectVersions({ Bucket, KeyMarker: middle }),
+    "1,000 common prefixes": (s3) => s3.listObjectsV2({ Bucket, Prefix: "listed/", Delimiter: "/" }),
+    "1 common prefix": (s3) => s3.listObjectsV2({ Bucket, Delimiter: "/" }),
+    "1 key": (s3) => s3.listObjectsV2({ Bucket, Prefix: `${middle}500000` }),
   };
-  await Promise.all(Array.from({ length: 32 }, worker));
-  const page = await getSignedUrl(s3, new ListObjectsV2Command({ Bucket: "bench", Prefix: "listed/5" }));
-  const rolled = await getSignedUrl(
-    s3,
-    new ListObjectsV2Command({ Bucket: "bench", Prefix: "listed/", Delimiter: "/" }),
-  );
-  print(`ListObjectsV2, ${LISTED} keys`, [
-    await rate("1000 keys", 1, () => send(agent, "GET", page)),
-    await rate("100 common prefixes of 200 keys each", 1, () => send(agent, "GET", rolled)),
-  ]);
-  agent.destroy();
-}
-
-/** From the end of writing a file to the object that the API answers for. */
-async function dropping(dir: string, s3: S3Client): Promise<void> {
-  const agent = new Agent({ keepAlive: true });
-  const body = Buffer.alloc(KB, "d");
-  const heads = await Promise.all(
-    Array.from({ length: 300 }, (_, n) =>
-      getSignedUrl(s3, new HeadObjectCommand({ Bucket: "bench", Key: `dropped/${n}` })),
-    ),
-  );
-  await send(
-    agent,
-    "PUT",
-    await getSignedUrl(s3, new PutObjectCommand({ Bucket: "bench", Key: "dropped/first" })),
-    body,
-  );
-  const times: number[] = [];
-  for (const [n, head] of heads.entries()) {
-    await writeFile(join(dir, "buckets/bench/dropped", `${n}`), body);
-    const closed = performance.now();
-    while ((await send(agent, "HEAD", head)) !== 200);
-    times.push(performance.now() - closed);
-  }
-  agent.destroy();
-  print("a file of 1 KB is dropped: close(2) to HeadObject's 200", [
-    summary(
-      "dropped",
-      times,
-      times.reduce((a, b) => a + b, 0),
-    ),
-  ]);
-}
-
-function send(agent: Agent, method: string, url: string, body?: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      url,
-      { agent, method, headers: body ? { "content-length": body.length } : {} },
-      (answer: IncomingMessage) => {
-        answer.resume();
-        answer.on("end", () => {
-          if (answer.statusCode! >= 400 && answer.statusCode !== 404)
-            reject(new Error(`${method} ${answer.statusCode}`));
-          else resolve(answer.statusCode!);
-        });
-      },
-    );
-    asked.on("error", reject);
-    asked.end(body);
-  });
-}
-
-async function rate(what: string, workers: number, work: (n: number) => Promise<unknown>): Promise<Line> {
-  let n = 0;
-  const run = async (until: number, times: number[]) => {
-    const worker = async () => {
-      while (performance.now() < until) {
-        const began = performance.now();
-        await work(n++);
-        times.push(performance.now() - began);
-      }
-    };
-    await Promise.all(Array.from({ length: workers }, worker));
+  const rows: string[][] = [];
+  const run = async (what: string, many: number, connections: number) => {
+    const requests = await generator.keep(await signed(client, 1, pages[what]!));
+    const load = { port: host.port, requests, connections, warmUpMs: WARM_UP_MS, measureMs: MEASURE_MS };
+    await generator.run({ ...load, measureMs: 0 });
+    const before = cpuMs(host.pid);
+    const { perSecond, p50, p99, count } = await generator.run({ ...load, warmUpMs: 0 });
+    const cpu = (cpuMs(host.pid) - before) / count;
+    rows.push([what, whole(many), String(connections), whole(perSecond), ms(p50), ms(p99), ms(cpu)]);
   };
-  await run(performance.now() + WARM_UP_MS, []);
-  const times: number[] = [];
-  const began = performance.now();
-  await run(began + MEASURE_MS, times);
-  return summary(what, times, performance.now() - began);
+  fill(join(host.dir, "db.sqlite"), 0, BELOW_ONE_PREFIX);
+  await run("1,000 keys, the first", BELOW_ONE_PREFIX, 1);
+  fill(join(host.dir, "db.sqlite"), BELOW_ONE_PREFIX, KEYS);
+  for (const what of Object.keys(pages)) await run(what, KEYS, 1);
+  await run("1,000 keys, in the middle", KEYS, 32);
+  client.destroy();
+  return [
+    {
+      title: "S3, lists",
+      note: `Of ${whole(KEYS)} keys, ${whole(BELOW_ONE_PREFIX)} below each prefix. Aim: p99 <= 15 ms at one connection.`,
+      head: ["a page of", "of keys", "connections", "pages/s", "p50 ms", "p99 ms", "CPU ms"],
+      rows,
+    },
+  ];
 }
 
-function summary(what: string, times: number[], elapsedMs: number): Line {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) =>
-    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]! * 100) / 100;
-  return { what, perSecond: Math.round((times.length * 1000) / elapsedMs), p50: at(0.5), p99: at(0.99) };
+/** Rows without bytes: a list reads none. */
+function fill(path: string, from: number, until: number): void {
+  using database = new DatabaseSync(path);
+  database
+    .prepare(
+      `WITH RECURSIVE number (n) AS (SELECT :from UNION ALL SELECT n + 1 FROM number WHERE n + 1 < :until)
+       INSERT INTO s3_object (bucket, key, rank, version_id, current, delete_marker, size, etag, modified_ms, side, fingerprint, storage_class, checksum)
+       SELECT :bucket, printf('listed/%04d/%06d', n / ${BELOW_ONE_PREFIX}, n), -n, 'null', 1, 0, 1024, 'd41d8cd98f00b204e9800998ecf8427e',
+         1700000000000, printf('%032d', n), '0:1024:0', 'STANDARD', '{"algorithm":"CRC64NVME","type":"FULL_OBJECT","value":"AAAAAAAAAAA="}' FROM number`,
+    )
+    .run({ from, until, bucket: Bucket });
 }
 
-function print(title: string, lines: readonly Line[]): void {
-  console.log(`\n${title} (ms)`);
-  console.table(lines);
-}
+if (import.meta.main) await runAlone(measure);

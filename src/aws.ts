@@ -11,6 +11,7 @@ import { control } from "./control.ts";
 import { listen } from "./door/server.ts";
 import { makeContext, type Principal } from "./kernel/context.ts";
 import type { Entry } from "./kernel/journal.ts";
+import type { Checked } from "./kernel/service.ts";
 import type { Input, OperationName, Output, ServiceName } from "./kernel/types.ts";
 import type { HttpAnswer } from "./model/http.ts";
 import { resetWorkspace } from "./snapshot.ts";
@@ -39,6 +40,8 @@ export interface Aws extends AsyncDisposable {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** Compares the services' rows with their files, when everything is settled. */
+  check(options: { readonly repair: boolean }): AsyncIterable<Checked>;
   /** A snapshot of the store. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
@@ -146,6 +149,10 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
         as,
       );
     },
+    async *check(options) {
+      await open().settle();
+      yield* open().check(options);
+    },
     read: (work) => open().world.store.read(work),
     directories: () => open().directories(),
     async closedFor(work) {
@@ -170,6 +177,17 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
   return aws;
+}
+
+/** The same of a workspace that nobody runs: nothing is started for it. Rejects where another process holds it. */
+export async function* checkStopped(
+  options: Partial<Config> & { readonly dir: string },
+  asked: { readonly repair: boolean },
+): AsyncGenerator<Checked> {
+  const config: Config = { ...defaults, ...options };
+  await using _held = await holdWorkspace(config.dir);
+  await using cloud = await openCloud(config, "http://localhost", () => undefined, { idle: true });
+  yield* cloud.check(asked);
 }
 
 const unavailable = (message: string): HttpAnswer => ({

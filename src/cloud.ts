@@ -11,7 +11,7 @@ import { Memory } from "./kernel/memory.ts";
 import { parseArn } from "./kernel/names.ts";
 import { type Place, Post, postMigrations } from "./kernel/post.ts";
 import { Seal } from "./kernel/seal.ts";
-import type { AnyService, Running } from "./kernel/service.ts";
+import type { AnyService, Checked, Running } from "./kernel/service.ts";
 import { services } from "./services.ts";
 import { openStore } from "./store/open.ts";
 import type { Migration, Tx } from "./store/store.ts";
@@ -26,6 +26,8 @@ export interface Cloud extends AsyncDisposable {
   advance(ms: number): Promise<void>;
   /** State outside our own directories, relative to the workspace. */
   directories(): Promise<string[]>;
+  /** Each service's own comparison of its rows with its files. */
+  check(options: { readonly repair: boolean }): AsyncIterable<Checked>;
   /** Remembers how far the clock was moved, or where it stands, across restarts. */
   saveClock(): Promise<void>;
 }
@@ -34,7 +36,13 @@ const settingMigrations: readonly Migration[] = [
   "CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
 ];
 
-export async function openCloud(config: Config, endpoint: string, show: (entry: Entry) => void): Promise<Cloud> {
+/** `idle`: nothing is started, watched or delivered; what is due waits for the next start. */
+export async function openCloud(
+  config: Config,
+  endpoint: string,
+  show: (entry: Entry) => void,
+  { idle = false }: { idle?: boolean } = {},
+): Promise<Cloud> {
   await using undo = new AsyncDisposableStack();
   const logs = join(config.dir, "logs");
   await mkdir(logs, { recursive: true });
@@ -64,12 +72,15 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
   const door = openDoor(world, services);
   const running: Running[] = [];
   undo.use(post); // waits for what is being delivered
-  for (const service of services) {
-    if (!service.start) continue;
-    running.push(undo.use(await service.start(ownContext(service))));
+  if (idle) post.stop();
+  else {
+    for (const service of services) {
+      if (!service.start) continue;
+      running.push(undo.use(await service.start(ownContext(service))));
+    }
+    await post.start();
+    undo.defer(() => post.stop());
   }
-  await post.start();
-  undo.defer(() => post.stop());
   const stack = undo.move();
 
   return {
@@ -90,6 +101,10 @@ export async function openCloud(config: Config, endpoint: string, show: (entry: 
     async directories() {
       const found = services.map(async (service) => (await service.directories?.(ownContext(service))) ?? []);
       return (await Promise.all(found)).flat();
+    },
+    async *check({ repair }) {
+      for (const service of services)
+        if (service.check) yield* service.check(ownContext(service), { repair, running: !idle });
     },
     saveClock: () =>
       store.write(async (tx) => {

@@ -1,8 +1,10 @@
 // /_aws-like/*: what this cloud can do that AWS cannot. Health, the clock, settle, reset, snapshots, `why` and policies suggested; JSON in, JSON out.
 import { createHash, timingSafeEqual } from "node:crypto";
+import { Readable } from "node:stream";
 import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
+import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
 import { RAW, services, VIEW_OF, viewQuery } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
@@ -56,6 +58,8 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
   },
 };
 
+/** It may take hours, and tells what it finds as it finds it. */
+const CHECK = "/_aws-like/fsck";
 /** More would be one long answer; a database that is near can be read itself. */
 const MOST_ROWS = 10_000;
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -96,6 +100,11 @@ const OPEN = ["/_aws-like/health", "/_aws-like/clock"];
 export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswer> {
   const route = routes[`${request.method} ${request.path}`];
   try {
+    if (request.method === "POST" && request.path === CHECK) {
+      refuseStrangers(aws, request);
+      const { repair } = await readJson(request);
+      return lines(aws.check({ repair: repair === true }));
+    }
     if (!route) throw new AwsError("NotFound", 404, `there is no ${request.method} ${request.path}`);
     if (!OPEN.includes(request.path) || request.method !== "GET") refuseStrangers(aws, request);
     const body = request.method === "POST" ? await readJson(request) : {};
@@ -157,6 +166,22 @@ async function readJson(request: HttpRequest): Promise<Body> {
     throw new AwsError("BadRequest", 400, "the body is not JSON");
   }
 }
+
+/** JSON, one line each; the last one is `{"done":true}`, or what went wrong. */
+const lines = (of: AsyncIterable<Checked>): HttpAnswer => ({
+  status: 200,
+  headers: { "content-type": "application/x-ndjson" },
+  body: Readable.from(
+    (async function* () {
+      try {
+        for await (const one of of) yield `${JSON.stringify(one)}\n`;
+        yield '{"done":true}\n';
+      } catch (error) {
+        yield `${JSON.stringify({ error: (error as Error).message })}\n`;
+      }
+    })(),
+  ),
+});
 
 const json = (status: number, value: unknown): HttpAnswer => ({
   status,

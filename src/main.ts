@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   clock: () => import("./cli/clock.ts"),
   snapshot: () => import("./cli/snapshot.ts"),
   sync: () => import("./cli/sync.ts"),
+  fsck: () => import("./cli/fsck.ts"),
   table: () => import("./cli/table.ts"),
   doctor: () => import("./cli/doctor.ts"),
   reset: () => import("./cli/reset.ts"),

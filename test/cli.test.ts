@@ -27,6 +27,7 @@ const COMMANDS = [
   "clock",
   "snapshot",
   "sync",
+  "fsck",
   "doctor",
   "reset",
   "env",

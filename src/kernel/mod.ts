@@ -36,6 +36,8 @@ export { requestTagKeys, requestTags } from "./request-tags.ts";
 export {
   type Access,
   type Answered,
+  type Checked,
+  type CheckOptions,
   type Conditions,
   type Controls,
   type Credential,

@@ -140,6 +140,7 @@ export class Post implements AsyncDisposable {
 
   /** After the commit: delivers what `put` leased, and looks again at what is due later. */
   dispatch(leased: readonly Work[], place: Place): void {
+    if (this.#stop.signal.aborted) return; // the next start finds it
     for (const work of leased) this.#take(work, place);
     this.wake();
   }

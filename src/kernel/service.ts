@@ -66,9 +66,30 @@ export interface Service<S extends ServiceName = ServiceName> {
   answered?(ctx: Context, of: Answered): void;
   /** Directories of the workspace, relative to it, that the user gave to this service: a snapshot has them too. */
   directories?(ctx: Context): Promise<readonly string[]>;
+  /** Compares what the store says with what is really there: `aws-like fsck`. Also asked of a cloud whose services were not started. */
+  check?(ctx: Context, options: CheckOptions): AsyncIterable<Checked>;
   /** Watchers and pools. Stopped in reverse order. */
   start?(ctx: Context): Promise<Running>;
 }
+
+export interface CheckOptions {
+  /** Mends what can be mended. */
+  readonly repair: boolean;
+  /** Requests are answered meanwhile: what is young may be under way. */
+  readonly running: boolean;
+}
+
+/** What was looked at since the last one, or what is wrong. */
+export type Checked =
+  | { readonly objects: number; readonly bytes: number }
+  | {
+      /** What it is about: `s3://bucket/key`. */
+      readonly subject: string;
+      readonly problem: string;
+      /** What a repair does, or did; absent where nothing can be done. */
+      readonly remedy?: string;
+      readonly repaired: boolean;
+    };
 
 /** A request as it came, and what became of it. */
 export interface Answered {

@@ -5,6 +5,7 @@ import { mkdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { etagOf } from "../../services/s3/etags.ts";
 import { parseXml } from "../../wire/xml-text.ts";
 import { type Bucket, type Listed, textOf } from "./remote.ts";
 
@@ -148,34 +149,12 @@ export async function download({ bucket, key, file, onBytes }: Transfer): Promis
 /** Whether the bytes of a file are those of an object of the same size. */
 export async function isSameContent(bucket: Bucket, file: string, { key, etag, size }: Listed): Promise<boolean> {
   const count = Number(/^[0-9a-f]{32}-(\d+)$/.exec(etag)?.[1] ?? 0);
-  if (count === 0) return (await md5sOf(file, Math.max(size, 1)))[0] === etag;
+  if (count === 0) return (await etagOf(file, undefined)) === etag;
+  // All parts but the last are of one size, as every client makes them.
   const first = await bucket.head({ method: "HEAD", key, query: { partNumber: "1" } });
   const part = Number(first["content-length"]);
-  const joined = createHash("md5");
-  const parts = await md5sOf(file, part);
-  for (const md5 of parts) joined.update(md5, "hex");
-  return parts.length === count && `${joined.digest("hex")}-${count}` === etag;
-}
-
-/** Of each part; of nothing, one. */
-async function md5sOf(file: string, part: number): Promise<string[]> {
-  const done: string[] = [];
-  let md5 = createHash("md5");
-  let missing = part;
-  for await (const chunk of createReadStream(file, { highWaterMark: MIB })) {
-    for (let rest = chunk as Buffer; rest.length > 0; ) {
-      const taken = rest.subarray(0, missing);
-      md5.update(taken);
-      missing -= taken.length;
-      rest = rest.subarray(taken.length);
-      if (missing > 0) continue;
-      done.push(md5.digest("hex"));
-      md5 = createHash("md5");
-      missing = part;
-    }
-  }
-  if (missing < part || done.length === 0) done.push(md5.digest("hex"));
-  return done;
+  const sizes = Array.from({ length: count }, (_, n) => Math.max(0, Math.min(part, size - n * part)));
+  return (await etagOf(file, sizes)) === etag;
 }
 
 /** An ETag of bytes that are encrypted with a key of KMS or of the customer's own is no MD5. */

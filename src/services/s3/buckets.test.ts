@@ -106,6 +106,37 @@ test("ListBuckets pages, and filters by prefix and region", async () => {
   assert.equal(Buckets?.length ?? 0, 0);
 });
 
+test("a continuation token of no list is refused", async () => {
+  const error = await failure(s3.send(new ListBucketsCommand({ ContinuationToken: "!" })));
+  assert.deepEqual([error.name, error.message], ["InvalidArgument", "The continuation token provided is incorrect"]);
+});
+
+test("a host that names a region is that region's endpoint: another's bucket is elsewhere, and where is said", async () => {
+  await create("at-home");
+  await create("abroad", { CreateBucketConfiguration: { LocationConstraint: "eu-west-1" } });
+  const lookup = (_: string, __: object, done: (error: null, found: { address: string; family: number }[]) => void) =>
+    done(null, [{ address: "127.0.0.1", family: 4 }]);
+  const client = new S3Client({
+    endpoint: cloud.endpoint.replace("127.0.0.1", "s3.eu-west-1.amazonaws.com"),
+    region: "eu-west-1",
+    credentials: { accessKeyId: "test", secretAccessKey: "test" },
+    maxAttempts: 1,
+    requestHandler: { httpAgent: { keepAlive: false, lookup } as object },
+  });
+  await client.send(new HeadBucketCommand({ Bucket: "abroad" }));
+  await client.send(new PutObjectCommand({ Bucket: "abroad", Key: "k", Body: "x" }));
+  const error = await failure(client.send(new GetObjectCommand({ Bucket: "at-home", Key: "k" })));
+  assert.deepEqual(
+    [error.name, error.status, error.Endpoint, error.Bucket],
+    ["PermanentRedirect", 301, "at-home.s3.us-east-1.amazonaws.com", "at-home"],
+  );
+  const { LocationConstraint } = await client.send(new GetBucketLocationCommand({ Bucket: "at-home" }));
+  assert.equal(LocationConstraint, undefined);
+  client.destroy();
+  // The one endpoint of all.
+  await s3.send(new HeadBucketCommand({ Bucket: "abroad" }));
+});
+
 test("buckets are listed to their own account", async () => {
   await create("theirs", {}, other);
   const { Buckets } = await other.send(new ListBucketsCommand({}));

@@ -6,6 +6,7 @@ import { onNewBucket } from "./access.ts";
 import { canonical, type Grant, grantsOfHeaders, isPublicGrant } from "./acl-grammar.ts";
 import { errors } from "./errors.ts";
 import { is } from "./files.ts";
+import { afterPrefix } from "./keys.ts";
 import { aclColumn, OWNERSHIPS } from "./ownership.ts";
 import { EVERYTHING } from "./public-access.ts";
 import { makeRoot, rootOf, stateOf, systemOf } from "./state.ts";
@@ -18,6 +19,8 @@ export const objectArn = (bucket: string, key: string): string => `arn:aws:s3:::
 /** The tag that says, when a bucket is made, which directory of the workspace it is. */
 const DIRECTORY_TAG = "aws-like:directory";
 const MAX_BUCKETS_PAGE = 10_000;
+/** Of an account, as it is given one. https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html */
+const MAX_BUCKETS = 10_000;
 
 export interface BucketInput {
   readonly Bucket?: string | undefined;
@@ -95,6 +98,8 @@ export const buckets = defineOperations("s3", {
       };
       await ctx.write(async (tx) => {
         if (await readBucket(tx, name)) throw errors.operationAborted();
+        const count = await bucketCount(tx, ctx.account);
+        if (count >= MAX_BUCKETS) throw errors.tooManyBuckets(count, MAX_BUCKETS);
         // Two that are made at once may have asked for one directory.
         if (await overlapping(tx, directory)) throw errors.operationAborted();
         await tx.run(
@@ -164,18 +169,19 @@ export const buckets = defineOperations("s3", {
       const limit = MaxBuckets ?? MAX_BUCKETS_PAGE;
       const rows = await ctx.read((tx) =>
         tx.all<BucketRow>(
-          `SELECT * FROM s3_bucket WHERE account = :account AND name > :after AND name >= :prefix
-             AND (:region = '' OR region = :region) ORDER BY name`,
+          `SELECT * FROM s3_bucket WHERE account = :account AND name > :after AND name >= :prefix AND name < :until
+             AND (:region = '' OR region = :region) ORDER BY name LIMIT :count`,
           {
             account: ctx.account,
             after: ContinuationToken ? fromToken(ContinuationToken) : "",
             prefix: Prefix ?? "",
+            until: afterPrefix(Prefix ?? ""),
             region: BucketRegion ?? "",
+            count: limit + 1,
           },
         ),
       );
-      const found = rows.filter(({ name }) => name.startsWith(Prefix ?? ""));
-      const page = found.slice(0, limit);
+      const page = rows.slice(0, limit);
       // Regions are told to who pages only (AWS: "If you don't use pagination, the response does not include the BucketRegion").
       const paged =
         MaxBuckets !== undefined ||
@@ -190,7 +196,7 @@ export const buckets = defineOperations("s3", {
         })),
         Owner: ownerOf(ctx, ctx.account),
         ...(Prefix !== undefined && { Prefix }),
-        ...(found.length > page.length && { ContinuationToken: toToken(page.at(-1)!.name) }),
+        ...(rows.length > page.length && { ContinuationToken: toToken(page.at(-1)!.name) }),
       };
     },
   },
@@ -214,7 +220,17 @@ export function ownerOf(ctx: Context, account: string): { ID: string; DisplayNam
 }
 
 const toToken = (text: string): string => Buffer.from(text).toString("base64url");
-const fromToken = (token: string): string => Buffer.from(token, "base64url").toString();
+
+function fromToken(token: string): string {
+  const text = Buffer.from(token, "base64url").toString();
+  if (toToken(text) !== token)
+    throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token", token);
+  return text;
+}
+
+const bucketCount = async (tx: Tx, account: string): Promise<number> =>
+  (await tx.one<{ count: number }>("SELECT COUNT(*) AS count FROM s3_bucket WHERE account = :account", { account }))!
+    .count;
 
 function checkName(name: string): void {
   const sound =

@@ -65,6 +65,19 @@ export const errors = {
       "Your previous request to create the named bucket succeeded and you already own it.",
       { BucketName: bucket },
     ),
+  tooManyBuckets: (count: number, allowed: number) =>
+    new AwsError("TooManyBuckets", 400, "You have attempted to create more buckets than allowed", {
+      CurrentNumberOfBuckets: String(count),
+      AllowedNumberOfBuckets: String(allowed),
+    }),
+  /** Met at another region's endpoint. */
+  permanentRedirect: (bucket: string, endpoint: string) =>
+    new AwsError(
+      "PermanentRedirect",
+      301,
+      "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
+      { Endpoint: endpoint, Bucket: bucket },
+    ),
   bucketNotEmpty: (bucket: string) =>
     new AwsError("BucketNotEmpty", 409, "The bucket you tried to delete is not empty", { BucketName: bucket }),
   versionedBucketNotEmpty: (bucket: string) =>

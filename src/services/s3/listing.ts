@@ -29,7 +29,7 @@ export type Item<R> =
 /** Rows from the cursor on, with key < until, in order, `count` at most. A key may have several (versions). */
 export type Scan<R> = (range: Cursor<R> & { until: string; count: number }) => Promise<R[]>;
 
-/** Where keys fall into prefixes, so few rows are read ahead at first. */
+/** Where keys may fall into prefixes, so few rows are read ahead at first; after a prefix, which another one follows mostly, one. */
 const FEW = 8;
 
 export async function readPage<R extends { readonly key: string }>(
@@ -54,7 +54,7 @@ export async function readPage<R extends { readonly key: string }>(
       if (skipped) break;
     }
     if (!skipped && rows.length < count) return { items, truncated: false, next };
-    count = skipped ? Math.min(FEW, most) : Math.min(count * 2, most);
+    count = skipped ? 1 : Math.min(count * 2, most);
   }
 }
 

@@ -6,7 +6,9 @@ import {
   type ListObjectsV2CommandInput,
   ListObjectVersionsCommand,
   PutObjectCommand,
+  RestoreObjectCommand,
 } from "@aws-sdk/client-s3";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import fc from "fast-check";
 import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
 import { afterPrefix, compareStored, keyOf, storedKey } from "./keys.ts";
@@ -110,13 +112,28 @@ test("a continuation token that is none is refused", async () => {
     assert.equal((await failure(v2(Bucket, { ContinuationToken }))).name, "InvalidArgument");
 });
 
-test("max-keys that is no number is an InvalidArgument", async () => {
+test("a max-keys that is no 32 bit integer is named as it was sent, one below 0 as AWS names it", async () => {
   const Bucket = await bucketWith([]);
-  const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
-  const url = await getSignedUrl(s3, new ListObjectsV2Command({ Bucket, MaxKeys: 7 }));
-  const answer = await fetch(url.replace("max-keys=7", "max-keys=blah"));
-  // The signature covers the query: what matters is that it is an S3 error and no crash.
-  assert.ok(answer.status === 400 || answer.status === 403, `${answer.status}`);
+  const asked = async (maxKeys: string) => {
+    const url = await getSignedUrl(s3, new ListObjectsV2Command({ Bucket, MaxKeys: maxKeys as unknown as number }));
+    return await (await fetch(url)).text();
+  };
+  for (const maxKeys of ["blah", "1.5", "99999999999"])
+    assert.match(
+      await asked(maxKeys),
+      /<Code>InvalidArgument<\/Code><Message>Provided max-keys not an integer or within integer range<\/Message>/,
+    );
+  assert.match(await asked("-1"), /<Message>Argument maxKeys must be an integer between 0 and 2147483647<\/Message>/);
+});
+
+test("a restored object is shown as one to who asks for that", async () => {
+  const { Bucket } = await newBucket();
+  await s3.send(new PutObjectCommand({ Bucket, Key: "archived", Body: "x", StorageClass: "GLACIER" }));
+  await s3.send(new RestoreObjectCommand({ Bucket, Key: "archived", RestoreRequest: { Days: 1 } }));
+  const shown = async (more: Partial<ListObjectsV2CommandInput>) =>
+    (await v2(Bucket, more)).Contents![0]!.RestoreStatus;
+  assert.deepEqual(await shown({ OptionalObjectAttributes: ["RestoreStatus"] }), { IsRestoreInProgress: true });
+  assert.equal(await shown({}), undefined);
 });
 
 test("a key survives its stored form, and its order", () => {

@@ -317,7 +317,7 @@ class FileReconciler implements Reconciler, Running {
 const realNow = (): number => performance.timeOrigin + performance.now();
 
 /** Paths of plain files, relative to the root. Links are not followed, and are no objects. */
-async function* filesBelow(root: string, path: string, onBad: (path: string) => void): AsyncGenerator<string> {
+export async function* filesBelow(root: string, path: string, onBad: (path: string) => void): AsyncGenerator<string> {
   const directories: string[] = [];
   try {
     for await (const entry of await opendir(join(root, path), { bufferSize: 256 })) {

@@ -96,7 +96,7 @@ export function restoreHeader(row: ObjectRow, now: number): { Restore?: string }
 }
 
 /** What lists say of it, to those who ask. */
-export function restoreStatus(row: ObjectRow, now: number) {
+export function restoreStatus(row: Pick<ObjectRow, "restored" | "storage_class">, now: number) {
   const restored = TIERS[row.storage_class] && restoredOf(row);
   if (!restored || restored.untilMs <= now) return {};
   const inProgress = restored.readyMs > now;

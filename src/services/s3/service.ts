@@ -13,6 +13,7 @@ import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
 import { cors } from "./cors.ts";
+import { check } from "./fsck.ts";
 import { inventory } from "./inventory.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { lists } from "./lists.ts";
@@ -25,6 +26,7 @@ import { policyStatus } from "./policy-status.ts";
 import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
+import { withRegions } from "./regions.ts";
 import { replication } from "./replication.ts";
 import { withReplicas } from "./replication-run.ts";
 import { requestPayment, withPayers } from "./request-payment.ts";
@@ -43,36 +45,38 @@ export const s3 = defineService({
   model,
   migrations,
   operations: withRequestKeys(
-    withBodyDigests(
-      withReplicas(
-        withPayers(
-          {
-            ...buckets,
-            ...bucketSettings,
-            ...acls,
-            ...ownership,
-            ...publicAccess,
-            ...policyStatus,
-            ...cors,
-            ...bucketEncryption,
-            ...websites,
-            ...requestPayment,
-            ...acceleration,
-            ...tagging,
-            ...notifications,
-            ...objects,
-            ...objectLock,
-            ...lifecycle,
-            ...replication,
-            ...logging,
-            ...inventory,
-            ...restores,
-            ...copies,
-            ...attributes,
-            ...lists,
-            ...uploads,
-          },
-          model,
+    withRegions(
+      withBodyDigests(
+        withReplicas(
+          withPayers(
+            {
+              ...buckets,
+              ...bucketSettings,
+              ...acls,
+              ...ownership,
+              ...publicAccess,
+              ...policyStatus,
+              ...cors,
+              ...bucketEncryption,
+              ...websites,
+              ...requestPayment,
+              ...acceleration,
+              ...tagging,
+              ...notifications,
+              ...objects,
+              ...objectLock,
+              ...lifecycle,
+              ...replication,
+              ...logging,
+              ...inventory,
+              ...restores,
+              ...copies,
+              ...attributes,
+              ...lists,
+              ...uploads,
+            },
+            model,
+          ),
         ),
       ),
     ),
@@ -84,6 +88,7 @@ export const s3 = defineService({
   grants: aclPolicies,
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
+  check,
   deliver,
   giveUp,
   answered: logAnswered,

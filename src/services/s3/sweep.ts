@@ -9,17 +9,22 @@ import type { BucketRow } from "./tables.ts";
 
 /** While requests are answered: what is younger than `startedAt` (real time, ms) may have its row yet to come. */
 export async function clearSide(ctx: Context, bucket: BucketRow, startedAt: number): Promise<void> {
+  for await (const path of unnamedSides(ctx, bucket, startedAt)) await discard(path);
+}
+
+/** Files of the side folder that no row names, and that are older than `before` (real time, ms). */
+export async function* unnamedSides(ctx: Context, bucket: BucketRow, before: number): AsyncGenerator<string> {
   const side = join((await placeOf(ctx, bucket)).home, "side");
   for (const shard of await namesIn(side)) {
     const named = await namedSides(ctx, bucket, shard);
     for (const name of await namesIn(join(side, shard))) {
       const path = join(side, shard, name);
-      if (!named.has(name) && (await lstat(path)).ctimeMs < startedAt) await discard(path);
+      if (!named.has(name) && (await lstat(path)).ctimeMs < before) yield path;
     }
   }
 }
 
-async function namesIn(directory: string): Promise<string[]> {
+export async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
