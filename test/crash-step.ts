@@ -27,6 +27,8 @@ const s3 = callerOf(aws);
 const scenario = scenarios[name!]!;
 await s3.start(scenario);
 const change = await scenario.prepare(s3);
+// What came before has ended, also what happens after an answer: only the change is counted.
+await aws.settle();
 counting = true;
 if (step > 0) await change();
 process.stdout.write(step > 0 ? "done" : "ready", () => process.kill(process.pid, "SIGKILL"));

@@ -39,7 +39,7 @@ test("an account that is invited by its address sees who asks, accepts, is a mem
   await using cloud = await startCloud(START);
   const client = cloud.client(OrganizationsClient);
   const { id, root } = await organized(client);
-  const guest = cloud.client(OrganizationsClient, { accessKeyId: GUEST, secretAccessKey: "test" });
+  const guest = cloud.client(OrganizationsClient, { accessKeyId: GUEST, secretAccessKey: "guest-secret" });
   const { Handshake } = await client.send(
     new InviteAccountToOrganizationCommand({
       Target: { Type: "EMAIL", Id: "guest@corp.example" },
@@ -101,7 +101,7 @@ test("an invitation is declined, called back, or expires; who has an open one or
   await using cloud = await startCloud(START);
   const client = cloud.client(OrganizationsClient);
   await organized(client);
-  const guest = cloud.client(OrganizationsClient, { accessKeyId: GUEST, secretAccessKey: "test" });
+  const guest = cloud.client(OrganizationsClient, { accessKeyId: GUEST, secretAccessKey: "guest-secret" });
   const invite = async (Id = GUEST, Type: "ACCOUNT" | "EMAIL" | "ORGANIZATION" = "ACCOUNT") => {
     const { Handshake } = await client.send(new InviteAccountToOrganizationCommand({ Target: { Type, Id } }));
     return Handshake!.Id!;

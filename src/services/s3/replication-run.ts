@@ -163,7 +163,9 @@ async function take(ctx: Context, input: object, { source, row, storageClass }: 
   // Bytes under a customer's key go as they lie: who has the key reads the replica, too.
   const asItLies = { bucket: source, key, row: { ...row, encryption: null } };
   const options = { target: bucket, algorithms: [], input: input as SourceInput, seal: undefined };
-  const staged = await stageIfSame(ctx, asItLies, options);
+  const look = () => stageIfSame(ctx, asItLies, options);
+  // A file may be on its way to its place still: who brings it there holds the key's lock.
+  const staged = (await look()) ?? (await stateOf(ctx).locks.hold(source.name, key, look));
   if (!staged) throw errors.slowDown();
   const { bucket: _, key: __, rank, version_id, current, delete_marker, modified_ms, side, guard, ...kept } = row;
   const { staged: ___, supersedes, noncurrent_ms, restored, ...content } = kept;
