@@ -6,7 +6,7 @@ import { accountRow, managedBy, memberOf, onAll, onIds } from "./membership.ts";
 import { arnOf } from "./names.ts";
 import { cut, pageOf } from "./paging.ts";
 import type { AccountRow, OrganizationRow } from "./tables.ts";
-import { pathText, pathTo } from "./units.ts";
+import { pathText, pathTo, pathToParent } from "./units.ts";
 
 /** https://docs.aws.amazon.com/organizations/latest/APIReference/API_RemoveAccountFromOrganization.html (WAIT_PERIOD_ACTIVE) */
 const WAIT_MS = 4 * 24 * 3600_000;
@@ -40,8 +40,7 @@ export const accounts = defineOperations("organizations", {
       const page = pageOf(input);
       return await ctx.read(async (tx) => {
         const organization = await managedBy(tx, ctx.account);
-        const above = await pathTo(tx, organization, ParentId!);
-        if (above.length === 0) throw errors.noParent();
+        const above = await pathToParent(tx, organization, ParentId!);
         const rows = await tx.all<AccountRow>(
           "SELECT * FROM organizations_account WHERE parent_id = :parent AND account > :after ORDER BY account LIMIT :limit",
           { parent: ParentId!, ...page },

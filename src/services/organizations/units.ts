@@ -26,8 +26,7 @@ export const units = defineOperations("organizations", {
       const suffix = newId("", 8);
       return await ctx.write(async (tx) => {
         const organization = await managedBy(tx, ctx.account);
-        const above = await pathTo(tx, organization, ParentId!);
-        if (above.length === 0) throw errors.noParent();
+        const above = await pathToParent(tx, organization, ParentId!);
         if (above.length > LIMITS.depth) throw errors.depthLimit();
         const count = await tx.one<{ n: number }>(
           "SELECT COUNT(*) AS n FROM organizations_unit WHERE organization_id = :id AND parent_id IS NOT NULL",
@@ -108,8 +107,7 @@ export const units = defineOperations("organizations", {
       const page = pageOf(input);
       return await ctx.read(async (tx) => {
         const organization = await managedBy(tx, ctx.account);
-        const above = await pathTo(tx, organization, ParentId!);
-        if (above.length === 0) throw errors.noParent();
+        const above = await pathToParent(tx, organization, ParentId!);
         const rows = await tx.all<UnitRow>(
           "SELECT * FROM organizations_unit WHERE parent_id = :parent AND id > :after ORDER BY id LIMIT :limit",
           { parent: ParentId!, ...page },
@@ -143,7 +141,7 @@ export const units = defineOperations("organizations", {
       const page = pageOf(input);
       const rows = await ctx.read(async (tx) => {
         const organization = await managedBy(tx, ctx.account);
-        if ((await pathTo(tx, organization, ParentId!)).length === 0) throw errors.noParent();
+        await pathToParent(tx, organization, ParentId!);
         return await tx.all<{ id: string }>(CHILDREN[ChildType!], { parent: ParentId!, ...page });
       });
       const { shown, more } = cut(rows, page, ({ id }) => id);
@@ -177,6 +175,13 @@ export async function pathTo(tx: Tx, { id: organization }: OrganizationRow, id: 
     { organization, id },
   );
   return rows.map((row) => row.id);
+}
+
+/** Of what children are asked for, or put below. Throws ParentNotFoundException. */
+export async function pathToParent(tx: Tx, organization: OrganizationRow, id: string): Promise<string[]> {
+  const above = await pathTo(tx, organization, id);
+  if (above.length === 0) throw errors.noParent();
+  return above;
 }
 
 /** `o-.../r-.../ou-.../`, as aws:PrincipalOrgPaths has it. */
