@@ -33,6 +33,7 @@ export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
+export { assumeRole, type RoleSession } from "./roles.ts";
 export {
   type Access,
   type Answered,
@@ -57,4 +58,5 @@ export {
   type Tags,
   type Use,
 } from "./service.ts";
+export { type Parcel, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
