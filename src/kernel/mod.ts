@@ -34,6 +34,7 @@ export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
+export { assumeRole, type RoleSession } from "./roles.ts";
 export {
   type Access,
   type Answered,
@@ -58,4 +59,19 @@ export {
   type Tags,
   type Use,
 } from "./service.ts";
+export { Pollers } from "./sources/pollers.ts";
+export { forgetPositions } from "./sources/positions.ts";
+export { pollQueue } from "./sources/queue.ts";
+export {
+  type Consumed,
+  type Consumer,
+  type Discarded,
+  type Poller,
+  type QueueSource,
+  type SourceRecord,
+  type StreamSource,
+  Throttled,
+} from "./sources/source.ts";
+export { pollStream } from "./sources/stream.ts";
+export { type Parcel, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
