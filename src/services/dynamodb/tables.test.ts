@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { type CreateTableCommandInput, DynamoDB } from "@aws-sdk/client-dynamodb";
-import { Client } from "pg";
 import { ROOT, startCloud } from "../../../test/cloud.ts";
+import { onPostgres, select } from "../../../test/sql.ts";
 
 const cloud = await startCloud();
 after(() => cloud[Symbol.asyncDispose]());
@@ -374,27 +372,6 @@ test("DescribeEndpoints names this cloud, DescribeLimits AWS's defaults", async 
   assert.equal((await dynamodb.describeLimits({})).TableMaxReadCapacityUnits, 40000);
 });
 
-const postgres = cloud.aws.config.databaseUrl !== "";
-
-/** As `sqlite3 db.sqlite` or psql would. */
-async function select(sql: string): Promise<Record<string, unknown>[]> {
-  if (postgres) {
-    const client = new Client({ connectionString: cloud.aws.config.databaseUrl });
-    await client.connect();
-    try {
-      await client.query("SET search_path TO aws_like");
-      return (await client.query(sql)).rows;
-    } finally {
-      await client.end();
-    }
-  }
-  using db = new DatabaseSync(join(cloud.aws.config.dir, "db.sqlite"), { readOnly: true });
-  return db
-    .prepare(sql)
-    .all()
-    .map((row) => ({ ...row }));
-}
-
 test("anyone may read a table with SQL, through a view of its name", async () => {
   await dynamodb.createTable(simple("files"));
   await dynamodb.putItem({
@@ -413,8 +390,8 @@ test("anyone may read a table with SQL, through a view of its name", async () =>
   });
   const none = { size: null, big: null, ok: null, 'odd "name\'s"': null, nothing: null, list: null, SIZE_2: null };
   // A column of PostgreSQL has one type for all rows: text.
-  const value = (number: number, text: string) => (postgres ? text : number);
-  assert.deepEqual(await select("SELECT * FROM files ORDER BY id DESC"), [
+  const value = (number: number, text: string) => (onPostgres(cloud) ? text : number);
+  assert.deepEqual(await select(cloud, "SELECT * FROM files ORDER BY id DESC"), [
     {
       ...none,
       id: "it's",
@@ -439,7 +416,7 @@ test("a view does not take the name of a table of the store, and goes with its t
   await dynamodb.createTable(simple("dynamodb_item"));
   await dynamodb.putItem({ TableName: "dynamodb_item", Item: { id: { S: "a" } } });
   const sql = "SELECT id FROM table_dynamodb_item";
-  assert.deepEqual(await select(sql), [{ id: "a" }]);
+  assert.deepEqual(await select(cloud, sql), [{ id: "a" }]);
   await dynamodb.deleteTable({ TableName: "dynamodb_item" });
-  await assert.rejects(select(sql), /no such table|does not exist/);
+  await assert.rejects(select(cloud, sql), /no such table|does not exist/);
 });
