@@ -1,7 +1,8 @@
-// Due work to a queue's ARN is a message: sent as whoever put it, so that IAM asks the queue's policy.
+// Due work to a queue's ARN is a message, or a step of a move task. A message is sent as whoever put it, so that IAM asks the queue's policy.
 import type { Context, Work } from "../../kernel/mod.ts";
 import { queueOfArn, queueUrl } from "./access.ts";
 import { errors } from "./errors.ts";
+import { step } from "./move-tasks.ts";
 
 interface Message {
   readonly kind: "message";
@@ -11,6 +12,7 @@ interface Message {
 }
 
 export async function deliver(ctx: Context, work: Work): Promise<void> {
+  if ((work.payload as { kind?: unknown } | null)?.kind === "move") return step(ctx, work);
   const ref = queueOfArn(work.to);
   if (!ref) throw errors.noQueue();
   const { account, region } = ref;
