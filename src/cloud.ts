@@ -67,7 +67,11 @@ export async function openCloud(
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
-    nextDue: async (ctx, resource) => serviceOf(resource)?.nextDue?.(ctx, resource),
+    watch(ctx, resource) {
+      const service = serviceOf(resource);
+      if (!service?.watch) throw new Error(`nothing here can be polled at ${resource}`);
+      return service.watch(ctx, resource);
+    },
     verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
     controls: (ctx, account) => door.controls(ctx, account),
   };

@@ -7,6 +7,7 @@ import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
+import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
@@ -26,7 +27,7 @@ export const services: readonly AnyService[] = [
   modelOnly("sns"),
   events,
   modelOnly("scheduler"),
-  modelOnly("pipes"),
+  pipes,
   iam,
   sts,
   organizations,

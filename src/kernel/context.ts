@@ -8,7 +8,7 @@ import { type Change, type Memory, shelvesOf } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
-import type { Controls } from "./service.ts";
+import type { Controls, Watch } from "./service.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
@@ -107,10 +107,10 @@ export interface Context {
   recall<T>(shelf: string, key: string, load: () => Promise<T>): T | Promise<T>;
   /** After the commit that changed what lies on the shelf, before it is answered. Where the change is made by many: `forgetWith` the transaction. */
   forget(shelf: string): void;
-  /** The next time that something on the shelf changes, by this process: a queue's or stream's ARN is the shelf of what waits in it. */
+  /** The next time that something on the shelf changes, by this process. */
   change(shelf: string): Change;
-  /** When something is to be had from a resource by the clock alone: a hidden message that shows again. ms since the epoch. */
-  nextDue(resource: Arn): Promise<number | undefined>;
+  /** For who polls a queue or a stream: begin to watch before you look whether there is something, or what comes in between is missed. */
+  watch(resource: Arn): Promise<Watch>;
   /** Secrets as they lie in the store: encrypted and authenticated with the workspace's key. `about` says whose: it must be the same at `unseal`. */
   seal(text: string, about: string): string;
   /** undefined: not sealed here, not about that, or changed. */
@@ -198,7 +198,7 @@ export interface World {
       via?: string | undefined;
     },
   ): Promise<unknown>;
-  nextDue(ctx: Context, resource: Arn): Promise<number | undefined>;
+  watch(ctx: Context, resource: Arn): Promise<Watch>;
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
   controls(ctx: Context, account: string): Promise<Controls | undefined>;
 }
@@ -302,8 +302,8 @@ class WorldContext implements Context {
     return this.#world.memory.change(shelf);
   }
 
-  nextDue(resource: Arn): Promise<number | undefined> {
-    return this.#world.nextDue(this, resource);
+  watch(resource: Arn): Promise<Watch> {
+    return this.#world.watch(this, resource);
   }
 
   seal(text: string, about: string): string {

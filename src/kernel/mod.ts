@@ -68,6 +68,7 @@ export {
   type Site,
   type Tags,
   type Use,
+  type Watch,
 } from "./service.ts";
 export { Pollers } from "./sources/pollers.ts";
 export { forgetPositions } from "./sources/positions.ts";

@@ -14,7 +14,7 @@ import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
 import { oldestSequence } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
-import { waitingOf } from "./waiting.ts";
+import { nextVisible, waitingOf } from "./waiting.ts";
 
 export const MAX_VISIBILITY_S = 43_200;
 const MOST_MESSAGES = 10;
@@ -119,14 +119,6 @@ async function anyVisible(tx: Tx, queue: Queue, now: number): Promise<boolean> {
     { number: queue.number, now, oldest: oldestSequence(queue, now) },
   );
   return row !== undefined;
-}
-
-async function nextVisible(tx: Tx, { number }: Queue, now: number): Promise<number | undefined> {
-  const row = await tx.one<{ next: number | null }>(
-    "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
-    { number, now },
-  );
-  return row?.next ?? undefined;
 }
 
 const time = (ms: number | null): string | undefined => (ms === null ? undefined : String(ms));
