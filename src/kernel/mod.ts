@@ -58,5 +58,5 @@ export {
   type Tags,
   type Use,
 } from "./service.ts";
-export { type Parcel, parcelOf, sendTo, takesParcels } from "./targets.ts";
+export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
