@@ -1,6 +1,7 @@
 // Receivers that wait for a message: woken by the commit that brings one, or by the time when one becomes visible again.
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { Config, Context, Running } from "../../kernel/mod.ts";
+import { Crowds } from "./crowd.ts";
 
 /** Another process on the same database cannot wake us: we look. Real time. */
 const SHARED_LOOK_MS = 250;
@@ -27,6 +28,7 @@ interface Arrival extends Disposable {
 class Waiting implements Running {
   readonly #shared: boolean;
   readonly #ended = new AbortController();
+  readonly crowds = new Crowds();
   readonly #arrivals = new Map<number, Set<() => void>>();
 
   constructor(ctx: Context) {
