@@ -13,6 +13,7 @@ import { parseArn } from "./kernel/names.ts";
 import { type Place, Post, postMigrations } from "./kernel/post.ts";
 import { Seal } from "./kernel/seal.ts";
 import type { AnyService, Checked, Running } from "./kernel/service.ts";
+import { positionMigrations } from "./kernel/sources/positions.ts";
 import { services } from "./services.ts";
 import { openStore } from "./store/open.ts";
 import type { Migration, Tx } from "./store/store.ts";
@@ -51,7 +52,7 @@ export async function openCloud(
   await mkdir(logs, { recursive: true });
   const store = await openStore(config.databaseUrl, config.dir, { durable: config.durability === "full" });
   undo.defer(() => store.close());
-  await store.migrate("kernel", [...postMigrations, ...settingMigrations]);
+  await store.migrate("kernel", [...postMigrations, ...settingMigrations, ...positionMigrations]);
   for (const service of services) if (service.migrations) await store.migrate(service.name, service.migrations);
   const clock = new MovableClock((await saved("clock")) as { offsetMs: number } | undefined);
   const chaos = new Chaos(((await saved("chaos")) as ChaosState | undefined) ?? CALM);
@@ -71,6 +72,7 @@ export async function openCloud(
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
+    nextDue: async (ctx, resource) => serviceOf(resource)?.nextDue?.(ctx, resource),
     verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
     controls: (ctx, account) => door.controls(ctx, account),
   };
@@ -97,7 +99,7 @@ export async function openCloud(
     async advance(ms) {
       await settle(); // what runs now may yet put something that is due on the way
       const until = clock.now() + ms;
-      for (let due = await post.nextDue(); due !== undefined && due <= until; due = await post.nextDue()) {
+      for (let due = await nextDue(); due !== undefined && due <= until; due = await nextDue()) {
         clock.advance(Math.max(0, due - clock.now()));
         await settle();
       }
@@ -129,6 +131,12 @@ export async function openCloud(
       for (const part of running) await part.settled?.();
       await post.settled();
     }
+  }
+
+  async function nextDue(): Promise<number | undefined> {
+    const inParts = running.map((part) => part.nextDue?.()).filter((due) => due !== undefined && due > clock.now());
+    const all = [await post.nextDue(), ...inParts].filter((due) => due !== undefined);
+    return all.length > 0 ? Math.min(...all) : undefined;
   }
 
   async function saved(name: string): Promise<unknown> {

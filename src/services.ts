@@ -28,6 +28,7 @@ export const services: readonly AnyService[] = [
   modelOnly("sns"),
   events,
   modelOnly("scheduler"),
+  modelOnly("pipes"),
   iam,
   sts,
   organizations,

@@ -37,6 +37,7 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
   lambda: { signing: "lambda", rest: "restJson" },
   logs: { signing: "logs", target: "Logs_20140328" },
   organizations: { signing: "organizations", target: "AWSOrganizationsV20161128" },
+  pipes: { signing: "pipes", rest: "restJson" },
   s3: { signing: "s3", rest: "restXml" },
   scheduler: { signing: "scheduler", rest: "restJson" },
   sns: { signing: "sns", version: "2010-03-31" },

@@ -5,7 +5,7 @@ import type { Singly, Store, Tx } from "../store/store.ts";
 import type { Chaos } from "./chaos.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Journal, Log } from "./journal.ts";
-import { type Memory, shelvesOf } from "./memory.ts";
+import { type Change, type Memory, shelvesOf } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
@@ -110,6 +110,10 @@ export interface Context {
   recall<T>(shelf: string, key: string, load: () => Promise<T>): T | Promise<T>;
   /** After the commit that changed what lies on the shelf, before it is answered. Where the change is made by many: `forgetWith` the transaction. */
   forget(shelf: string): void;
+  /** The next time that something on the shelf changes, by this process: a queue's or stream's ARN is the shelf of what waits in it. */
+  change(shelf: string): Change;
+  /** When something is to be had from a resource by the clock alone: a hidden message that shows again. ms since the epoch. */
+  nextDue(resource: Arn): Promise<number | undefined>;
   /** Secrets as they lie in the store: encrypted and authenticated with the workspace's key. `about` says whose: it must be the same at `unseal`. */
   seal(text: string, about: string): string;
   /** undefined: not sealed here, not about that, or changed. */
@@ -198,6 +202,7 @@ export interface World {
       via?: string | undefined;
     },
   ): Promise<unknown>;
+  nextDue(ctx: Context, resource: Arn): Promise<number | undefined>;
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
   controls(ctx: Context, account: string): Promise<Controls | undefined>;
 }
@@ -299,6 +304,14 @@ class WorldContext implements Context {
 
   forget(shelf: string): void {
     this.#world.memory.forget(shelf);
+  }
+
+  change(shelf: string): Change {
+    return this.#world.memory.change(shelf);
+  }
+
+  nextDue(resource: Arn): Promise<number | undefined> {
+    return this.#world.nextDue(this, resource);
   }
 
   seal(text: string, about: string): string {

@@ -8,6 +8,7 @@ export type { Params, Row, Singly, Tx, Value } from "../store/store.ts";
 export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
+export { delayed } from "./delays.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";
 export { forgetWith } from "./memory.ts";
@@ -33,6 +34,7 @@ export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
+export { assumeRole, type RoleSession } from "./roles.ts";
 export {
   type Access,
   type Answered,
@@ -57,4 +59,19 @@ export {
   type Tags,
   type Use,
 } from "./service.ts";
+export { Pollers } from "./sources/pollers.ts";
+export { forgetPositions } from "./sources/positions.ts";
+export { pollQueue } from "./sources/queue.ts";
+export {
+  type Consumed,
+  type Consumer,
+  type Discarded,
+  type Poller,
+  type QueueSource,
+  type SourceRecord,
+  type StreamSource,
+  Throttled,
+} from "./sources/source.ts";
+export { pollStream } from "./sources/stream.ts";
+export { type Parcel, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

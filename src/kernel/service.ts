@@ -62,6 +62,8 @@ export interface Service<S extends ServiceName = ServiceName> {
   deliver?(ctx: Context, work: Work): Promise<void>;
   /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
+  /** When something is to be had from one of my resources by the clock alone: for who polls it. ms since the epoch, later than now. */
+  nextDue?(ctx: Context, resource: Arn): Promise<number | undefined>;
   /** A request over HTTP was answered: for access logs. It neither waits nor throws. */
   answered?(ctx: Context, of: Answered): void;
   /** Directories of the workspace, relative to it, that the user gave to this service: a snapshot has them too. */
@@ -106,6 +108,8 @@ export interface Answered {
 export interface Running extends AsyncDisposable {
   /** Resolves when all that has been seen so far is in the store (a watcher's files, a pool's invocations). */
   settled?(): Promise<void>;
+  /** When something is to happen here by the clock that is no Work. ms since the epoch. */
+  nextDue?(): number | undefined;
 }
 
 // The register holds services of every name; an operation is looked up by the name that the wire found.

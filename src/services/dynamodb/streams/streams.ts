@@ -48,8 +48,15 @@ export const streamArn = (table: Pick<TableRef, "arn">, { label }: Pick<TableStr
 export const isStreamArn = (arn: Arn): boolean => arn.includes("/stream/");
 
 /** What CreateTable asks for; undefined: no stream. */
-export function wantedView(given: Specification | undefined): ViewType | undefined {
-  if (!given) return undefined;
+export function newView(given: Specification | undefined): ViewType | undefined {
+  if (given?.StreamEnabled && !given.StreamViewType)
+    throw errors.invalid("Table is being created with a stream enabled, UpdateViewType is required");
+  if (given && !given.StreamEnabled && given.StreamViewType)
+    throw errors.invalid("Table is being created with a stream disabled, UpdateViewType should not be specified");
+  return given?.StreamEnabled ? given.StreamViewType : undefined;
+}
+
+function wantedView(given: Specification): ViewType | undefined {
   if (given.StreamEnabled && !given.StreamViewType)
     throw errors.invalid("If stream is being enabled then UpdateViewType is required");
   if (!given.StreamEnabled && given.StreamViewType)
