@@ -27,6 +27,14 @@ export {
   parseArn,
 } from "./names.ts";
 export { withoutNulls } from "./nulls.ts";
+export {
+  compileFilterPolicy,
+  type FilteredMessage,
+  type FilterPolicy,
+  type FilterPolicyScope,
+} from "./pattern/filter-policy.ts";
+export { compilePattern, type Pattern, PatternFault } from "./pattern/pattern.ts";
+export { PatternIndex } from "./pattern/pattern-index.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
 export { child, each, scan } from "./policy/json.ts";
