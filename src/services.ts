@@ -14,6 +14,8 @@ import { sts } from "./services/sts/service.ts";
 
 /** For those who read a table's view in SQL. */
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+/** For those who watch what passes the buses. */
+export { type Passed, watchEvents } from "./services/events/tap.ts";
 /** For those who look into a queue. */
 export { peek } from "./services/sqs/peek.ts";
 
