@@ -8,6 +8,7 @@ import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { sns } from "./services/sns/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
@@ -23,7 +24,7 @@ export const services: readonly AnyService[] = [
   dynamodbstreams,
   lambda,
   sqs,
-  modelOnly("sns"),
+  sns,
   events,
   modelOnly("scheduler"),
   modelOnly("pipes"),
