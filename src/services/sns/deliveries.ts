@@ -65,7 +65,7 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     case "ask":
       return ask(ctx, work.to, own);
     case "lane":
-      return deliverLane(ctx, work.to, own, (message) => notify(ctx, work.to, message));
+      return deliverLane(ctx, work.to, own, (message) => notifyOrBury(ctx, work.to, message));
     case "expire":
       return expire(ctx, work.to, own);
   }
@@ -122,6 +122,20 @@ async function notify(ctx: Context, arn: Arn, message: Message): Promise<void> {
   const topicArn = topicOfSubscription(arn)!;
   const one = (await confirmedOf(ctx, topicArn)).find((each) => each.arn === arn);
   if (one) await bring(ctx, await knownTopic(ctx, topicArn), message, one);
+}
+
+/** In a lane what is refused is buried before the next is brought: dead letters keep their order too. */
+async function notifyOrBury(ctx: Context, arn: Arn, message: Message): Promise<void> {
+  try {
+    await notify(ctx, arn, message);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    ctx.log.warn(`delivery failed: ${(error as Error).message}`, { subject: arn });
+    await bury(ctx, arn, message).catch((second: unknown) => {
+      if (!isRefusal(second)) throw second;
+      ctx.log.error(`a dead letter is lost: ${(second as Error).message}`, { subject: arn });
+    });
+  }
 }
 
 /** Throws what the endpoint answered. */
@@ -234,7 +248,7 @@ async function bury(ctx: Context, arn: Arn, message: Message): Promise<void> {
   const one = await ctx.read((tx) => findSubscription(tx, arn));
   const queue = one && deadLettersOf(one);
   if (queue === undefined)
-    return ctx.log.error(`message ${message.id} is lost: its dead-letter queue was taken away`, { subject: arn });
+    return ctx.log.error(`message ${message.id} is lost: the subscription has no dead-letter queue`, { subject: arn });
   const parcel = await queued(ctx, await knownTopic(ctx, topicArn), message, one!, queue);
   await sendTo(ctx, { to: queue, as: asSns(topicArn), parcel });
 }

@@ -21,7 +21,8 @@ const RULES: Readonly<Record<string, (value: string, about: About) => string | u
       throw new Fault(`RawMessageDelivery: Delivery protocol [${protocol}] does not support raw message delivery.`);
     return kept;
   },
-  FilterPolicy: (value) => (value === "" ? undefined : value),
+  // AWS's page takes a filter away with an empty object.
+  FilterPolicy: (value) => (/^\s*(\{\s*\})?\s*$/.test(value) ? undefined : value),
   FilterPolicyScope(value) {
     if (value !== "MessageAttributes" && value !== "MessageBody")
       throw new Fault(
