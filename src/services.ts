@@ -7,6 +7,7 @@ import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
+import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
 import { sns } from "./services/sns/service.ts";
 import { sqs } from "./services/sqs/service.ts";
@@ -14,6 +15,8 @@ import { sts } from "./services/sts/service.ts";
 
 /** For those who read a table's view in SQL. */
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+/** For those who look into a queue. */
+export { peek } from "./services/sqs/peek.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
   defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
@@ -27,7 +30,7 @@ export const services: readonly AnyService[] = [
   sns,
   events,
   modelOnly("scheduler"),
-  modelOnly("pipes"),
+  pipes,
   iam,
   sts,
   organizations,

@@ -43,6 +43,8 @@ export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export { assumeRole, type RoleSession } from "./roles.ts";
+export { parseSchedule, type Schedule, type ScheduleOptions } from "./schedules/schedule.ts";
+export { findZone } from "./schedules/zones.ts";
 export {
   type Access,
   type Answered,
@@ -66,6 +68,7 @@ export {
   type Site,
   type Tags,
   type Use,
+  type Watch,
 } from "./service.ts";
 export { Pollers } from "./sources/pollers.ts";
 export { forgetPositions } from "./sources/positions.ts";

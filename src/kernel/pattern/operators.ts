@@ -10,6 +10,7 @@ export type Value = string | number | boolean | null;
 export type Test =
   /** True for this value alone. */
   | { readonly kind: "exact"; readonly value: Value }
+  | { readonly kind: "prefix"; readonly text: string }
   | { readonly kind: "test"; readonly holds: (value: Value) => boolean }
   | { readonly kind: "exists" }
   /** True where the event has nothing at the path. */
@@ -44,8 +45,8 @@ function readOperator(tokens: Tokens): Test {
 
 const OPERATORS: Readonly<Record<string, (tokens: Tokens) => Test>> = {
   exactly: (tokens) => ({ kind: "exact", value: readText(tokens, "exact match pattern must be a string") }),
-  prefix: (tokens) => readEnd(tokens, "prefix", startsWith),
-  suffix: (tokens) => readEnd(tokens, "suffix", endsWith),
+  prefix: (tokens) => readEnd(tokens, "prefix", { plain: (text) => ({ kind: "prefix", text }), compile: startsWith }),
+  suffix: (tokens) => readEnd(tokens, "suffix", { plain: (text) => onText(endsWith(text)), compile: endsWith }),
   "equals-ignore-case": (tokens) => {
     const text = readText(tokens, "equals-ignore-case match pattern must be a string").toLowerCase();
     return onText((value) => value.toLowerCase() === text);
@@ -103,8 +104,13 @@ function readText(tokens: Tokens, otherwise: string): string {
   return text;
 }
 
+interface End {
+  plain(text: string): Test;
+  compile(text: string): (value: string) => boolean;
+}
+
 /** `prefix` and `suffix`: a text, or `{"equals-ignore-case": text}`. */
-function readEnd(tokens: Tokens, name: string, compile: (text: string) => (value: string) => boolean): Test {
+function readEnd(tokens: Tokens, name: string, { plain, compile }: End): Test {
   const token = tokens.next();
   if (token === "{") {
     const title = name === "prefix" ? "Prefix" : "Suffix";
@@ -115,9 +121,9 @@ function readEnd(tokens: Tokens, name: string, compile: (text: string) => (value
     return onText((value) => holds(value.toLowerCase()));
   }
   if (token !== "string") throw tokens.fault(`${name} match pattern must be a string`);
-  const holds = compile(tokens.text);
+  const test = plain(tokens.text);
   end(tokens, ONE_KEY);
-  return onText(holds);
+  return test;
 }
 
 function compileWildcard(tokens: Tokens): (value: string) => boolean {

@@ -25,6 +25,8 @@ const entry = fc.oneof(
   { weight: 6, arbitrary: value },
   fc.constantFrom<Json>(
     { prefix: "x" },
+    { prefix: "" },
+    { prefix: "xy" },
     { suffix: "y" },
     { exists: true },
     { exists: false },
@@ -94,6 +96,7 @@ function obviously(pattern: Pattern, given: Json): boolean {
           (one) =>
             (one.kind === "exact" && one.value === at) ||
             one.kind === "exists" ||
+            (one.kind === "prefix" && String(at).startsWith(one.text) && typeof at === "string") ||
             (one.kind === "test" && one.holds(at as string | number | boolean | null)),
         ),
       );

@@ -1,8 +1,9 @@
-// Many patterns, asked at once: an event is compared with those alone that name one of its values. A rule stands under the exact values of one of its
-// fields, the one that the fewest others stand under; where it names none, under a path that it needs; the few that need nothing are always asked.
+// Many patterns, asked at once: an event is compared with those alone that name one of its values, or what one begins with. A rule stands under the values
+// and prefixes of one of its fields, those that the fewest others stand under; where it names none, under a path that it needs; the few that need
+// nothing are always asked.
 import { flatten, type Leaf, type Leaves } from "./flatten.ts";
-import type { Value } from "./operators.ts";
-import type { Field, Rule } from "./parse.ts";
+import type { Test, Value } from "./operators.ts";
+import type { Rule } from "./parse.ts";
 import { holds, type Pattern, prefixesOf } from "./pattern.ts";
 
 interface Entry<T> {
@@ -15,6 +16,8 @@ interface Entry<T> {
 
 interface AtPath<T> {
   readonly byValue: Map<Value, Set<Entry<T>>>;
+  /** By length, then by text: a value is looked up once for each length. */
+  readonly byPrefix: Map<number, Map<string, Set<Entry<T>>>>;
   /** Asked wherever the path has any value. */
   readonly any: Set<Entry<T>>;
 }
@@ -70,44 +73,50 @@ export class PatternIndex<T> {
       const at = this.#paths.get(path);
       if (!at) continue;
       for (const entry of at.any) asked.add(entry);
-      for (const value of valuesOf(there)) for (const entry of at.byValue.get(value) ?? []) asked.add(entry);
+      for (const value of valuesOf(there)) {
+        for (const entry of at.byValue.get(value) ?? []) asked.add(entry);
+        if (typeof value !== "string") continue;
+        for (const [length, byText] of at.byPrefix)
+          for (const entry of byText.get(value.slice(0, length)) ?? []) asked.add(entry);
+      }
     }
     return asked;
   }
 
   #listsFor(rule: Rule): Set<Entry<T>>[] {
-    let best: Set<Entry<T>>[] | undefined;
+    let best: (() => Set<Entry<T>>[]) | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const field of rule.values()) {
-      const values = exactValuesOf(field);
-      if (!values) continue;
-      const size = values.reduce<number>((sum, value) => sum + (this.#listSize(field.path, value) + 1), 0);
+    for (const { path, tests } of rule.values()) {
+      const named = namedBy(tests);
+      if (!named) continue;
+      const size = named.reduce((sum, test) => sum + this.#size(path, test) + 1, 0);
       if (size >= least) continue;
       least = size;
-      best = values.map((value) => this.#list(field.path, value));
+      best = () => named.map((test) => this.#list(path, test));
     }
-    if (best) return best;
+    if (best) return best();
     const needed = [...rule.values()].filter(({ tests }) => tests.every(({ kind }) => kind !== "absent"));
     const [first, ...others] = needed.map(({ path }) => this.#at(path).any);
     if (!first) return [this.#always];
     return [others.reduce((smallest, any) => (any.size < smallest.size ? any : smallest), first)];
   }
 
-  #listSize(path: string, value: Value): number {
-    return this.#paths.get(path)?.byValue.get(value)?.size ?? 0;
+  #size(path: string, test: Named): number {
+    const at = this.#paths.get(path);
+    const list =
+      test.kind === "exact" ? at?.byValue.get(test.value) : at?.byPrefix.get(test.text.length)?.get(test.text);
+    return list?.size ?? 0;
   }
 
-  #list(path: string, value: Value): Set<Entry<T>> {
-    const { byValue } = this.#at(path);
-    const list = byValue.get(value) ?? new Set();
-    byValue.set(value, list);
-    return list;
+  #list(path: string, test: Named): Set<Entry<T>> {
+    const { byValue, byPrefix } = this.#at(path);
+    if (test.kind === "exact") return made(byValue, test.value, () => new Set());
+    const byText = made(byPrefix, test.text.length, () => new Map<string, Set<Entry<T>>>());
+    return made(byText, test.text, () => new Set());
   }
 
   #at(path: string): AtPath<T> {
-    const at = this.#paths.get(path) ?? { byValue: new Map(), any: new Set() };
-    this.#paths.set(path, at);
-    return at;
+    return made(this.#paths, path, () => ({ byValue: new Map(), byPrefix: new Map(), any: new Set() }));
   }
 
   #forget(path: string): void {
@@ -121,12 +130,16 @@ const wantedBy = (rule: Rule): string[] => [...rule.keys()].flatMap(prefixesOf);
 const valuesOf = (leaves: readonly Leaf[]): Iterable<Value> =>
   leaves.length === 1 ? [leaves[0]!.value] : new Set(leaves.map(({ value }) => value));
 
+type Named = Extract<Test, { kind: "exact" | "prefix" }>;
+
 /** Undefined where something else may stand there too, or nothing. */
-function exactValuesOf({ tests }: Field): Value[] | undefined {
-  const values: Value[] = [];
-  for (const test of tests) {
-    if (test.kind !== "exact") return undefined;
-    if (!values.includes(test.value)) values.push(test.value);
-  }
-  return values;
+const namedBy = (tests: readonly Test[]): readonly Named[] | undefined =>
+  tests.every((test): test is Named => test.kind === "exact" || test.kind === "prefix") ? tests : undefined;
+
+function made<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const there = map.get(key);
+  if (there !== undefined) return there;
+  const value = make();
+  map.set(key, value);
+  return value;
 }

@@ -76,6 +76,8 @@ const passes = ({ tests }: Field, value: Leaf["value"]): boolean =>
     switch (test.kind) {
       case "exact":
         return test.value === value;
+      case "prefix":
+        return typeof value === "string" && value.startsWith(test.text);
       case "test":
         return test.holds(value);
       default:

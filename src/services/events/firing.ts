@@ -7,13 +7,13 @@ import {
   newRequestId,
   type Principal,
   parseArn,
+  parseSchedule,
   type Retry,
   sendTo,
   type Tx,
   type Work,
 } from "../../kernel/mod.ts";
 import { findRule, findTarget, listTargets, type Rule, type RuleRef, ruleArn, saveRule } from "./rows.ts";
-import { parseSchedule } from "./schedule.ts";
 import type { Target } from "./targets.ts";
 
 /** Due at `at`: the rule is due. Ignored where the rule's own `next_ms` says otherwise by now. */

@@ -5,6 +5,7 @@ import { onQueue } from "./access.ts";
 import { numberOf } from "./attributes.ts";
 import { claim } from "./claim.ts";
 import type { Crowd } from "./crowd.ts";
+import { disorderOf } from "./disorder.ts";
 import { errors } from "./errors.ts";
 import { sequenceNumber } from "./fifo.ts";
 import { digest, type StoredAttributes, selected, toOutput } from "./message-attributes.ts";
@@ -14,7 +15,7 @@ import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
 import { oldestSequence } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
-import { waitingOf } from "./waiting.ts";
+import { nextVisible, waitingOf } from "./waiting.ts";
 
 export const MAX_VISIBILITY_S = 43_200;
 const MOST_MESSAGES = 10;
@@ -91,20 +92,28 @@ async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]>
   }
 }
 
-async function attempt(ctx: Context, { url, input }: Poll, { noisy, room }: Crowd): ReturnType<typeof claim> {
+async function attempt(
+  ctx: Context,
+  { url, queue: found, input }: Poll,
+  { noisy, room }: Crowd,
+): ReturnType<typeof claim> {
   const most = Math.min(input.MaxNumberOfMessages ?? 1, room);
   const id = input.ReceiveRequestAttemptId;
   const now = ctx.now;
+  // Drawn before: a transaction may run twice.
+  const disorder = disorderOf(ctx, found, most);
   const { queue, ...claimed } = await ctx.write(async (tx) => {
     // What the queue is told now counts, not what it was told when the poll began.
     const queue = await openQueue(tx, ctx, url);
     const visibilityMs = (input.VisibilityTimeout ?? numberOf(queue.attributes, "VisibilityTimeout")) * 1000;
     const again = id === undefined ? undefined : await takenBefore(tx, queue, { id, visibilityMs, now });
     if (again) return { queue, taken: again, moved: NONE };
-    const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: 0 });
+    const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: disorder.skip });
+    await disorder.copy(tx, claimed.taken);
     if (id !== undefined) await rememberAttempt(tx, queue, { id, now, rows: claimed.taken });
     return { queue, ...claimed };
   });
+  if (disorder.tell(claimed.taken)) waitingOf(ctx).wake(queue.number);
   waitingOf(ctx).crowds.took(queue, claimed.taken.length);
   return claimed;
 }
@@ -119,14 +128,6 @@ async function anyVisible(tx: Tx, queue: Queue, now: number): Promise<boolean> {
     { number: queue.number, now, oldest: oldestSequence(queue, now) },
   );
   return row !== undefined;
-}
-
-async function nextVisible(tx: Tx, { number }: Queue, now: number): Promise<number | undefined> {
-  const row = await tx.one<{ next: number | null }>(
-    "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
-    { number, now },
-  );
-  return row?.next ?? undefined;
 }
 
 const time = (ms: number | null): string | undefined => (ms === null ? undefined : String(ms));
