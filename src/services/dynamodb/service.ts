@@ -15,7 +15,7 @@ import { MIGRATION as TABLES } from "./schema.ts";
 import { type Settle, settle } from "./settle.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { tend } from "./streams/shards.ts";
-import { isStreamArn, MIGRATION as STREAMS } from "./streams/streams.ts";
+import { isStreamArn, MIGRATION as STREAMS, watch } from "./streams/streams.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
@@ -47,6 +47,7 @@ export const dynamodb = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
+  watch,
   deliver: (ctx, work) =>
     isStreamArn(work.to) ? tend(ctx, work) : tableWork[(work.payload as TableWork).kind](ctx, work),
 });
