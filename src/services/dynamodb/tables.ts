@@ -9,8 +9,6 @@ import {
   findTable,
   type Index,
   insertTable,
-  NAME,
-  NAME_RULE,
   nextNumber,
   redefine,
   type Table,
@@ -86,7 +84,6 @@ export const tables = defineOperations("dynamodb", {
   ListTables: {
     access: (ctx) => onAll(ctx, "ListTables"),
     async handle(ctx, { ExclusiveStartTableName: after = "", Limit = MOST_TABLES_LISTED }) {
-      if (after !== "" && !NAME.test(after)) throw errors.validation(NAME_RULE);
       const rows = await ctx.read((tx) =>
         tx.all<{ name: string }>(
           `SELECT name FROM dynamodb_table WHERE account = :account AND region = :region AND name > :after
