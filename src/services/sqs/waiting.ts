@@ -2,6 +2,7 @@
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { Config, Context, Running } from "../../kernel/mod.ts";
 import { Crowds } from "./crowd.ts";
+import { Sweeps } from "./retention.ts";
 
 /** Another process on the same database cannot wake us: we look. Real time. */
 const SHARED_LOOK_MS = 250;
@@ -29,6 +30,7 @@ class Waiting implements Running {
   readonly #shared: boolean;
   readonly #ended = new AbortController();
   readonly crowds = new Crowds();
+  readonly sweeps = new Sweeps();
   readonly #arrivals = new Map<number, Set<() => void>>();
 
   constructor(ctx: Context) {
