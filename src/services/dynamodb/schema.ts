@@ -39,6 +39,8 @@ export interface Index {
 
 /** What dynamodb_table.definition holds as JSON. */
 export interface Definition {
+  /** UPDATING is what `changes` and the indexes say. */
+  readonly status?: "CREATING" | "DELETING" | undefined;
   readonly key: KeySchema;
   /** AttributeDefinitions, in the order they were given. */
   readonly attributes: readonly KeyAttribute[];
@@ -59,6 +61,25 @@ export interface Definition {
   readonly ttlChangedMs?: number;
   /** The latest; absent where there never was one. */
   readonly stream?: TableStream;
+  /** Absent: point in time recovery is off. */
+  readonly pitr?: PointInTime | undefined;
+  /** Of a table that is CREATING: where its items come from. */
+  readonly restore?: Restore | undefined;
+}
+
+export interface PointInTime {
+  /** Of its rows in dynamodb_history. */
+  readonly history: number;
+  readonly sinceMs: number;
+  /** RecoveryPeriodInDays. */
+  readonly days: number;
+}
+
+/** RestoreSummary. */
+export interface Restore {
+  readonly backupArn?: string;
+  readonly tableArn: string;
+  readonly atMs: number;
 }
 
 export interface TableStream {
@@ -119,8 +140,12 @@ const refOf = (account: string, region: string, name: string): TableRef => ({
 
 /** Throws ResourceNotFoundException in the words of the operations on items. */
 export async function openTable(tx: Tx, ctx: Context, nameOrArn: string | undefined): Promise<Table> {
-  const table = await findTable(tx, tableRef(ctx, nameOrArn));
-  if (!table) throw errors.notFound();
+  return usable(await findTable(tx, tableRef(ctx, nameOrArn)));
+}
+
+/** Not one that is still CREATING, or DELETING already. */
+function usable(table: Table | undefined): Table {
+  if (!table || table.status) throw errors.notFound();
   return table;
 }
 
@@ -132,10 +157,7 @@ export function knownTable(ctx: Context, nameOrArn: string | undefined): Table |
   const ref = tableRef(ctx, nameOrArn);
   return after(
     ctx.recall(SHELF, ref.arn, () => findTable(ctx.singly, ref)),
-    (table) => {
-      if (!table) throw errors.notFound();
-      return table;
-    },
+    usable,
   );
 }
 

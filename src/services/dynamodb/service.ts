@@ -1,13 +1,19 @@
 // DynamoDB: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/
 import { defineService, loadModel } from "../../kernel/mod.ts";
+import { MIGRATION as BACKUPS, type DropBackup, expireBackup } from "./backup-rows.ts";
+import { backups, type CopyBackup, copyBackup } from "./backups.ts";
 import { batches } from "./batches.ts";
+import { MIGRATION as COPIES } from "./copies.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
+import { MIGRATION as HISTORY, type Prune, prune } from "./history.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
 import { partiql } from "./partiql.ts";
+import { pointInTime } from "./point-in-time.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
+import { type RestoreRows, restoreRows, restores } from "./restore.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
 import { streamOperations } from "./streams/operations.ts";
@@ -20,14 +26,31 @@ import { MIGRATION as TRANSACTIONS, transactions } from "./transactions.ts";
 import { expire, type LookAt, lookAtMore, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
 
-/** The kinds of Work to a table. */
-type TableWork = Expire | LookAt;
-const tableWork = { expire, "look at": lookAtMore } as const;
+/** The kinds of Work to a table, and to what was made of one. */
+type TableWork = Expire | LookAt | CopyBackup | DropBackup | RestoreRows | Prune;
+const tableWork = {
+  expire,
+  "look at": lookAtMore,
+  "copy backup": copyBackup,
+  "drop backup": expireBackup,
+  "restore rows": restoreRows,
+  prune,
+} as const;
 
 export const dynamodb = defineService({
   name: "dynamodb",
   model: loadModel(import.meta.url),
-  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS, EXPIRY],
+  migrations: [
+    TABLES,
+    ITEMS,
+    TAGS,
+    VIEWS,
+    TRANSACTIONS,
+    POLICIES,
+    STREAMS,
+    EXPIRY,
+    [COPIES, BACKUPS, HISTORY].join(";"),
+  ],
   operations: {
     ...tables,
     ...tableUpdates,
@@ -40,6 +63,9 @@ export const dynamodb = defineService({
     ...timeToLive,
     ...limits,
     ...resourcePolicies,
+    ...backups,
+    ...restores,
+    ...pointInTime,
   },
   quirks,
   resourcePolicy,

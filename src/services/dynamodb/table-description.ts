@@ -1,6 +1,6 @@
 // A table as DescribeTable answers it.
 import type { Output, Tx } from "../../kernel/mod.ts";
-import type { Index, KeySchema, Table, TableStream, Throughput } from "./schema.ts";
+import type { Index, KeySchema, Restore, Table, TableStream, Throughput } from "./schema.ts";
 import { streamArn } from "./streams/streams.ts";
 
 export type TableDescription = NonNullable<Output<"dynamodb", "DescribeTable">["Table"]>;
@@ -28,7 +28,7 @@ export function description(table: Table, counts: Counts, { whole }: { whole: bo
     AttributeDefinitions: table.attributes.map(({ name, type }) => ({ AttributeName: name, AttributeType: type })),
     TableName: table.name,
     KeySchema: elements(table.key),
-    TableStatus: "ACTIVE",
+    TableStatus: table.status ?? "ACTIVE",
     CreationDateTime: new Date(table.createdMs),
     ProvisionedThroughput: {
       NumberOfDecreasesToday: 0,
@@ -51,11 +51,20 @@ export function description(table: Table, counts: Counts, { whole }: { whole: bo
     ...(globals.length > 0 && { GlobalSecondaryIndexes: globals }),
     ...(table.tableClass && { TableClassSummary: { TableClass: table.tableClass } }),
     ...(table.stream && streamDescription(table, table.stream)),
+    ...(table.restore && { RestoreSummary: restoreSummary(table.restore) }),
     DeletionProtectionEnabled: table.deletionProtection,
     ...(table.onDemandThroughput && { OnDemandThroughput: table.onDemandThroughput }),
     ...((whole || table.warm) && { WarmThroughput: warmDescription(table, table) }),
   };
 }
+
+/** As long as it is CREATING: afterwards nothing tells where a table came from (seen on AWS). */
+const restoreSummary = ({ backupArn, tableArn, atMs }: Restore) => ({
+  ...(backupArn !== undefined && { SourceBackupArn: backupArn }),
+  SourceTableArn: tableArn,
+  RestoreDateTime: new Date(atMs),
+  RestoreInProgress: true,
+});
 
 /** The latest stream's name stays when it is disabled; the specification goes. */
 const streamDescription = (table: Table, stream: TableStream) => ({

@@ -1,8 +1,11 @@
 // CreateTable, DescribeTable, ListTables, DeleteTable.
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
+import { keepDeleted } from "./backups.ts";
+import { isBeingCopied } from "./copies.ts";
 import { errors } from "./errors.ts";
 import { forgetExpiry } from "./expiry.ts";
+import { pruneAll } from "./history.ts";
 import { checkPolicy } from "./policy-rules.ts";
 import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
 import { removeRows } from "./rows.ts";
@@ -99,7 +102,12 @@ export const tables = defineOperations("dynamodb", {
           throw errors.validation(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
           );
-        for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
+        if (table.status === "CREATING") throw errors.inUse(`Table is being created: ${table.name}`);
+        if (await isBeingCopied(tx, table)) throw errors.inUse(`Table is being used: ${table.name}`);
+        const kept = table.pitr !== undefined;
+        if (kept) await keepDeleted(tx, ctx, table);
+        await pruneAll(tx, ctx, table);
+        for (const { number } of kept ? table.indexes : [table, ...table.indexes]) await removeRows(tx, number);
         await closeStream(tx, ctx, table);
         await forgetExpiry(tx, table);
         await dropView(tx, table);
