@@ -52,6 +52,12 @@ async function scan(TableName: string, IndexName?: string): Promise<number[]> {
   return found.toSorted((a, b) => a - b);
 }
 
+/** Four at a time. */
+async function inTurn(count: number, work: (i: number) => Promise<unknown>): Promise<void> {
+  for (let from = 0; from < count; from += 4)
+    await Promise.all(Array.from({ length: Math.min(4, count - from) }, (_, i) => work(from + i)));
+}
+
 async function backUp(TableName: string, BackupName = "nightly"): Promise<string> {
   const { BackupDetails } = await dynamodb.createBackup({ TableName, BackupName });
   await cloud.settle();
@@ -261,16 +267,23 @@ test("a table with recovery leaves a backup of 35 days, which nobody can delete"
 
 test("a table of more than a step is backed up and restored whole; it is CREATING until it is", async () => {
   const TableName = "large";
-  await dynamodb.createTable({ TableName, ...SCHEMA });
-  const COUNT = 4500;
-  for (let from = 0; from < COUNT; from += 25)
-    await dynamodb.batchWriteItem({
+  const { AttributeDefinitions, KeySchema, BillingMode } = SCHEMA;
+  await dynamodb.createTable({
+    TableName,
+    AttributeDefinitions: AttributeDefinitions.slice(0, 2),
+    KeySchema,
+    BillingMode,
+  });
+  const COUNT = 2250;
+  await inTurn(COUNT / 25, (page) =>
+    dynamodb.batchWriteItem({
       RequestItems: {
         [TableName]: Array.from({ length: 25 }, (_, i) => ({
-          PutRequest: { Item: { id: { S: `i${(from + i) % 1500}` }, at: { N: String(from + i) } } },
+          PutRequest: { Item: { id: { S: `i${(page * 25 + i) % 750}` }, at: { N: String(page * 25 + i) } } },
         })),
       },
-    });
+    }),
+  );
   const all = Array.from({ length: COUNT }, (_, i) => i);
   const { BackupDetails } = await dynamodb.createBackup({ TableName, BackupName: "all" });
   const BackupArn = BackupDetails!.BackupArn!;
@@ -283,7 +296,6 @@ test("a table of more than a step is backed up and restored whole; it is CREATIN
     dynamodb.createBackup({ TableName: "large-again", BackupName: "early" }),
     dynamodb.restoreTableFromBackup({ TargetTableName: "large-third", BackupArn }),
     dynamodb.restoreTableFromBackup({ TargetTableName: "large-again", BackupArn }),
-    dynamodb.deleteBackup({ BackupArn }),
   ]);
   // How far it was is chance; a refusal must be the right one.
   const codes = [
@@ -291,7 +303,6 @@ test("a table of more than a step is backed up and restored whole; it is CREATIN
     /^TableNotFoundException$/,
     /^BackupInUseException$/,
     /^Table(InUse|AlreadyExists)Exception$/,
-    /^BackupInUseException$/,
   ];
   for (const [i, each] of during.entries())
     if (each.status === "rejected") assert.match((each.reason as DynamoDBServiceException).name, codes[i]!);

@@ -90,10 +90,10 @@ export async function isBeingCopied(tx: Singly, { number }: Pick<Source, "number
   return (await tx.one("SELECT number FROM dynamodb_copy WHERE source = :number LIMIT 1", { number })) !== undefined;
 }
 
-/** The next rows, about `most` of them. */
+/** The next rows, about `most` of them; without a number, of what has changed alone. */
 export async function nextSpan(
   tx: Singly,
-  { number, asOf }: Source,
+  { number, asOf }: Partial<Source>,
   { after, most }: { after: Uint8Array; most: number },
 ): Promise<Span> {
   const bound = (table: string, of: number) =>
@@ -101,12 +101,15 @@ export async function nextSpan(
       `SELECT hash FROM ${table} WHERE number = :of AND hash > :after ORDER BY hash LIMIT 1 OFFSET :skip`,
       { of, after, skip: most - 1 },
     );
-  const bounds = [await bound("dynamodb_item", number), asOf && (await bound("dynamodb_history", asOf.history))];
+  const bounds = [
+    number && (await bound("dynamodb_item", number)),
+    asOf && (await bound("dynamodb_history", asOf.history)),
+  ];
   const [first] = bounds.flatMap((row) => (row ? [row.hash] : [])).sort(Buffer.compare);
   return { after, upto: first };
 }
 
-/** `hash, pk, sk, item, size, changed_ms` of each item that there is, or was. */
+/** `hash, pk, sk, item, size` of each item that there is, or was. */
 export function rowsSql({ number, asOf }: Source, span: Span): { sql: string; params: Params } {
   const params = { source: number, ...spanParams(span) };
   const now = `SELECT i.hash, i.pk, i.sk, i.item, i.size FROM dynamodb_item i WHERE i.number = :source ${within("i", span)}`;
@@ -123,6 +126,6 @@ export function rowsSql({ number, asOf }: Source, span: Span): { sql: string; pa
   return { sql, params: { ...params, history: asOf.history, at: asOf.ms } };
 }
 
-const within = (alias: string, { upto }: Span): string =>
+export const within = (alias: string, { upto }: Span): string =>
   `AND ${alias}.hash > :after ${upto ? `AND ${alias}.hash <= :upto` : ""}`;
-const spanParams = ({ after, upto }: Span): Params => ({ after, ...(upto && { upto }) });
+export const spanParams = ({ after, upto }: Span): Params => ({ after, ...(upto && { upto }) });

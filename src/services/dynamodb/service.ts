@@ -5,8 +5,13 @@ import { backups, type CopyBackup, copyBackup } from "./backups.ts";
 import { batches } from "./batches.ts";
 import { MIGRATION as COPIES } from "./copies.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
+import { MIGRATION as EXPORT_FILES, giveUpExport, type RunExport, runExport } from "./export-run.ts";
+import { exportOperations } from "./exports.ts";
 import { MIGRATION as HISTORY, type Prune, prune } from "./history.ts";
+import { giveUpImport, type RunImport, runImport } from "./import-run.ts";
+import { importOperations } from "./imports.ts";
 import { items } from "./items.ts";
+import { MIGRATION as JOBS } from "./jobs.ts";
 import { limits } from "./limits.ts";
 import { partiql } from "./partiql.ts";
 import { pointInTime } from "./point-in-time.ts";
@@ -27,7 +32,7 @@ import { expire, type LookAt, lookAtMore, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
 
 /** The kinds of Work to a table, and to what was made of one. */
-type TableWork = Expire | LookAt | CopyBackup | DropBackup | RestoreRows | Prune;
+type TableWork = Expire | LookAt | CopyBackup | DropBackup | RestoreRows | Prune | RunExport | RunImport;
 const tableWork = {
   expire,
   "look at": lookAtMore,
@@ -35,6 +40,8 @@ const tableWork = {
   "drop backup": expireBackup,
   "restore rows": restoreRows,
   prune,
+  export: runExport,
+  import: runImport,
 } as const;
 
 export const dynamodb = defineService({
@@ -49,7 +56,7 @@ export const dynamodb = defineService({
     POLICIES,
     STREAMS,
     EXPIRY,
-    [COPIES, BACKUPS, HISTORY].join(";"),
+    [COPIES, BACKUPS, HISTORY, JOBS, EXPORT_FILES].join(";"),
   ],
   operations: {
     ...tables,
@@ -66,12 +73,20 @@ export const dynamodb = defineService({
     ...backups,
     ...restores,
     ...pointInTime,
+    ...exportOperations,
+    ...importOperations,
   },
   quirks,
   resourcePolicy,
   resourceTags,
   deliver: (ctx, work) =>
     isStreamArn(work.to) ? tend(ctx, work) : tableWork[(work.payload as TableWork).kind](ctx, work),
+  async giveUp(ctx, tx, work, error) {
+    if (isStreamArn(work.to)) return;
+    const { kind } = work.payload as TableWork;
+    if (kind === "export") await giveUpExport(ctx, tx, { work, error });
+    if (kind === "import") await giveUpImport(ctx, tx, { work, error });
+  },
 });
 
 /** AWS's second API over the same tables: another endpoint and model, the same actions and ARNs. */
