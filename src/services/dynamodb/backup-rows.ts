@@ -2,8 +2,8 @@
 import { type Arn, type Context, newHex, parseArn, type Singly, type Tx, type Work } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { dynamodbItself } from "./itself.ts";
-import { removeRows } from "./rows.ts";
 import type { Definition, Table } from "./schema.ts";
+import { sweep } from "./sweep.ts";
 import { seenIn } from "./views.ts";
 
 export const MIGRATION = `
@@ -145,18 +145,18 @@ export async function completeBackup(tx: Tx, backup: Backup, count: { items: num
 }
 
 /** Its rows go in steps. */
-export async function dropBackup(tx: Tx, backup: Backup): Promise<void> {
+export async function dropBackup(tx: Tx, ctx: Context, backup: Backup): Promise<void> {
   await tx.run(
     "DELETE FROM dynamodb_backup WHERE account = :account AND region = :region AND id = :id AND table_name = :table_name",
     keyOf(backup),
   );
-  await removeRows(tx, backup.number);
+  await sweep(tx, ctx, { arn: backup.arn, numbers: [backup.number] });
 }
 
 export async function expireBackup(ctx: Context, work: Work): Promise<void> {
   await ctx.write(async (tx) => {
     const backup = await findBackup(tx, work.to);
-    if (backup) await dropBackup(tx, backup);
+    if (backup) await dropBackup(tx, ctx, backup);
   });
 }
 

@@ -108,7 +108,7 @@ export const backups = defineOperations("dynamodb", {
           );
         if (!backup.available) throw errors.backupInUse(`Backup is being created: ${arn}`);
         if (await isBeingCopied(tx, backup)) throw errors.backupInUse(`Backup is being used to restore table: ${arn}`);
-        await dropBackup(tx, backup);
+        await dropBackup(tx, ctx, backup);
         return backup;
       });
       ctx.log.info(`backup ${backup.name} of table ${backup.tableName} deleted`, { subject: arn });
@@ -118,11 +118,11 @@ export const backups = defineOperations("dynamodb", {
   },
 });
 
-/** The table of a backup, a recovery or an export: theirs is an error of their own. Not one that is CREATING. */
+/** The table of a backup, a recovery or an export: theirs is an error of their own. Not one that is CREATING, or on its way out. */
 export async function sourceTable(tx: Tx, ctx: Context, nameOrArn: string | undefined): Promise<Table> {
   const ref = tableRef(ctx, nameOrArn);
   const table = await findTable(tx, ref);
-  if (!table || table.status === "CREATING") throw errors.sourceNotFound(nameOrArn!);
+  if (!table || table.status) throw errors.sourceNotFound(nameOrArn!);
   return table;
 }
 

@@ -41,8 +41,6 @@ export const errors = {
       400,
       `Resource-based policy not found for the provided ResourceArn: ${what}`,
     ),
-  inUse: (why: string) =>
-    new AwsError("ResourceInUseException", 400, `Attempt to change a resource which is still in use: ${why}`),
   invalidRequest: (message: string) => new AwsError("ValidationException", 400, `Invalid Request: ${message}`),
   /** The operations on backups, exports and recovery have codes of their own. `table`: as it was named. */
   sourceNotFound: (table: string) => new AwsError("TableNotFoundException", 400, `Table not found: ${table}`),
@@ -57,8 +55,20 @@ export const errors = {
       `Point in time recovery is not enabled for table '${table}'`,
     ),
   restoreTime: (message: string) => new AwsError("InvalidRestoreTimeException", 400, message),
+  /** Of tags and policies. */
+  arnNotFound: (arn: string) =>
+    new AwsError("ResourceNotFoundException", 400, `Requested resource not found: ResourceArn: ${arn} not found`),
+  indexNotFound: (table: string, index: string) =>
+    new AwsError("ResourceNotFoundException", 400, `Requested resource not found: Index ${index} for table ${table}`),
+  stillFilled: (index: string) =>
+    new AwsError("ValidationException", 400, `Cannot read from backfilling global secondary index: ${index}`),
+  inUse: (why: string) =>
+    new AwsError("ResourceInUseException", 400, `Attempt to change a resource which is still in use: ${why}`),
   tableExists: (name: string) => new AwsError("ResourceInUseException", 400, `Table already exists: ${name}`),
   limitExceeded: (message: string) => new AwsError("LimitExceededException", 400, message),
+  /** The commonest family of these. */
+  subscriberLimit: (message: string) =>
+    new AwsError("LimitExceededException", 400, `Subscriber limit exceeded: ${message}`),
   canceled: (reasons: readonly { Code: string; Message?: string }[]) =>
     new AwsError(
       "TransactionCanceledException",

@@ -58,7 +58,7 @@ export const exportOperations = defineOperations("dynamodb", {
         const known = await jobOfToken<ExportRequest, ExportProgress>(tx, ctx, { kind: "export", token, asked });
         if (known) return known;
         const table = name === undefined ? undefined : await findTable(tx, tableRef(ctx, name));
-        if (!table || table.status === "CREATING") throw errors.sourceNotFound(input.TableArn!);
+        if (!table || table.status) throw errors.sourceNotFound(input.TableArn!);
         const arn = await insertJob(tx, ctx, {
           kind: "export",
           table,

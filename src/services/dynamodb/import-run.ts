@@ -7,10 +7,10 @@ import { putOf } from "./actions.ts";
 import { csvRecords } from "./csv.ts";
 import type { ImportJob, ImportProgress, ImportRequest } from "./imports.ts";
 import { endJob, type Failure, findJob, givenUp, s3Failure, setProgress } from "./jobs.ts";
-import { changeItem, needsBefore, readItem, removeRows, writing } from "./rows.ts";
-import { deleteTable, findTable, redefine, type Table } from "./schema.ts";
+import { dropTable } from "./removal.ts";
+import { changeItem, needsBefore, readItem, writing } from "./rows.ts";
+import { findTable, redefine, type Table } from "./schema.ts";
 import { type AttributeValue, type Item, itemOf, soundItem } from "./value.ts";
-import { dropView } from "./views.ts";
 
 /** Of a Work to an import. */
 export interface RunImport {
@@ -66,11 +66,8 @@ async function endIn(
   await endJob(tx, job, { progress: job.progress, failure, now: ctx.now });
   const table = await tableOf(tx, job);
   if (!table) return;
-  if (failure && failure !== SOME_FAILED && job.progress.processed === 0) {
-    for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
-    await dropView(tx, table);
-    await deleteTable(tx, table);
-  } else await redefine(tx, table, { status: undefined });
+  if (failure && failure !== SOME_FAILED && job.progress.processed === 0) await dropTable(tx, ctx, table);
+  else await redefine(tx, table, { status: undefined });
 }
 
 async function tableOf(tx: Tx, job: ImportJob): Promise<Table | undefined> {

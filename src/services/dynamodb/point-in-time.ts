@@ -65,7 +65,7 @@ export const pointInTime = defineOperations("dynamodb", {
       const ref = SourceTableArn === undefined ? tableRef(ctx, SourceTableName) : arnRef(SourceTableArn);
       const TableDescription = await ctx.write(async (tx) => {
         const table = await findTable(tx, ref);
-        if (!table || table.status === "CREATING") throw errors.sourceNotFound(SourceTableArn ?? SourceTableName!);
+        if (!table || table.status) throw errors.sourceNotFound(SourceTableArn ?? SourceTableName!);
         acrossRegions(ctx, table.region, input);
         const atMs = restorable(table, latest ? ctx.now : time!.getTime(), ctx.now);
         const definition = restoredDefinition(table, input, ctx.now);

@@ -17,13 +17,15 @@ import { partiql } from "./partiql.ts";
 import { pointInTime } from "./point-in-time.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
+import { type Sweep, sweepMore } from "./sweep.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
 import { type RestoreRows, restoreRows, restores } from "./restore.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
+import { type Settle, settle } from "./settle.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { tend } from "./streams/shards.ts";
-import { isStreamArn, MIGRATION as STREAMS } from "./streams/streams.ts";
+import { isStreamArn, MIGRATION as STREAMS, watch } from "./streams/streams.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
@@ -32,9 +34,16 @@ import { expire, type LookAt, lookAtMore, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
 
 /** The kinds of Work to a table, and to what was made of one. */
-type TableWork = Expire | LookAt | CopyBackup | DropBackup | RestoreRows | Prune | RunExport | RunImport;
+type TableWork =
+  | Expire
+  | LookAt
+  | Settle
+  | Sweep
+  | CopyBackup | DropBackup | RestoreRows | Prune | RunExport | RunImport;
 const tableWork = {
   expire,
+  settle,
+  sweep: sweepMore,
   "look at": lookAtMore,
   "copy backup": copyBackup,
   "drop backup": expireBackup,
@@ -79,6 +88,7 @@ export const dynamodb = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
+  watch,
   deliver: (ctx, work) =>
     isStreamArn(work.to) ? tend(ctx, work) : tableWork[(work.payload as TableWork).kind](ctx, work),
   async giveUp(ctx, tx, work, error) {

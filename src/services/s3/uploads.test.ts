@@ -21,6 +21,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
+import { openDigest } from "./checksums.ts";
 
 const { cloud, newBucket, s3 } = await startCloudWithBuckets();
 
@@ -117,6 +118,40 @@ for (const [algorithm, type, expected] of [
     );
   });
 
+for (const algorithm of ["SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"] as const)
+  test(`a ${algorithm} of parts is a composite one, made of theirs`, async () => {
+    const member = `Checksum${algorithm}` as const;
+    const of = (...pieces: Uint8Array[]): string => {
+      const digest = openDigest(algorithm);
+      for (const piece of pieces) digest.update(piece);
+      return digest.digest();
+    };
+    const whole = await failure(begin({ ChecksumAlgorithm: algorithm, ChecksumType: "FULL_OBJECT" }));
+    assert.match(whole.message, /^The FULL_OBJECT checksum type cannot be used with the /);
+    const upload = await begin({ ChecksumAlgorithm: algorithm });
+    assert.equal(upload.answer.ChecksumType, "COMPOSITE");
+    const first = await upload.part(1, big, { [member]: of(big) });
+    const wrong = await failure(upload.part(2, tail, { [member]: of(big) }));
+    assert.equal(wrong.name, "BadDigest");
+    const second = await upload.part(2, tail, { [member]: of(tail) });
+    const parts = [first, second].map((part, at) => ({ PartNumber: at + 1, ETag: part.ETag, [member]: part[member] }));
+    const done = await upload.complete(parts);
+    const both = of(...[big, tail].map((piece) => Buffer.from(of(piece), "base64")));
+    assert.equal(done[member], `${both}-2`);
+    const { Checksum, ObjectParts } = await s3.send(
+      new GetObjectAttributesCommand({
+        Bucket: upload.Bucket,
+        Key: "k",
+        ObjectAttributes: ["Checksum", "ObjectParts"],
+      }),
+    );
+    assert.deepEqual([Checksum?.[member], Checksum?.ChecksumType], [both, "COMPOSITE"]);
+    assert.deepEqual(
+      ObjectParts?.Parts?.map((part) => part[member]),
+      [of(big), of(tail)],
+    );
+  });
+
 test("what a completion may not be is told in AWS's words", async () => {
   const upload = await begin();
   const small = await upload.part(1, "tiny");
@@ -205,6 +240,10 @@ for (const [more, message] of [
   [
     { ChecksumAlgorithm: "SHA1", ChecksumType: "FULL_OBJECT" },
     /FULL_OBJECT checksum type cannot be used with the sha1/,
+  ],
+  [
+    { ChecksumAlgorithm: "CRC32", ChecksumType: "WHOLE" as "COMPOSITE" },
+    /^Value for x-amz-checksum-type header is invalid\.$/,
   ],
   [{ ChecksumAlgorithm: "BLAKE" }, /Please try again with any of the valid types/],
 ] as const)

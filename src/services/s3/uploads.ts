@@ -261,8 +261,10 @@ function checksumAsked(input: { ChecksumAlgorithm?: string | undefined; Checksum
   }
   const algorithm = askedAlgorithm(asked);
   const { types } = algorithms[algorithm];
-  if (type !== undefined && !types.includes(type as ChecksumType)) throw errors.typeUnusable(type, algorithm);
-  return { algorithm, type: (type as ChecksumType | undefined) ?? types[0]! };
+  if (type !== undefined && type !== "COMPOSITE" && type !== "FULL_OBJECT")
+    throw errors.checksumInvalid("x-amz-checksum-type");
+  if (type !== undefined && !types.includes(type)) throw errors.typeUnusable(type, algorithm);
+  return { algorithm, type: type ?? types[0]! };
 }
 
 function checkPartNumber(number: number): void {
