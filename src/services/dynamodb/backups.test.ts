@@ -141,7 +141,10 @@ test("a restore has the indexes, the billing and the throughput that it is asked
   };
   const bare = await restore({ GlobalSecondaryIndexOverride: [], LocalSecondaryIndexOverride: [] });
   assert.deepEqual([bare.GlobalSecondaryIndexes, bare.LocalSecondaryIndexes], [undefined, undefined]);
-  assert.deepEqual(bare.AttributeDefinitions, SCHEMA.AttributeDefinitions.slice(0, 2));
+  assert.deepEqual(
+    bare.AttributeDefinitions!.map(({ AttributeName }) => AttributeName),
+    ["at", "id"],
+  );
   const throughput = { ReadCapacityUnits: 5, WriteCapacityUnits: 6 };
   const renamed = { ...GLOBAL, IndexName: "renamed", ProvisionedThroughput: throughput };
   const provisioned = await restore({

@@ -51,8 +51,9 @@ export async function copySome(tx: Tx, number: number): Promise<Copied | undefin
   const span = await nextSpan(tx, source, { after: row.position, most: MOST_COPIED });
   const { sql, params } = rowsSql(source, span);
   const copied = await tx.run(
-    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size)
-     SELECT CAST(:target AS BIGINT), r.hash, r.pk, r.sk, CAST(:empty AS BLOB), r.item, r.size FROM (${sql}) r WHERE 1 = 1`,
+    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size, page_bytes)
+     SELECT CAST(:target AS BIGINT), r.hash, r.pk, r.sk, CAST(:empty AS BLOB), r.item, r.size, r.page_bytes
+     FROM (${sql}) r WHERE 1 = 1`,
     { ...params, target: number, empty: EMPTY },
   );
   const weight = await tx.one<{ bytes: number }>(
@@ -112,14 +113,14 @@ export async function nextSpan(
 /** `hash, pk, sk, item, size` of each item that there is, or was. */
 export function rowsSql({ number, asOf }: Source, span: Span): { sql: string; params: Params } {
   const params = { source: number, ...spanParams(span) };
-  const now = `SELECT i.hash, i.pk, i.sk, i.item, i.size FROM dynamodb_item i WHERE i.number = :source ${within("i", span)}`;
+  const now = `SELECT i.hash, i.pk, i.sk, i.item, i.size, i.page_bytes FROM dynamodb_item i WHERE i.number = :source ${within("i", span)}`;
   if (!asOf) return { sql: now, params };
   // Of an item that has changed since, the earliest entry says what it was.
   const sql = `${now}
     AND NOT EXISTS (SELECT 1 FROM dynamodb_history l WHERE l.number = :history
       AND l.hash = i.hash AND l.pk = i.pk AND l.sk = i.sk AND l.until_ms > :at)
     UNION ALL
-    SELECT h.hash, h.pk, h.sk, h.item, h.size FROM dynamodb_history h
+    SELECT h.hash, h.pk, h.sk, h.item, h.size, CAST(NULL AS BIGINT) FROM dynamodb_history h
     WHERE h.number = :history ${within("h", span)} AND h.until_ms > :at AND h.item IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM dynamodb_history e WHERE e.number = h.number
         AND e.hash = h.hash AND e.pk = h.pk AND e.sk = h.sk AND e.until_ms > :at AND e.until_ms < h.until_ms)`;

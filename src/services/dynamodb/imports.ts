@@ -2,6 +2,7 @@
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.HowItWorks.html
 import { defineOperations, type Input, newRequestId, type Output } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
+import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import type { RunImport } from "./import-run.ts";
 import { insertJob, type Job, jobOfToken, listJobs, onJob, openJob } from "./jobs.ts";
@@ -37,7 +38,8 @@ export const importOperations = defineOperations("dynamodb", {
       const wanted = input.TableCreationParameters!;
       const ref = tableRef(ctx, wanted.TableName);
       couplings(input);
-      const { indexes, ...definition } = newDefinition(wanted, ctx.now);
+      const { indexes, ...definition } = newDefinition(ctx, wanted);
+      const encryptionKey = wanted.SSESpecification && wantedKey(ctx, wanted.SSESpecification);
       const job = await ctx.write(async (tx) => {
         const there = await findTable(tx, ref);
         // A token is good as long as its import goes on, or its table is gone (seen on AWS).
@@ -49,6 +51,7 @@ export const importOperations = defineOperations("dynamodb", {
           ...ref,
           ...definition,
           indexes: await numbered(tx, indexes),
+          ...(encryptionKey && { encryptionKey }),
           status: "CREATING",
           id: newRequestId(),
           number: await nextNumber(tx),
@@ -112,11 +115,10 @@ export const importOperations = defineOperations("dynamodb", {
 });
 
 function couplings(input: ImportInput): void {
-  const { InputFormat: format, InputFormatOptions: options, TableCreationParameters: wanted } = input;
+  const { InputFormat: format, InputFormatOptions: options } = input;
   if (options?.Csv && format !== "CSV")
     throw errors.invalidRequest(`Unsupported InputFormatOptions for the given input format: ${format}.`);
   if (format === "ION") throw errors.notImplemented("InputFormat ION");
-  if (wanted?.SSESpecification?.Enabled) throw errors.notImplemented("SSESpecification.Enabled");
 }
 
 function description(job: ImportJob): Description {

@@ -68,7 +68,7 @@ export const pointInTime = defineOperations("dynamodb", {
         if (!table || table.status) throw errors.sourceNotFound(SourceTableArn ?? SourceTableName!);
         acrossRegions(ctx, table.region, input);
         const atMs = restorable(table, latest ? ctx.now : time!.getTime(), ctx.now);
-        const definition = restoredDefinition(table, input, ctx.now);
+        const definition = restoredDefinition(ctx, table, input);
         await freeTarget(tx, ctx, input.TargetTableName);
         return beginRestore(tx, ctx, {
           target: tableRef(ctx, input.TargetTableName),

@@ -15,6 +15,7 @@ import { onTable } from "./access.ts";
 import { type Backup, openBackup } from "./backup-rows.ts";
 import { onBackup } from "./backups.ts";
 import { beginCopy, copySome, isBeingCopied, type Source, type Span } from "./copies.ts";
+import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { rowKey } from "./item-key.ts";
 import { dynamodbItself } from "./itself.ts";
@@ -32,8 +33,9 @@ import {
   tableRef,
 } from "./schema.ts";
 import { description, elements, NO_COUNTS, type TableDescription } from "./table-description.ts";
-import { type NewDefinition, type NewIndex, throughputOf, usedNames } from "./table-rules.ts";
+import { type NewDefinition, type NewIndex, usedNames } from "./table-rules.ts";
 import { numbered } from "./tables.ts";
+import { throughputOf } from "./throughput.ts";
 import { itemOf } from "./value.ts";
 import { createView } from "./views.ts";
 
@@ -63,7 +65,7 @@ export const restores = defineOperations("dynamodb", {
       const TableDescription = await ctx.write(async (tx) => {
         const backup = await openBackup(tx, input.BackupArn);
         acrossRegions(ctx, backup.region, input);
-        const definition = restoredDefinition(backup.source.definition, input, ctx.now);
+        const definition = restoredDefinition(ctx, backup.source.definition, input);
         await freeTarget(tx, ctx, input.TargetTableName);
         if (!backup.available) throw errors.backupInUse(`Backup is being created: ${backup.arn}`);
         if (await isBeingCopied(tx, backup))
@@ -146,7 +148,7 @@ export async function beginRestore(tx: Tx, ctx: Context, beginning: Beginning): 
     const payload: RestoreRows = { kind: "restore rows", tableId: table.id };
     await ctx.put(tx, { to: table.arn, as: dynamodbItself(table.arn), payload });
   }
-  return description(table, NO_COUNTS, { whole: false });
+  return description(table, NO_COUNTS, { now: ctx.now, whole: false });
 }
 
 export async function restoreRows(ctx: Context, work: Work): Promise<void> {
@@ -181,8 +183,9 @@ async function fillIndexes(tx: Tx, table: Table, { after, upto }: Span): Promise
 }
 
 /** What is restored of a definition, and what takes the place of it. In the order in which AWS was seen to refuse. */
-export function restoredDefinition(source: Definition, overrides: Overrides, now: number): NewDefinition {
-  if (overrides.SSESpecificationOverride?.Enabled) throw errors.notImplemented("SSESpecificationOverride.Enabled");
+export function restoredDefinition(ctx: Context, source: Definition, overrides: Overrides): NewDefinition {
+  const { SSESpecificationOverride: encryption } = overrides;
+  const encryptionKey = encryption ? wantedKey(ctx, encryption) : source.encryptionKey;
   const billingMode = overrides.BillingModeOverride ?? source.billingMode;
   billingRules(source, overrides);
   const provisioned = billingMode === "PROVISIONED";
@@ -204,8 +207,9 @@ export function restoredDefinition(source: Definition, overrides: Overrides, now
         ? throughputOf(overrides.ProvisionedThroughputOverride)
         : source.throughput
       : { read: 0, write: 0 },
-    ...(!provisioned && { onDemandSinceMs: now }),
+    ...(!provisioned && { onDemandSinceMs: ctx.now }),
     ...(!provisioned && onDemandThroughput && { onDemandThroughput }),
+    ...(encryptionKey !== undefined && { encryptionKey }),
     deletionProtection: false,
   };
 }

@@ -13,11 +13,11 @@ import { importOperations } from "./imports.ts";
 import { items } from "./items.ts";
 import { MIGRATION as JOBS } from "./jobs.ts";
 import { limits } from "./limits.ts";
+import { MIGRATION as PAGES } from "./pages.ts";
 import { partiql } from "./partiql.ts";
 import { pointInTime } from "./point-in-time.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
-import { type Sweep, sweepMore } from "./sweep.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
 import { type RestoreRows, restoreRows, restores } from "./restore.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
@@ -26,6 +26,7 @@ import { type Settle, settle } from "./settle.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { tend } from "./streams/shards.ts";
 import { isStreamArn, MIGRATION as STREAMS, watch } from "./streams/streams.ts";
+import { type Sweep, sweepMore } from "./sweep.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
@@ -39,7 +40,12 @@ type TableWork =
   | LookAt
   | Settle
   | Sweep
-  | CopyBackup | DropBackup | RestoreRows | Prune | RunExport | RunImport;
+  | CopyBackup
+  | DropBackup
+  | RestoreRows
+  | Prune
+  | RunExport
+  | RunImport;
 const tableWork = {
   expire,
   settle,
@@ -65,6 +71,7 @@ export const dynamodb = defineService({
     POLICIES,
     STREAMS,
     EXPIRY,
+    PAGES,
     [COPIES, BACKUPS, HISTORY, JOBS, EXPORT_FILES].join(";"),
   ],
   operations: {

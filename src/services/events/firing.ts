@@ -1,30 +1,10 @@
 // A rule's schedule as due work: one row a rule says when it is due next. When it is, the event goes to each target as a work of its own,
-<<<<<<< HEAD
-// with the target's retries and its dead-letter queue, and the next time is planned: all in one transaction.
-import {
-  type Arn,
-  AwsError,
-  type Context,
-  newRequestId,
-  type Principal,
-  parseArn,
-  parseSchedule,
-  type Retry,
-  sendTo,
-  type Tx,
-  type Work,
-} from "../../kernel/mod.ts";
-import { findRule, findTarget, listTargets, type Rule, type RuleRef, ruleArn, saveRule } from "./rows.ts";
-import type { Target } from "./targets.ts";
-=======
 // and the next time is planned: all in one transaction.
-import { type Context, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { type Context, newRequestId, parseSchedule, type Tx } from "../../kernel/mod.ts";
 import { type Event, timeText } from "./event.ts";
 import { findRule, listTargets, type Rule, type RuleRef, ruleArn, saveRule } from "./rows.ts";
-import { parseSchedule } from "./schedule.ts";
 import { eventBridge, sendingOf } from "./sending.ts";
 import type { Target } from "./target-checks.ts";
->>>>>>> events
 
 /** Due at `at`: the rule is due. Ignored where the rule's own `next_ms` says otherwise by now. */
 export interface Fire {

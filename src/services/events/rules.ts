@@ -5,12 +5,7 @@ import {
   defineOperations,
   type Input,
   type Output,
-<<<<<<< HEAD
-  parseArn,
   parseSchedule,
-  requestTagKeys,
-=======
->>>>>>> events
   requestTags,
   type Tags,
 } from "../../kernel/mod.ts";
@@ -35,11 +30,7 @@ import {
   ruleArn,
   saveRule,
 } from "./rows.ts";
-<<<<<<< HEAD
-=======
-import { parseSchedule } from "./schedule.ts";
 import { tagged } from "./tags.ts";
->>>>>>> events
 
 /** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html: a quota that AWS raises when asked. Here the bus's tag is asked. */
 const MOST_RULES = 300;
