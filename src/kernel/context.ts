@@ -2,6 +2,7 @@
 import type { Config } from "../config.ts";
 import type { HttpRequest } from "../model/http.ts";
 import type { Singly, Store, Tx } from "../store/store.ts";
+import type { Chaos } from "./chaos.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Journal, Log } from "./journal.ts";
 import { type Change, type Memory, shelvesOf } from "./memory.ts";
@@ -96,6 +97,8 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly clock: Clock;
+  /** What a user turned on to go wrong: ask `on` first. */
+  readonly chaos: Chaos;
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Where one statement says it all, or the next need not be of the same moment: cheaper than a `read`. */
   readonly singly: Singly;
@@ -193,6 +196,7 @@ export interface World {
   readonly endpoint: string;
   readonly store: Store;
   readonly clock: Clock;
+  readonly chaos: Chaos;
   readonly journal: Journal;
   readonly post: Post;
   readonly memory: Memory;
@@ -274,6 +278,10 @@ class WorldContext implements Context {
 
   get clock(): Clock {
     return this.#world.clock;
+  }
+
+  get chaos(): Chaos {
+    return this.#world.chaos;
   }
 
   get now(): number {

@@ -84,5 +84,5 @@ export {
   Throttled,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
-export { type Parcel, parcelOf, sendTo, takesParcels } from "./targets.ts";
+export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

@@ -4,6 +4,7 @@ import type { Arn, Config, Context, Running, Tx, Watch } from "../../kernel/mod.
 import { queueOfArn } from "./access.ts";
 import { Crowds } from "./crowd.ts";
 import { findQueue } from "./queue-row.ts";
+import { Sweeps } from "./retention.ts";
 
 /** Another process on the same database cannot wake us: we look. Real time. */
 const SHARED_LOOK_MS = 250;
@@ -55,6 +56,7 @@ class Waiting implements Running {
   readonly #shared: boolean;
   readonly #ended = new AbortController();
   readonly crowds = new Crowds();
+  readonly sweeps = new Sweeps();
   readonly #arrivals = new Map<number, Set<() => void>>();
 
   constructor(ctx: Context) {
