@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Door, openDoor } from "./door/door.ts";
+import { CALM, Chaos, type ChaosState, changedChaos } from "./kernel/chaos.ts";
 import { MovableClock } from "./kernel/clock.ts";
 import { type Context, makeContext, type Principal, type Work, type World } from "./kernel/context.ts";
 import { AwsError } from "./kernel/error.ts";
@@ -29,6 +30,8 @@ export interface Cloud extends AsyncDisposable {
   directories(): Promise<string[]>;
   /** Each service's own comparison of its rows with its files. */
   check(options: { readonly repair: boolean }): AsyncIterable<Checked>;
+  /** Turns a knob of chaos, or tells what is turned; remembered across restarts. */
+  chaos(change?: Readonly<Record<string, unknown>>): Promise<ChaosState>;
   /** Remembers how far the clock was moved, or where it stands, across restarts. */
   saveClock(): Promise<void>;
 }
@@ -51,7 +54,8 @@ export async function openCloud(
   undo.defer(() => store.close());
   await store.migrate("kernel", [...postMigrations, ...settingMigrations, ...positionMigrations]);
   for (const service of services) if (service.migrations) await store.migrate(service.name, service.migrations);
-  const clock = new MovableClock(await savedClock());
+  const clock = new MovableClock((await saved("clock")) as { offsetMs: number } | undefined);
+  const chaos = new Chaos(((await saved("chaos")) as ChaosState | undefined) ?? CALM);
   const journal = undo.use(await Journal.open(logs, show));
 
   const shared = config.databaseUrl.startsWith("postgres");
@@ -61,13 +65,18 @@ export async function openCloud(
     endpoint,
     store,
     clock,
+    chaos,
     journal,
     post,
     memory: new Memory({ shared }),
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
-    nextDue: async (ctx, resource) => serviceOf(resource)?.nextDue?.(ctx, resource),
+    watch(ctx, resource) {
+      const service = serviceOf(resource);
+      if (!service?.watch) throw new Error(`nothing here can be polled at ${resource}`);
+      return service.watch(ctx, resource);
+    },
     verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
     controls: (ctx, account) => door.controls(ctx, account),
   };
@@ -83,6 +92,7 @@ export async function openCloud(
     await post.start();
     undo.defer(() => post.stop());
   }
+  undo.use(chaos); // nothing that is delayed holds up the end
   const stack = undo.move();
 
   return {
@@ -108,13 +118,14 @@ export async function openCloud(
       for (const service of services)
         if (service.check) yield* service.check(ownContext(service), { repair, running: !idle });
     },
-    saveClock: () =>
-      store.write(async (tx) => {
-        await tx.run(
-          "INSERT INTO setting (name, value) VALUES ('clock', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-          { value: JSON.stringify(clock.state) },
-        );
-      }),
+    async chaos(change) {
+      if (!change) return chaos.state;
+      const state = changedChaos(chaos.state, change);
+      await save("chaos", state);
+      chaos.state = state;
+      return state;
+    },
+    saveClock: () => save("clock", clock.state),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 
@@ -132,9 +143,20 @@ export async function openCloud(
     return all.length > 0 ? Math.min(...all) : undefined;
   }
 
-  async function savedClock() {
-    const row = await store.read((tx) => tx.one<{ value: string }>("SELECT value FROM setting WHERE name = 'clock'"));
-    return row && (JSON.parse(row.value) as { offsetMs: number });
+  async function saved(name: string): Promise<unknown> {
+    const row = await store.read((tx) =>
+      tx.one<{ value: string }>("SELECT value FROM setting WHERE name = :name", { name }),
+    );
+    return row && JSON.parse(row.value);
+  }
+
+  function save(name: string, value: unknown): Promise<void> {
+    return store.write(async (tx) => {
+      await tx.run(
+        "INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        { name, value: JSON.stringify(value) },
+      );
+    });
   }
 
   function ownContext(service: AnyService): Context {

@@ -120,6 +120,8 @@ const SCHEDULER = /^\/(schedules|schedule-groups)(\/|$)/;
 const S3_CONTROL = /^\/v20180820\//;
 /** bucket.s3.localhost, bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1..., s3.dualstack...; not s3-website. */
 const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\./;
+/** SNS's notifications carry these as links, which name neither version nor host. */
+const LINKS = ["ConfirmSubscription", "Unsubscribe"];
 const QUEUE_HOST = /^(?:sqs\.|(?:[a-z0-9-]+\.)?queue\.)/;
 
 const NONE: Pick<URLSearchParams, "get" | "has"> = new URLSearchParams();
@@ -142,6 +144,7 @@ function serviceOf(request: HttpRequest, parameters: typeof NONE): string | unde
     const named = names.find((name) => SERVICES[name]!.version !== undefined && SERVICES[name]!.version === version);
     if (named) return named;
     if (scope === undefined && (QUEUE_URL.test(request.path) || QUEUE_HOST.test(host))) return "sqs";
+    if (scope === undefined && request.path === "/" && LINKS.includes(parameters.get("Action") ?? "")) return "sns";
   }
   return scope === undefined ? unsigned(request, host) : signed(request, scope);
 }

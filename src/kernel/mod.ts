@@ -27,6 +27,14 @@ export {
   parseArn,
 } from "./names.ts";
 export { withoutNulls } from "./nulls.ts";
+export {
+  compileFilterPolicy,
+  type FilteredMessage,
+  type FilterPolicy,
+  type FilterPolicyScope,
+} from "./pattern/filter-policy.ts";
+export { compilePattern, type Pattern, PatternFault } from "./pattern/pattern.ts";
+export { PatternIndex } from "./pattern/pattern-index.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
 export { child, each, scan } from "./policy/json.ts";
@@ -35,6 +43,8 @@ export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
 export { assumeRole, type RoleSession } from "./roles.ts";
+export { parseSchedule, type Schedule, type ScheduleOptions } from "./schedules/schedule.ts";
+export { findZone } from "./schedules/zones.ts";
 export {
   type Access,
   type Answered,
@@ -58,6 +68,7 @@ export {
   type Site,
   type Tags,
   type Use,
+  type Watch,
 } from "./service.ts";
 export { Pollers } from "./sources/pollers.ts";
 export { forgetPositions } from "./sources/positions.ts";
@@ -73,5 +84,5 @@ export {
   Throttled,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
-export { type Parcel, parcelOf, sendTo, takesParcels } from "./targets.ts";
+export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

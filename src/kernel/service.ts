@@ -62,8 +62,8 @@ export interface Service<S extends ServiceName = ServiceName> {
   deliver?(ctx: Context, work: Work): Promise<void>;
   /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
-  /** When something is to be had from one of my resources by the clock alone: for who polls it. ms since the epoch, later than now. */
-  nextDue?(ctx: Context, resource: Arn): Promise<number | undefined>;
+  /** For who polls one of my resources. */
+  watch?(ctx: Context, resource: Arn): Promise<Watch>;
   /** A request over HTTP was answered: for access logs. It neither waits nor throws. */
   answered?(ctx: Context, of: Answered): void;
   /** Directories of the workspace, relative to it, that the user gave to this service: a snapshot has them too. */
@@ -72,6 +72,14 @@ export interface Service<S extends ServiceName = ServiceName> {
   check?(ctx: Context, options: CheckOptions): AsyncIterable<Checked>;
   /** Watchers and pools. Stopped in reverse order. */
   start?(ctx: Context): Promise<Running>;
+}
+
+/** Begun before somebody looks whether there is something; ended when it is no longer waited for. */
+export interface Watch extends Disposable {
+  /** Resolves when there may be something new. */
+  readonly changed: Promise<void>;
+  /** When something is to be had by the clock alone (a hidden message that shows again). ms since the epoch, later than now. */
+  nextDue(): Promise<number | undefined>;
 }
 
 export interface CheckOptions {

@@ -3,6 +3,11 @@ import type { Context, Principal } from "./context.ts";
 import { AwsError } from "./error.ts";
 import { type Arn, parseArn } from "./names.ts";
 
+/** A message attribute. `BinaryValue` is base64: a parcel is JSON. */
+export type ParcelAttribute =
+  | { readonly DataType: string; readonly StringValue: string }
+  | { readonly DataType: string; readonly BinaryValue: string };
+
 /** The payload of a Work to a queue, a topic, a function or a bus; or what `sendTo` brings at once. JSON. */
 export type Parcel =
   /** A queue and a topic get `body`, a function the same text as its event. */
@@ -11,7 +16,7 @@ export type Parcel =
       readonly body: string;
       /** A topic's. */
       readonly subject?: string;
-      readonly attributes?: Readonly<Record<string, { DataType: string; StringValue: string }>>;
+      readonly attributes?: Readonly<Record<string, ParcelAttribute>>;
       /** Of FIFO queues and topics, and of fair queues. */
       readonly groupId?: string;
       readonly deduplicationId?: string;
@@ -61,11 +66,19 @@ const bodyOf = (parcel: Parcel): string =>
 const grouped = (parcel: Parcel) =>
   parcel.kind === "message"
     ? {
-        ...(parcel.attributes && { MessageAttributes: { ...parcel.attributes } }),
+        ...(parcel.attributes && { MessageAttributes: withBytes(parcel.attributes) }),
         ...(parcel.groupId !== undefined && { MessageGroupId: parcel.groupId }),
         ...(parcel.deduplicationId !== undefined && { MessageDeduplicationId: parcel.deduplicationId }),
       }
     : {};
+
+const withBytes = (attributes: Readonly<Record<string, ParcelAttribute>>) =>
+  Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [
+      name,
+      "BinaryValue" in value ? { ...value, BinaryValue: Buffer.from(value.BinaryValue, "base64") } : { ...value },
+    ]),
+  );
 
 const SENDERS: Readonly<Record<string, (ctx: Context, to: Arn, as: Principal, parcel: Parcel) => Promise<unknown>>> = {
   lambda: (ctx, to, as, parcel) =>

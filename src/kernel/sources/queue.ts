@@ -83,7 +83,7 @@ class QueuePoller {
     let bytes = 0;
     let until: number | undefined;
     while (!this.#rests.stopped) {
-      using change = this.#ctx.change(this.#source.arn);
+      using watch = await this.#ctx.watch(this.#source.arn);
       const got = await this.#receive(Math.min(MOST_MESSAGES, this.#source.batchSize - batch.length));
       const wanted = got ? await this.#wanted(got) : [];
       batch.push(...wanted);
@@ -92,11 +92,11 @@ class QueuePoller {
       const over = until !== undefined && this.#ctx.clock.now() >= until;
       if (over || batch.length >= this.#source.batchSize || bytes >= MOST_BYTES) return batch;
       if (got && got.length > 0) continue;
-      const shown = got ? await this.#ctx.nextDue(this.#source.arn) : this.#retryAt();
+      const shown = got ? await watch.nextDue() : this.#retryAt();
       const next = Math.min(shown ?? Number.POSITIVE_INFINITY, until ?? Number.POSITIVE_INFINITY);
       const when = Number.isFinite(next) ? { until: next } : {};
       // A source that cannot be asked is not asked again because of a message.
-      await this.#rests.rest(this.#ctx, got ? { ...when, change } : when);
+      await this.#rests.rest(this.#ctx, got ? { ...when, changed: watch.changed } : when);
       if (batch.length === 0) return batch;
     }
     return batch;

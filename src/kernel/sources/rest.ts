@@ -1,7 +1,6 @@
 // A poller's pauses: until its source changes, or the clock has come so far. Whoever settles or moves the clock can see them.
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { Context } from "../context.ts";
-import type { Change } from "../memory.ts";
 
 /** Another process on the same database cannot tell us of a change: we look. Real time. */
 const SHARED_LOOK_MS = 250;
@@ -41,15 +40,18 @@ export class Rests {
   }
 
   /** Resolves at the change, when the clock has reached `until` (ms since the epoch), or when we stop. Counts as idle. */
-  async rest(ctx: Context, { until, change }: { until?: number | undefined; change?: Change }): Promise<void> {
+  async rest(
+    ctx: Context,
+    { until, changed }: { until?: number | undefined; changed?: Promise<void> | undefined },
+  ): Promise<void> {
     if (this.stopped) return;
     const over = new AbortController();
     const signal = AbortSignal.any([this.#stop.signal, over.signal]);
     const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     const waits: Promise<unknown>[] = [stopped];
-    if (change) waits.push(change.promise);
+    if (changed) waits.push(changed);
     if (until !== undefined) waits.push(ctx.clock.sleep(Math.max(0, until - ctx.clock.now()), signal));
-    if (change && this.#shared) waits.push(realSleep(SHARED_LOOK_MS, undefined, { signal, ref: false }));
+    if (changed && this.#shared) waits.push(realSleep(SHARED_LOOK_MS, undefined, { signal, ref: false }));
     const me = Symbol();
     this.#resting.set(me, until);
     this.#busy--;

@@ -72,10 +72,13 @@ class StreamPoller {
   run(): Promise<void> {
     return this.#rests.busy(async () => {
       while (!this.#rests.stopped) {
-        using change = this.#ctx.change(this.#source.arn);
+        using watch = await this.#ctx.watch(this.#source.arn);
         const shards = await this.#asked(() => this.#shards());
-        if (shards && (await this.#asked(() => this.#read(shards)))) await this.#rests.rest(this.#ctx, { change });
-        else await this.#rests.rest(this.#ctx, { until: this.#ctx.clock.now() + waitAfter(this.#failures) });
+        if (shards && (await this.#asked(() => this.#read(shards)))) {
+          // There is nothing new to read before a shard has ended.
+          const changed = this.#readers.size > 0 ? Promise.race(this.#readers.values()) : watch.changed;
+          await this.#rests.rest(this.#ctx, { changed });
+        } else await this.#rests.rest(this.#ctx, { until: this.#ctx.clock.now() + waitAfter(this.#failures) });
       }
       await Promise.all(this.#readers.values());
       const of = { source: this.#source.id, owner: this.#owner };
@@ -130,12 +133,7 @@ class StreamPoller {
       if (done.has(shard.id) || this.#readers.has(shard.id) || !ready) continue;
       if (first && this.#source.startingPosition === "LATEST") await this.#beginLatest(shard);
       if (first && shard.closed && this.#source.startingPosition === "LATEST") continue;
-      const reader = this.#rests
-        .busy(() => this.#reader(shard.id))
-        .finally(() => {
-          this.#readers.delete(shard.id);
-          this.#ctx.forget(this.#source.arn); // its children's turn
-        });
+      const reader = this.#rests.busy(() => this.#reader(shard.id)).finally(() => this.#readers.delete(shard.id));
       this.#readers.set(shard.id, reader);
     }
     return true;
@@ -178,11 +176,11 @@ class StreamPoller {
     let iterator: string | undefined;
     // Another process reads it: it may die.
     if (!position) {
-      using change = this.#ctx.change(this.#source.arn);
-      return this.#rests.rest(this.#ctx, { change });
+      using watch = await this.#ctx.watch(this.#source.arn);
+      return this.#rests.rest(this.#ctx, { changed: watch.changed });
     }
     while (!this.#rests.stopped && !position.done) {
-      using change = this.#ctx.change(this.#source.arn);
+      using watch = await this.#ctx.watch(this.#source.arn);
       iterator ??= await this.#asked(() => this.#iteratorAfter(position!));
       const page = iterator === undefined ? undefined : await this.#asked(() => this.#page(iterator!));
       if (!page) {
@@ -204,7 +202,7 @@ class StreamPoller {
         position = { ...position, done: 1 };
         if (!(await this.#save(position))) return;
       } else {
-        await this.#rests.rest(this.#ctx, { change });
+        await this.#rests.rest(this.#ctx, { changed: watch.changed });
         if (realNow() < renewAt) continue;
         if (!(await this.#save(position))) return;
         renewAt = realNow() + RENEW_MS;

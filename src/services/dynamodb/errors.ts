@@ -46,6 +46,8 @@ export const errors = {
     new AwsError("ResourceNotFoundException", 400, `Requested resource not found: ResourceArn: ${arn} not found`),
   indexNotFound: (table: string, index: string) =>
     new AwsError("ResourceNotFoundException", 400, `Requested resource not found: Index ${index} for table ${table}`),
+  stillFilled: (index: string) =>
+    new AwsError("ValidationException", 400, `Cannot read from backfilling global secondary index: ${index}`),
   inUse: (why: string) =>
     new AwsError("ResourceInUseException", 400, `Attempt to change a resource which is still in use: ${why}`),
   tableExists: (name: string) => new AwsError("ResourceInUseException", 400, `Table already exists: ${name}`),

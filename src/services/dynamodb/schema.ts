@@ -187,8 +187,7 @@ export function findIndex(table: Table, name: string): Index {
   const index = table.indexes.find((candidate) => candidate.name === name);
   if (!index || index.status === "DELETING")
     throw errors.validation(`The table does not have the specified index: ${name}`);
-  if (index.status === "CREATING")
-    throw errors.validation(`Cannot read from backfilling global secondary index: ${name}`);
+  if (index.status === "CREATING") throw errors.stillFilled(name);
   return index;
 }
 

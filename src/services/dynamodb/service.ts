@@ -4,6 +4,7 @@ import { batches } from "./batches.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
+import { MIGRATION as PAGES } from "./pages.ts";
 import { partiql } from "./partiql.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
@@ -14,7 +15,7 @@ import { MIGRATION as TABLES } from "./schema.ts";
 import { type Settle, settle } from "./settle.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { tend } from "./streams/shards.ts";
-import { isStreamArn, MIGRATION as STREAMS } from "./streams/streams.ts";
+import { isStreamArn, MIGRATION as STREAMS, watch } from "./streams/streams.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
@@ -29,7 +30,7 @@ const tableWork = { expire, "look at": lookAtMore, settle, sweep: sweepMore } as
 export const dynamodb = defineService({
   name: "dynamodb",
   model: loadModel(import.meta.url),
-  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS, EXPIRY],
+  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS, EXPIRY, PAGES],
   operations: {
     ...tables,
     ...tableUpdates,
@@ -46,6 +47,7 @@ export const dynamodb = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
+  watch,
   deliver: (ctx, work) =>
     isStreamArn(work.to) ? tend(ctx, work) : tableWork[(work.payload as TableWork).kind](ctx, work),
 });

@@ -140,7 +140,9 @@ function globalDescription(
 }
 
 function warmDescription(table: Table, capacity: Capacity) {
-  const { read, write } = warmNow(capacity, table.billingMode);
+  // While it becomes on-demand it is as warm as it was.
+  const before = capacity === table && table.changes?.some(({ kind, next }) => kind === "billing" && next.warm);
+  const { read, write } = warmNow(capacity, before ? "PROVISIONED" : table.billingMode);
   const changing = capacity === table && table.changes?.some(({ kind }) => kind === "warm");
   const warming = changing || (table.status === "CREATING" && capacity.warm);
   return {

@@ -3,7 +3,7 @@
 import { AwsError, type Context, defineOperations, newToken, parseArn } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
 import { errors } from "./errors.ts";
-import { type Configuration, EVENT_NAMES, extendedIdOf, flatten, type StoredNotification } from "./events.ts";
+import { type Configuration, EVENT_NAMES, extendedIdOf, flatten, type StoredNotification, SUBJECT } from "./events.ts";
 import type { BucketRow } from "./tables.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html */
@@ -41,11 +41,11 @@ export const notifications = defineOperations("s3", {
     async handle(ctx, input) {
       const bucket = await bucketOf(ctx, input);
       const wanted = input.NotificationConfiguration ?? {};
-      if (wanted.EventBridgeConfiguration) throw errors.notImplemented("EventBridgeConfiguration");
       const stored = {
         ...named("TopicConfigurations", wanted.TopicConfigurations),
         ...named("QueueConfigurations", wanted.QueueConfigurations),
         ...named("LambdaFunctionConfigurations", wanted.LambdaFunctionConfigurations),
+        ...(wanted.EventBridgeConfiguration && { EventBridgeConfiguration: {} }),
       } as StoredNotification;
       const configurations = flatten(stored);
       checkArns(stored);
@@ -53,7 +53,7 @@ export const notifications = defineOperations("s3", {
       checkFilters(stored);
       checkOverlap(configurations);
       if (!input.SkipDestinationValidation) await checkDestinations(ctx, bucket, configurations);
-      const notification = configurations.length > 0 ? JSON.stringify(stored) : null;
+      const notification = Object.keys(stored).length > 0 ? JSON.stringify(stored) : null;
       await ctx.write((tx) =>
         tx.run("UPDATE s3_bucket SET notification = :notification WHERE name = :name", {
           name: bucket.name,
@@ -199,8 +199,6 @@ async function isQueue(ctx: Context, arn: string): Promise<boolean> {
     throw error;
   }
 }
-
-const SUBJECT = "Amazon S3 Notification";
 
 const testEvent = (ctx: Context, { name }: BucketRow): string =>
   JSON.stringify({

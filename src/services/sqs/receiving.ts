@@ -5,16 +5,17 @@ import { onQueue } from "./access.ts";
 import { numberOf } from "./attributes.ts";
 import { claim } from "./claim.ts";
 import type { Crowd } from "./crowd.ts";
+import { disorderOf } from "./disorder.ts";
 import { errors } from "./errors.ts";
 import { sequenceNumber } from "./fifo.ts";
 import { digest, type StoredAttributes, selected, toOutput } from "./message-attributes.ts";
 import { openQueue, type Queue } from "./queue-row.ts";
 import { receiptHandle } from "./receipts.ts";
 import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
-import { oldestSequence } from "./retention.ts";
+import { oldestSequence, removeExpired } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
-import { waitingOf } from "./waiting.ts";
+import { nextVisible, waitingOf } from "./waiting.ts";
 
 export const MAX_VISIBILITY_S = 43_200;
 const MOST_MESSAGES = 10;
@@ -25,7 +26,7 @@ export const receiving = defineOperations("sqs", {
     access: (ctx, input) => onQueue(ctx, "ReceiveMessage", input),
     async handle(ctx, input) {
       const asked = check(input);
-      const found = await ctx.read((tx) => openQueue(tx, ctx, input.QueueUrl));
+      const found = await openQueue(ctx.singly, ctx, input.QueueUrl);
       const waitS = input.WaitTimeSeconds ?? numberOf(found.attributes, "ReceiveMessageWaitTimeSeconds");
       if (input.ReceiveRequestAttemptId !== undefined && !found.fifo)
         throw errors.notOfThisType("ReceiveRequestAttemptId", input.ReceiveRequestAttemptId);
@@ -75,8 +76,7 @@ async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]>
   for (;;) {
     using arrival = waiting.arrival(queue.number);
     // A retry gets what is in flight.
-    const worth =
-      poll.input.ReceiveRequestAttemptId !== undefined || (await ctx.read((tx) => anyVisible(tx, queue, ctx.now)));
+    const worth = poll.input.ReceiveRequestAttemptId !== undefined || (await anyVisible(ctx.singly, queue, ctx.now));
     const crowd = worth ? await waiting.crowds.of(ctx, queue) : undefined;
     if (crowd && crowd.room <= 0 && waitMs === 0 && !queue.fifo) throw errors.inFlight();
     if (crowd && crowd.room > 0) {
@@ -86,47 +86,50 @@ async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]>
       if (moved.size > 0) continue; // dead letters only: what is behind them may be alive
     }
     if (ctx.now >= until || ctx.signal.aborted || waiting.ended) return [];
-    const next = await ctx.read((tx) => nextVisible(tx, queue, ctx.now));
+    const next = await nextVisible(ctx.singly, queue, ctx.now);
     await waiting.until(ctx, arrival, Math.min(next ?? until, until));
   }
 }
 
-async function attempt(ctx: Context, { url, input }: Poll, { noisy, room }: Crowd): ReturnType<typeof claim> {
+async function attempt(
+  ctx: Context,
+  { url, queue: found, input }: Poll,
+  { noisy, room }: Crowd,
+): ReturnType<typeof claim> {
   const most = Math.min(input.MaxNumberOfMessages ?? 1, room);
   const id = input.ReceiveRequestAttemptId;
   const now = ctx.now;
+  const { sweeps, crowds } = waitingOf(ctx);
+  // Drawn before: a transaction may run twice.
+  const disorder = disorderOf(ctx, found, most);
   const { queue, ...claimed } = await ctx.write(async (tx) => {
     // What the queue is told now counts, not what it was told when the poll began.
     const queue = await openQueue(tx, ctx, url);
     const visibilityMs = (input.VisibilityTimeout ?? numberOf(queue.attributes, "VisibilityTimeout")) * 1000;
     const again = id === undefined ? undefined : await takenBefore(tx, queue, { id, visibilityMs, now });
     if (again) return { queue, taken: again, moved: NONE };
-    const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: 0 });
+    if (sweeps.isDue(queue, now)) await removeExpired(tx, queue, now);
+    const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: disorder.skip });
+    await disorder.copy(tx, claimed.taken);
     if (id !== undefined) await rememberAttempt(tx, queue, { id, now, rows: claimed.taken });
     return { queue, ...claimed };
   });
-  waitingOf(ctx).crowds.took(queue, claimed.taken.length);
+  if (disorder.tell(claimed.taken)) waitingOf(ctx).wake(queue.number);
+  sweeps.done(queue, now);
+  crowds.took(queue, claimed.taken.length);
   return claimed;
 }
 
 const NONE: ReadonlySet<number> = new Set();
 
 /** Reading costs no commit. On a FIFO queue there may yet be none to take. */
-async function anyVisible(tx: Tx, queue: Queue, now: number): Promise<boolean> {
+async function anyVisible(tx: Pick<Tx, "one">, queue: Queue, now: number): Promise<boolean> {
   const row = await tx.one(
     `SELECT sequence FROM sqs_message
      WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest ORDER BY visible_ms, sequence LIMIT 1`,
     { number: queue.number, now, oldest: oldestSequence(queue, now) },
   );
   return row !== undefined;
-}
-
-async function nextVisible(tx: Tx, { number }: Queue, now: number): Promise<number | undefined> {
-  const row = await tx.one<{ next: number | null }>(
-    "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
-    { number, now },
-  );
-  return row?.next ?? undefined;
 }
 
 const time = (ms: number | null): string | undefined => (ms === null ? undefined : String(ms));

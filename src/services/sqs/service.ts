@@ -11,7 +11,7 @@ import { receiving } from "./receiving.ts";
 import { sending } from "./sending.ts";
 import { laterTables, tables } from "./tables.ts";
 import { resourceTags, tags } from "./tags.ts";
-import { startWaiting } from "./waiting.ts";
+import { startWaiting, watch } from "./waiting.ts";
 
 export const sqs = defineService({
   name: "sqs",
@@ -21,6 +21,7 @@ export const sqs = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
+  watch,
   deliver,
   start: startWaiting,
 });
