@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   outbox: () => import("./cli/outbox.ts"),
   queue: () => import("./cli/queue.ts"),
   send: () => import("./cli/send.ts"),
+  events: () => import("./cli/events.ts"),
   chaos: () => import("./cli/chaos.ts"),
   doctor: () => import("./cli/doctor.ts"),
   reset: () => import("./cli/reset.ts"),

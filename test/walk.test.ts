@@ -52,6 +52,8 @@ const VALUES: Readonly<Record<string, unknown>> = {
   "pipes.Source": "arn:aws:sqs:us-east-1:000000000000:walked",
   "pipes.Target": "arn:aws:sqs:us-east-1:000000000000:walked",
   "events.Arn": "arn:aws:sqs:us-east-1:000000000000:walked",
+  EventSourceArn: "arn:aws:events:us-east-1:000000000000:event-bus/walked",
+  ConnectionArn: "arn:aws:events:us-east-1:000000000000:connection/walked/1",
   "lambda.Action": "lambda:InvokeFunction",
   TopicArn: "arn:aws:sns:us-east-1:000000000000:walked",
   "sns.ResourceArn": "arn:aws:sns:us-east-1:000000000000:walked",
