@@ -18,6 +18,7 @@ const benches = [
   "watch",
   "store",
   "patterns",
+  "sns",
 ] as const;
 
 /** Only where they are named: they take minutes and gigabytes. */
