@@ -212,6 +212,25 @@ test("ListTables pages by name", async () => {
   assert.deepEqual([second.TableNames, second.LastEvaluatedTableName], [["ccc"], undefined]);
 });
 
+test("an account has 2,500 tables in a region at most", async () => {
+  await select(
+    cloud,
+    `INSERT INTO dynamodb_table (account, region, name, table_id, number, version, created_ms, definition)
+     WITH RECURSIVE counted (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counted WHERE i < 2500)
+     SELECT '000000000000', 'us-west-1', 'table-' || i, 'id-' || i, -i, 1, 0, '{}' FROM counted`,
+  );
+  const west = new DynamoDB({ endpoint: cloud.endpoint, region: "us-west-1", credentials: ROOT, maxAttempts: 1 });
+  try {
+    await assert.rejects(west.createTable(simple("one-more")), {
+      name: "LimitExceededException",
+      message: "Subscriber limit exceeded: There is a limit of 2500 tables per subscriber",
+    });
+  } finally {
+    west.destroy();
+  }
+  await dynamodb.createTable(simple("elsewhere"));
+});
+
 test("regions have tables of their own", async () => {
   await dynamodb.createTable(simple("regional"));
   const elsewhere = new DynamoDB({ endpoint: cloud.endpoint, region: "eu-west-1", credentials: ROOT, maxAttempts: 1 });
