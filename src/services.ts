@@ -9,6 +9,7 @@ import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { scheduler } from "./services/scheduler/service.ts";
 import { sns } from "./services/sns/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
@@ -33,7 +34,7 @@ export const services: readonly AnyService[] = [
   sqs,
   sns,
   events,
-  modelOnly("scheduler"),
+  scheduler,
   pipes,
   iam,
   sts,

@@ -1,6 +1,7 @@
 // The register: which types of resources are understood. One line each.
+import { apiDestination, connection } from "./api-destinations.ts";
 import { table } from "./dynamodb.ts";
-import { rule } from "./events.ts";
+import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
@@ -10,6 +11,11 @@ import { queue, queuePolicy } from "./sqs.ts";
 
 export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::DynamoDB::Table": table,
+  "AWS::Events::ApiDestination": apiDestination,
+  "AWS::Events::Archive": archive,
+  "AWS::Events::Connection": connection,
+  "AWS::Events::EventBus": eventBus,
+  "AWS::Events::EventBusPolicy": eventBusPolicy,
   "AWS::Events::Rule": rule,
   "AWS::IAM::Policy": policy,
   "AWS::IAM::Role": role,

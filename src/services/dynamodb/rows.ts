@@ -2,6 +2,7 @@
 import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { expireBy, expiryFrom } from "./expiry.ts";
+import { writeHistory } from "./history.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, pageBytes, readAll, WHOLE_TABLE } from "./pages.ts";
@@ -39,7 +40,8 @@ export interface Change {
 }
 
 /** Whether a change of the table's items is told of, or follows from, what was there. */
-export const needsBefore = (table: Table): boolean => table.indexes.length > 0 || table.stream?.enabled === true;
+export const needsBefore = (table: Table): boolean =>
+  table.indexes.length > 0 || table.stream?.enabled === true || table.pitr !== undefined;
 
 /** What an item weighs; throws where it is too large. `sentence` differs between operations. */
 export function weighed(item: Item, sentence = "Item size has exceeded the maximum allowed size"): Stored {
@@ -74,6 +76,7 @@ export async function writing<T>(ctx: Context, work: (writing: Writing) => Promi
 export async function changeItem(within: Writing, table: Table, change: Change): Promise<void> {
   const { ctx, tx, learned } = within;
   const { key, before, after, expired = false } = change;
+  if (table.pitr) await writeHistory(tx, table.pitr, { key, before, now: ctx.now });
   if (after) {
     const expiresMs = expiryFrom(table, after.item, ctx.now);
     await upsert(tx, { number: table.number, key, itemKey: EMPTY, schema: table.key, expiresMs }, after);

@@ -85,6 +85,25 @@ export interface Definition extends Capacity {
   readonly ttlChangedMs?: number;
   /** The latest; absent where there never was one. */
   readonly stream?: TableStream;
+  /** Absent: point in time recovery is off. */
+  readonly pitr?: PointInTime | undefined;
+  /** Of a table that is CREATING: where its items come from. */
+  readonly restore?: Restore | undefined;
+}
+
+export interface PointInTime {
+  /** Of its rows in dynamodb_history. */
+  readonly history: number;
+  readonly sinceMs: number;
+  /** RecoveryPeriodInDays. */
+  readonly days: number;
+}
+
+/** RestoreSummary. */
+export interface Restore {
+  readonly backupArn?: string;
+  readonly tableArn: string;
+  readonly atMs: number;
 }
 
 export interface TableStream {

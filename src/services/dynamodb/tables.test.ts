@@ -212,6 +212,25 @@ test("ListTables pages by name", async () => {
   assert.deepEqual([second.TableNames, second.LastEvaluatedTableName], [["ccc"], undefined]);
 });
 
+test("an account has 2,500 tables in a region at most", async () => {
+  await select(
+    cloud,
+    `INSERT INTO dynamodb_table (account, region, name, table_id, number, version, created_ms, definition)
+     WITH RECURSIVE counted (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counted WHERE i < 2500)
+     SELECT '000000000000', 'us-west-1', 'table-' || i, 'id-' || i, -i, 1, 0, '{}' FROM counted`,
+  );
+  const west = new DynamoDB({ endpoint: cloud.endpoint, region: "us-west-1", credentials: ROOT, maxAttempts: 1 });
+  try {
+    await assert.rejects(west.createTable(simple("one-more")), {
+      name: "LimitExceededException",
+      message: "Subscriber limit exceeded: There is a limit of 2500 tables per subscriber",
+    });
+  } finally {
+    west.destroy();
+  }
+  await dynamodb.createTable(simple("elsewhere"));
+});
+
 test("regions have tables of their own", async () => {
   await dynamodb.createTable(simple("regional"));
   const elsewhere = new DynamoDB({ endpoint: cloud.endpoint, region: "eu-west-1", credentials: ROOT, maxAttempts: 1 });
@@ -353,7 +372,45 @@ test("tags are set, listed and taken away", async () => {
   assert.equal((await dynamodb.listTagsOfResource({ ResourceArn })).Tags?.length, 1);
   await assert.rejects(dynamodb.listTagsOfResource({ ResourceArn: `${ResourceArn}x` }), {
     name: "ResourceNotFoundException",
+    message: `Requested resource not found: ResourceArn: ${ResourceArn}x not found`,
   });
+});
+
+test("tags are refused in AWS's words", async () => {
+  const { TableDescription } = await dynamodb.createTable(simple("tag-rules"));
+  const ResourceArn = TableDescription!.TableArn!;
+  const tag = (...Tags: { Key: string; Value: string }[]) => dynamodb.tagResource({ ResourceArn, Tags });
+  const many = Array.from({ length: 51 }, (_, i) => ({ Key: `k${i}`, Value: "" }));
+  const refused: readonly (readonly [() => Promise<unknown>, string])[] = [
+    [() => tag({ Key: "a#", Value: "" }), "The Tag Key provided is invalid, Key: a#"],
+    [() => tag({ Key: "a", Value: "#" }), "The Tag Value provided is invalid, Value: #"],
+    [() => tag({ Key: "AWS:a", Value: "" }), "Tag Key cannot be prefixed with aws:, Key: AWS:a"],
+    [
+      () => tag({ Key: "a", Value: "1" }, { Key: "a", Value: "2" }),
+      "Duplicate Tag Keys provided as input: Duplicate Tag Key found a",
+    ],
+    [() => tag(), "Atleast one Tag needs to be provided as Input."],
+    [() => dynamodb.untagResource({ ResourceArn, TagKeys: [] }), "Atleast one Tag Key needs to be provided as Input."],
+    [() => tag(...many), "Number of Tags exceed the current limit for the provided ResourceArn"],
+    [
+      () => dynamodb.createTable(simple("tag-rules-2", { Tags: many })),
+      "Number of Tags exceed the current limit for the provided ResourceArn",
+    ],
+    [
+      () => dynamodb.listTagsOfResource({ ResourceArn: "tag-rules" }),
+      `${INVALID}ARNs must start with 'arn:': tag-rules`,
+    ],
+    [
+      () => dynamodb.listTagsOfResource({ ResourceArn: "arn:aws:s3:::bucket" }),
+      `${INVALID}Provided Arn is not a DynamoDB resource arn: arn:aws:s3:::bucket`,
+    ],
+    [
+      () => dynamodb.listTagsOfResource({ ResourceArn: `${ResourceArn}/index/abc` }),
+      `${INVALID}Invalid resource arn provided, only table or stream is accepted. Provided resource arn: ${ResourceArn}/index/abc`,
+    ],
+  ];
+  for (const [send, message] of refused) await assert.rejects(send(), { name: "ValidationException", message });
+  assert.deepEqual((await dynamodb.listTagsOfResource({ ResourceArn })).Tags, []);
 });
 
 test("tags are listed ten at a time", async () => {

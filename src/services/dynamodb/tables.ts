@@ -1,6 +1,7 @@
 // CreateTable, DescribeTable, ListTables, DeleteTable.
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
+import { isBeingCopied } from "./copies.ts";
 import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { checkPolicy } from "./policy-rules.ts";
@@ -108,6 +109,7 @@ export const tables = defineOperations("dynamodb", {
           throw errors.validation(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
           );
+        if (await isBeingCopied(tx, table)) throw errors.inUse(`Table is being used: ${table.name}`);
         admitDelete(table);
         await closeStream(tx, ctx, table);
         const going = await redefine(tx, table, { status: "DELETING" });
