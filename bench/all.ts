@@ -6,7 +6,18 @@ import { parseArgs } from "node:util";
 import { asMarkdown, asText, type Bench, type Table } from "./table.ts";
 
 /** What a user feels first. */
-const benches = ["startup", "drop", "lambda", "dynamodb", "decisions", "s3", "s3-lists", "watch", "store"] as const;
+const benches = [
+  "startup",
+  "drop",
+  "lambda",
+  "dynamodb",
+  "decisions",
+  "s3",
+  "s3-lists",
+  "watch",
+  "store",
+  "patterns",
+] as const;
 
 /** Only where they are named: they take minutes and gigabytes. */
 const large = ["dynamodb-large"] as const;

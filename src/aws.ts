@@ -9,6 +9,7 @@ import { type Cloud, openCloud } from "./cloud.ts";
 import { type Config, defaults, openTo } from "./config.ts";
 import { control } from "./control.ts";
 import { listen } from "./door/server.ts";
+import type { ChaosState } from "./kernel/chaos.ts";
 import { makeContext, type Principal } from "./kernel/context.ts";
 import type { Entry } from "./kernel/journal.ts";
 import type { Checked } from "./kernel/service.ts";
@@ -29,6 +30,8 @@ export interface Aws extends AsyncDisposable {
   /** Resolves when everything that is due now has happened, and every file that was seen is in its bucket. */
   settle(): Promise<void>;
   clock(change: ClockChange): Promise<void>;
+  /** What is turned on to go wrong, after `change`: `{ set: Knob }`, `{ clear: { kind?, what? } }`, `{ seed }`. */
+  chaos(change?: Readonly<Record<string, unknown>>): Promise<ChaosState>;
   /** What is recorded of a request id, a file or a key, or of the last denied call; with each decision explained. */
   why(question: Question): Promise<Why>;
   /** The least privilege policies for what a principal did. `sinceMs`: so long ago, on the clock. */
@@ -127,6 +130,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       world.post.wake();
       await settle();
     },
+    chaos: (change) => open().chaos(change),
     why(question) {
       const within = (name: string) => {
         const home = [dir, realpathSync(dir)].find((one) => name.startsWith(`${one}/`));

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Door, openDoor } from "./door/door.ts";
+import { CALM, Chaos, type ChaosState, changedChaos } from "./kernel/chaos.ts";
 import { MovableClock } from "./kernel/clock.ts";
 import { type Context, makeContext, type Principal, type Work, type World } from "./kernel/context.ts";
 import { AwsError } from "./kernel/error.ts";
@@ -12,6 +13,7 @@ import { parseArn } from "./kernel/names.ts";
 import { type Place, Post, postMigrations } from "./kernel/post.ts";
 import { Seal } from "./kernel/seal.ts";
 import type { AnyService, Checked, Running } from "./kernel/service.ts";
+import { positionMigrations } from "./kernel/sources/positions.ts";
 import { services } from "./services.ts";
 import { openStore } from "./store/open.ts";
 import type { Migration, Tx } from "./store/store.ts";
@@ -28,6 +30,8 @@ export interface Cloud extends AsyncDisposable {
   directories(): Promise<string[]>;
   /** Each service's own comparison of its rows with its files. */
   check(options: { readonly repair: boolean }): AsyncIterable<Checked>;
+  /** Turns a knob of chaos, or tells what is turned; remembered across restarts. */
+  chaos(change?: Readonly<Record<string, unknown>>): Promise<ChaosState>;
   /** Remembers how far the clock was moved, or where it stands, across restarts. */
   saveClock(): Promise<void>;
 }
@@ -48,9 +52,10 @@ export async function openCloud(
   await mkdir(logs, { recursive: true });
   const store = await openStore(config.databaseUrl, config.dir, { durable: config.durability === "full" });
   undo.defer(() => store.close());
-  await store.migrate("kernel", [...postMigrations, ...settingMigrations]);
+  await store.migrate("kernel", [...postMigrations, ...settingMigrations, ...positionMigrations]);
   for (const service of services) if (service.migrations) await store.migrate(service.name, service.migrations);
-  const clock = new MovableClock(await savedClock());
+  const clock = new MovableClock((await saved("clock")) as { offsetMs: number } | undefined);
+  const chaos = new Chaos(((await saved("chaos")) as ChaosState | undefined) ?? CALM);
   const journal = undo.use(await Journal.open(logs, show));
 
   const shared = config.databaseUrl.startsWith("postgres");
@@ -60,12 +65,18 @@ export async function openCloud(
     endpoint,
     store,
     clock,
+    chaos,
     journal,
     post,
     memory: new Memory({ shared }),
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
+    watch(ctx, resource) {
+      const service = serviceOf(resource);
+      if (!service?.watch) throw new Error(`nothing here can be polled at ${resource}`);
+      return service.watch(ctx, resource);
+    },
     verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
     controls: (ctx, account) => door.controls(ctx, account),
   };
@@ -81,6 +92,7 @@ export async function openCloud(
     await post.start();
     undo.defer(() => post.stop());
   }
+  undo.use(chaos); // nothing that is delayed holds up the end
   const stack = undo.move();
 
   return {
@@ -91,7 +103,7 @@ export async function openCloud(
     async advance(ms) {
       await settle(); // what runs now may yet put something that is due on the way
       const until = clock.now() + ms;
-      for (let due = await post.nextDue(); due !== undefined && due <= until; due = await post.nextDue()) {
+      for (let due = await nextDue(); due !== undefined && due <= until; due = await nextDue()) {
         clock.advance(Math.max(0, due - clock.now()));
         await settle();
       }
@@ -106,13 +118,14 @@ export async function openCloud(
       for (const service of services)
         if (service.check) yield* service.check(ownContext(service), { repair, running: !idle });
     },
-    saveClock: () =>
-      store.write(async (tx) => {
-        await tx.run(
-          "INSERT INTO setting (name, value) VALUES ('clock', :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-          { value: JSON.stringify(clock.state) },
-        );
-      }),
+    async chaos(change) {
+      if (!change) return chaos.state;
+      const state = changedChaos(chaos.state, change);
+      await save("chaos", state);
+      chaos.state = state;
+      return state;
+    },
+    saveClock: () => save("clock", clock.state),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 
@@ -124,9 +137,26 @@ export async function openCloud(
     }
   }
 
-  async function savedClock() {
-    const row = await store.read((tx) => tx.one<{ value: string }>("SELECT value FROM setting WHERE name = 'clock'"));
-    return row && (JSON.parse(row.value) as { offsetMs: number });
+  async function nextDue(): Promise<number | undefined> {
+    const inParts = running.map((part) => part.nextDue?.()).filter((due) => due !== undefined && due > clock.now());
+    const all = [await post.nextDue(), ...inParts].filter((due) => due !== undefined);
+    return all.length > 0 ? Math.min(...all) : undefined;
+  }
+
+  async function saved(name: string): Promise<unknown> {
+    const row = await store.read((tx) =>
+      tx.one<{ value: string }>("SELECT value FROM setting WHERE name = :name", { name }),
+    );
+    return row && JSON.parse(row.value);
+  }
+
+  function save(name: string, value: unknown): Promise<void> {
+    return store.write(async (tx) => {
+      await tx.run(
+        "INSERT INTO setting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        { name, value: JSON.stringify(value) },
+      );
+    });
   }
 
   function ownContext(service: AnyService): Context {

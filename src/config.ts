@@ -39,6 +39,8 @@ export interface Config {
   readonly durability: "full" | "fast";
   /** `secure`: a new bucket has no ACLs and no public access, as AWS's since April 2023. `classic`: as before, with ACLs and nothing blocked. */
   readonly bucketDefaults: "secure" | "classic";
+  /** `none`: what AWS takes seconds or minutes for is there at once. `real`: it takes as long as there, on the clock, and may be watched. */
+  readonly delays: "none" | "real";
   /** `auto` takes the strongest sandbox that this host allows. */
   readonly sandbox: "auto" | "bwrap" | "unshare" | "none";
   /** What the terminal shows: `quiet` nothing but warnings. */
@@ -58,6 +60,7 @@ export const defaults: Omit<Config, "dir"> = {
   settleMs: 50,
   durability: "full",
   bucketDefaults: "secure",
+  delays: "none",
   sandbox: "auto",
   output: "terminal",
 };

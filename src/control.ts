@@ -6,7 +6,7 @@ import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
 import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { RAW, services, VIEW_OF, viewQuery } from "./services.ts";
+import { peek, RAW, services, VIEW_OF, viewQuery } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -26,6 +26,8 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     await aws.clock(toChange(body));
     return clockOf(aws);
   },
+  "GET /_aws-like/chaos": (aws) => aws.chaos(),
+  "POST /_aws-like/chaos": (aws, body) => aws.chaos(body),
   "POST /_aws-like/settle": async (aws) => {
     await aws.settle();
     return { settled: true };
@@ -43,6 +45,7 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
       denied: query.has("denied"),
     }),
   "POST /_aws-like/table": (aws, body) => tableRows(aws, body),
+  "POST /_aws-like/queue": (aws, body) => peekQueue(aws, body),
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -61,10 +64,22 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
 /** It may take hours, and tells what it finds as it finds it. */
 const CHECK = "/_aws-like/fsck";
 /** More would be one long answer; a database that is near can be read itself. */
+const MOST_PEEKED = 1_000;
 const MOST_ROWS = 10_000;
 const MOST_BYTES = 8 * 1024 * 1024;
 /** Read first, to see how large they are. */
 const SOME_ROWS = 100;
+
+/** What is in a queue, nothing received. */
+async function peekQueue(aws: Aws, { queue, most, account, region }: Body) {
+  if (typeof queue !== "string" || queue === "") throw new AwsError("BadRequest", 400, "say which queue");
+  if (!(Number.isInteger(most) && (most as number) >= 1 && (most as number) <= MOST_PEEKED))
+    throw new AwsError("BadRequest", 400, `most is a whole number from 1 to ${MOST_PEEKED}`);
+  const place = { account: String(account ?? aws.config.account), region: String(region ?? aws.config.region) };
+  const found = await aws.read((tx) => peek(tx, { queue, most: most as number, now: aws.now(), ...place }));
+  if (!found) throw new AwsError("NotFound", 404, `there is no queue ${queue} in ${place.region} of ${place.account}`);
+  return found;
+}
 
 /** A table's view, in SQL. */
 async function tableRows({ config, read }: Aws, body: Body) {

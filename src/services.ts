@@ -7,12 +7,15 @@ import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
+import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
 /** For those who read a table's view in SQL. */
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+/** For those who look into a queue. */
+export { peek } from "./services/sqs/peek.ts";
 
 const modelOnly = (name: ServiceName): AnyService =>
   defineService({ name, model: loadModel(new URL(`services/${name}/`, import.meta.url).href), operations: {} });
@@ -26,6 +29,7 @@ export const services: readonly AnyService[] = [
   modelOnly("sns"),
   events,
   modelOnly("scheduler"),
+  pipes,
   iam,
   sts,
   organizations,

@@ -28,6 +28,9 @@ const COMMANDS = [
   "snapshot",
   "sync",
   "fsck",
+  "queue",
+  "send",
+  "chaos",
   "doctor",
   "reset",
   "env",
@@ -84,6 +87,7 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
     ["up", "--sandbox", "docker"],
     /--sandbox is one of auto, bwrap, unshare, none, not docker/,
   ],
+  ["delays that are none", ["up", "--delays", "long"], /--delays is one of none, real, not long/],
   [
     "bucket defaults that are none",
     ["up", "--bucket-defaults", "open"],

@@ -1,5 +1,6 @@
 // A process that dies in the middle of a change: `node test/crash-step.ts DIR SCENARIO STEP`. Before file operation number STEP of the change (from 1) it is
 // killed, as in a power cut; it prints `done` where the change was answered before that, and `ready` where STEP is 0 and nothing was to be changed.
+import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 
@@ -10,14 +11,17 @@ const [dir, name, text] = process.argv.slice(2);
 const step = Number(text);
 let [counting, count] = [false, 0];
 
-const module = promises as unknown as Record<string, (...args: unknown[]) => unknown>;
-for (const operation of STEPS) {
-  const original = module[operation]!;
-  module[operation] = (...args) => {
+type Calls = Record<string, (...args: unknown[]) => unknown>;
+
+function countCalls(module: unknown, operation: string): void {
+  const original = (module as Calls)[operation]!;
+  (module as Calls)[operation] = (...args) => {
     if (counting && ++count === step) process.kill(process.pid, "SIGKILL");
     return original(...args);
   };
 }
+for (const operation of STEPS) countCalls(promises, operation);
+countCalls(fs, "renameSync");
 syncBuiltinESMExports();
 
 const { start } = await import("../src/aws.ts");

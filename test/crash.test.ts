@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
+import { DynamoDB } from "@aws-sdk/client-dynamodb";
 import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
@@ -65,6 +66,65 @@ test(
     );
     const extra = [...runs.values()].reduce((sum, count) => sum + count - 1, 0);
     assert.ok(extra <= AT_ONCE, `${extra} were run again: more than can have been running when it was killed`);
+    await second.stop();
+  },
+);
+
+test(
+  "kill -9 after a large table, or an index, was deleted or made: the rest of it happens after the restart",
+  LIMIT,
+  async () => {
+    await using workspace = await makeWorkspace({ init: false });
+    const count = () => workspace.rows("dynamodb_item").length;
+    const first = await workspace.up();
+    const client = first.client(DynamoDB);
+    const text = "x".repeat(300_000);
+    for (const TableName of ["going", "staying"]) {
+      await client.createTable({
+        TableName,
+        AttributeDefinitions: [{ AttributeName: "id", AttributeType: "N" }],
+        KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+        BillingMode: "PAY_PER_REQUEST",
+      });
+      // A step is 1000 rows of one that goes, and 1 MB of one that is indexed.
+      for (let from = 0; from < (TableName === "going" ? 2500 : 20); from += 20)
+        await client.batchWriteItem({
+          RequestItems: {
+            [TableName]: Array.from({ length: 20 }, (_, i) => ({
+              PutRequest: {
+                Item: {
+                  id: { N: `${from + i}` },
+                  n: { N: "1" },
+                  ...(TableName === "staying" && { text: { S: text } }),
+                },
+              },
+            })),
+          },
+        });
+    }
+    await client.updateTable({
+      TableName: "staying",
+      AttributeDefinitions: [{ AttributeName: "n", AttributeType: "N" }],
+      GlobalSecondaryIndexUpdates: [
+        {
+          Create: {
+            IndexName: "by-n",
+            KeySchema: [{ AttributeName: "n", KeyType: "HASH" }],
+            Projection: { ProjectionType: "KEYS_ONLY" },
+          },
+        },
+      ],
+    });
+    await client.deleteTable({ TableName: "going" });
+    await first.kill();
+    assert.ok(count() > 40, `it was killed in the middle: ${count()} rows`);
+
+    const second = await workspace.up();
+    await second.settle();
+    assert.equal(count(), 40);
+    const again = second.client(DynamoDB);
+    assert.deepEqual((await again.listTables({})).TableNames, ["staying"]);
+    assert.equal((await again.scan({ TableName: "staying", IndexName: "by-n" })).Count, 20);
     await second.stop();
   },
 );

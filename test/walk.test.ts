@@ -45,6 +45,12 @@ const VALUES: Readonly<Record<string, unknown>> = {
   ResourceARN: "arn:aws:events:us-east-1:000000000000:rule/walked",
   "lambda.Resource": "arn:aws:lambda:us-east-1:000000000000:function:walked",
   "lambda.Role": "arn:aws:iam::000000000000:role/walked",
+  TaskHandle: Buffer.from(
+    JSON.stringify({ taskId: "walked", sourceArn: "arn:aws:sqs:us-east-1:000000000000:walked" }),
+  ).toString("base64"),
+  "pipes.RoleArn": "arn:aws:iam::000000000000:role/walked",
+  "pipes.Source": "arn:aws:sqs:us-east-1:000000000000:walked",
+  "pipes.Target": "arn:aws:sqs:us-east-1:000000000000:walked",
   "events.Arn": "arn:aws:sqs:us-east-1:000000000000:walked",
   "lambda.Action": "lambda:InvokeFunction",
   "sts.RoleArn": "arn:aws:iam::000000000000:role/assumed",
@@ -173,6 +179,7 @@ const REFUSALS: Readonly<Record<string, readonly [code: string, status: number]>
   events: JSON_REFUSAL,
   organizations: JSON_REFUSAL,
   lambda: ["AccessDeniedException", 403],
+  pipes: ["AccessDeniedException", 403],
 };
 
 interface Permission {

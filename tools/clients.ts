@@ -12,6 +12,7 @@ export const CLIENTS = {
   lambda: "client-lambda",
   logs: "client-cloudwatch-logs",
   organizations: "client-organizations",
+  pipes: "client-pipes",
   s3: "client-s3",
   scheduler: "client-scheduler",
   sns: "client-sns",

@@ -17,6 +17,7 @@ const options = {
   relaxed: { type: "boolean" },
   durability: { type: "string" },
   "bucket-defaults": { type: "string" },
+  delays: { type: "string" },
   sandbox: { type: "string" },
   "settle-ms": { type: "string" },
   quiet: { type: "boolean" },
@@ -27,6 +28,8 @@ const SANDBOXES: readonly Config["sandbox"][] = ["auto", "bwrap", "unshare", "no
 const BUCKET_DEFAULTS: readonly Config["bucketDefaults"][] = ["secure", "classic"];
 
 const DURABILITIES: readonly Config["durability"][] = ["full", "fast"];
+
+const DELAYS: readonly Config["delays"][] = ["none", "real"];
 
 /** Throws UserError, or what parseArgs says. */
 export function readOptions(
@@ -48,6 +51,8 @@ export function readOptions(
   const bucketDefaults = (values["bucket-defaults"] ?? defaults.bucketDefaults) as Config["bucketDefaults"];
   if (!BUCKET_DEFAULTS.includes(bucketDefaults))
     throw new UserError(`--bucket-defaults is one of ${BUCKET_DEFAULTS.join(", ")}, not ${bucketDefaults}`);
+  const delays = (values.delays ?? defaults.delays) as Config["delays"];
+  if (!DELAYS.includes(delays)) throw new UserError(`--delays is one of ${DELAYS.join(", ")}, not ${delays}`);
   const databaseUrl = values.database ?? environment.DATABASE_URL ?? "";
   if (databaseUrl !== "" && !/^postgres(ql)?:\/\//.test(databaseUrl))
     throw new UserError(`--database (or DATABASE_URL) is postgres://..., not ${databaseUrl}`);
@@ -66,6 +71,7 @@ export function readOptions(
     settleMs: numberOf("--settle-ms", values["settle-ms"] ?? String(defaults.settleMs), 60_000),
     durability,
     bucketDefaults,
+    delays,
     sandbox,
     output: values.quiet ? "quiet" : "terminal",
   };

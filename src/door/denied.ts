@@ -7,9 +7,11 @@ const OWN: Readonly<Record<string, readonly [code: string, status: number]>> = {
   sqs: ["AccessDenied", 403],
 };
 
-/** SQS names the action in lower case: `sqs:createqueue`. Policies do not mind. */
-export const saidAction = (service: string, action: string): string =>
-  service === "sqs" ? action.toLowerCase() : action;
+/** SQS names the action in lower case: `sqs:createqueue`, SNS itself in capitals: `SNS:Publish`. Policies do not mind. */
+export const saidAction = (service: string, action: string): string => {
+  if (service === "sqs") return action.toLowerCase();
+  return service === "sns" ? action.replace(/^sns:/, "SNS:") : action;
+};
 
 export function deniedBy({ family, service }: { family: Family; service: string }, message: string): AwsError {
   const own = OWN[service];

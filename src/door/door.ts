@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
-import type { AnyService, Controls, Handler } from "../kernel/service.ts";
+import type { AnyService, Controls, Demand, Handler } from "../kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
@@ -184,6 +184,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     const demand = rule instanceof Promise ? await rule : rule;
     const deciding = authorize(ctx, { family, service: service.name, demand, request, via });
     if (deciding) await deciding;
+    if (world.chaos.on) await disturb(ctx, { service, model, operation, demand, internal: request === undefined });
     return await handler.handle(ctx, input as never);
   }
 
@@ -290,6 +291,18 @@ interface Logged {
 }
 
 const EMPTY = new Uint8Array();
+
+const disturb = (
+  ctx: Context,
+  of: { service: AnyService; model: Model; operation: string; demand: Demand; internal: boolean },
+): Promise<void> =>
+  ctx.chaos.disturb(ctx, {
+    service: of.service.name,
+    operation: of.operation,
+    query: of.model.protocols[0] === "query",
+    resources: of.demand === "public" ? [] : [of.demand].flat().map(({ resource }) => resource),
+    internal: of.internal,
+  });
 const NEVER = new AbortController().signal;
 
 function handlerOf(service: AnyService, operation: string): Handler<never, never> {

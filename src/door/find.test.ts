@@ -109,6 +109,8 @@ test("without a signature the path tells, and else it is S3", () => {
   assert.equal(found({ method: "GET", path: "/schedule-groups" }), "scheduler restJson");
   assert.equal(found({ method: "GET", path: "/bucket/key" }), "s3 restXml");
   assert.equal(found({ method: "GET", headers: { host: "sns.us-east-1.amazonaws.com" } }), "sns query");
+  assert.equal(found({ method: "GET", query: "Action=Unsubscribe&SubscriptionArn=a" }), "sns query");
+  assert.equal(found({ method: "GET", path: "/bucket", query: "Action=Unsubscribe&SubscriptionArn=a" }), "s3 restXml");
 });
 
 test("a bucket in the host is put into the path", () => {

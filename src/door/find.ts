@@ -37,6 +37,7 @@ export const SERVICES: Readonly<Record<string, Traits>> = {
   lambda: { signing: "lambda", rest: "restJson" },
   logs: { signing: "logs", target: "Logs_20140328" },
   organizations: { signing: "organizations", target: "AWSOrganizationsV20161128" },
+  pipes: { signing: "pipes", rest: "restJson" },
   s3: { signing: "s3", rest: "restXml" },
   scheduler: { signing: "scheduler", rest: "restJson" },
   sns: { signing: "sns", version: "2010-03-31" },
@@ -120,6 +121,8 @@ const S3_CONTROL = /^\/v20180820\//;
 /** bucket.s3.localhost, bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1..., s3.dualstack..., bucket.s3express-use1-az4.us-east-1...; not s3-website. */
 const S3_HOST =
   /^(?:(.+)\.)?s3(?:express-(?:control|[a-z0-9]+(?:-[a-z0-9]+)*-az\d+)|(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?)\./;
+/** SNS's notifications carry these as links, which name neither version nor host. */
+const LINKS = ["ConfirmSubscription", "Unsubscribe"];
 const QUEUE_HOST = /^(?:sqs\.|(?:[a-z0-9-]+\.)?queue\.)/;
 
 const NONE: Pick<URLSearchParams, "get" | "has"> = new URLSearchParams();
@@ -142,6 +145,7 @@ function serviceOf(request: HttpRequest, parameters: typeof NONE): string | unde
     const named = names.find((name) => SERVICES[name]!.version !== undefined && SERVICES[name]!.version === version);
     if (named) return named;
     if (scope === undefined && (QUEUE_URL.test(request.path) || QUEUE_HOST.test(host))) return "sqs";
+    if (scope === undefined && request.path === "/" && LINKS.includes(parameters.get("Action") ?? "")) return "sns";
   }
   return scope === undefined ? unsigned(request, host) : signed(request, scope);
 }

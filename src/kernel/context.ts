@@ -2,13 +2,14 @@
 import type { Config } from "../config.ts";
 import type { HttpRequest } from "../model/http.ts";
 import type { Singly, Store, Tx } from "../store/store.ts";
+import type { Chaos } from "./chaos.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Journal, Log } from "./journal.ts";
-import { type Memory, shelvesOf } from "./memory.ts";
+import { type Change, type Memory, shelvesOf } from "./memory.ts";
 import { type Arn, newRequestId } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
-import type { Controls } from "./service.ts";
+import type { Controls, Watch } from "./service.ts";
 import type { Input, OperationName, Output, ServiceName } from "./types.ts";
 
 export type Principal =
@@ -96,6 +97,8 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly clock: Clock;
+  /** What a user turned on to go wrong: ask `on` first. */
+  readonly chaos: Chaos;
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Where one statement says it all, or the next need not be of the same moment: cheaper than a `read`. */
   readonly singly: Singly;
@@ -107,6 +110,10 @@ export interface Context {
   recall<T>(shelf: string, key: string, load: () => Promise<T>): T | Promise<T>;
   /** After the commit that changed what lies on the shelf, before it is answered. Where the change is made by many: `forgetWith` the transaction. */
   forget(shelf: string): void;
+  /** The next time that something on the shelf changes, by this process. */
+  change(shelf: string): Change;
+  /** For who polls a queue or a stream: begin to watch before you look whether there is something, or what comes in between is missed. */
+  watch(resource: Arn): Promise<Watch>;
   /** Secrets as they lie in the store: encrypted and authenticated with the workspace's key. `about` says whose: it must be the same at `unseal`. */
   seal(text: string, about: string): string;
   /** undefined: not sealed here, not about that, or changed. */
@@ -176,6 +183,7 @@ export interface World {
   readonly endpoint: string;
   readonly store: Store;
   readonly clock: Clock;
+  readonly chaos: Chaos;
   readonly journal: Journal;
   readonly post: Post;
   readonly memory: Memory;
@@ -194,6 +202,7 @@ export interface World {
       via?: string | undefined;
     },
   ): Promise<unknown>;
+  watch(ctx: Context, resource: Arn): Promise<Watch>;
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
   controls(ctx: Context, account: string): Promise<Controls | undefined>;
 }
@@ -257,6 +266,10 @@ class WorldContext implements Context {
     return this.#world.clock;
   }
 
+  get chaos(): Chaos {
+    return this.#world.chaos;
+  }
+
   get now(): number {
     return this.#world.clock.now();
   }
@@ -291,6 +304,14 @@ class WorldContext implements Context {
 
   forget(shelf: string): void {
     this.#world.memory.forget(shelf);
+  }
+
+  change(shelf: string): Change {
+    return this.#world.memory.change(shelf);
+  }
+
+  watch(resource: Arn): Promise<Watch> {
+    return this.#world.watch(this, resource);
   }
 
   seal(text: string, about: string): string {

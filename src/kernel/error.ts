@@ -1,5 +1,19 @@
 // The one error a handler throws on purpose. Anything else that is thrown is a defect: the door logs it and answers InternalError.
 
+/** What a service says to who asks too much. https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html */
+const THROTTLING = new Set([
+  "ProvisionedThroughputExceededException",
+  "RequestThrottled",
+  "SlowDown",
+  "Throttled",
+  "Throttling",
+  "ThrottlingException",
+  "TooManyRequestsException",
+]);
+
+export const isThrottling = (error: unknown): boolean =>
+  error instanceof AwsError && (error.status === 429 || THROTTLING.has(error.code));
+
 /** `fields` are further members of the modelled error (`BucketName`, `CancellationReasons`, ...), written as the protocol writes members. */
 export class AwsError extends Error {
   readonly code: string;

@@ -1,5 +1,6 @@
 // What a service has read of its own tables and need not read again before it writes: who a key is, what a principal may do. On one store
 // of one process that is exact: a write forgets, before it is answered. Where other processes write too, nothing is remembered.
+// Whoever waits for a change of what lies on a shelf (a poller for a stream's next record) hears of it at the same moment.
 import type { Tx } from "../store/store.ts";
 
 const changed = new WeakMap<Tx, Set<string>>();
@@ -14,12 +15,18 @@ export function forgetWith(tx: Tx, shelf: string): void {
 const NONE: ReadonlySet<string> = new Set();
 export const shelvesOf = (tx: Tx): ReadonlySet<string> => changed.get(tx) ?? NONE;
 
+/** Resolves at the next change; forget it when it is no longer waited for. */
+export interface Change extends Disposable {
+  readonly promise: Promise<void>;
+}
+
 /** Entries of one shelf; beyond that the oldest go. */
 const LIMIT = 10_000;
 
 export class Memory {
   readonly #on: boolean;
   readonly #shelves = new Map<string, Map<string, unknown>>();
+  readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor({ shared }: { shared: boolean }) {
     this.#on = !shared;
@@ -35,6 +42,24 @@ export class Memory {
 
   forget(name: string): void {
     this.#shelves.delete(name);
+    const waiting = this.#waiting.get(name);
+    if (!waiting) return;
+    this.#waiting.delete(name);
+    for (const changed of waiting) changed();
+  }
+
+  /** Ask before you look whether there is something, or a change in between is missed. */
+  change(name: string): Change {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const all = this.#waiting.get(name) ?? new Set();
+    this.#waiting.set(name, all.add(resolve));
+    return {
+      promise,
+      [Symbol.dispose]: () => {
+        all.delete(resolve);
+        if (all.size === 0 && this.#waiting.get(name) === all) this.#waiting.delete(name);
+      },
+    };
   }
 
   async #load<T>(

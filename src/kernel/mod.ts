@@ -8,6 +8,7 @@ export type { Params, Row, Singly, Tx, Value } from "../store/store.ts";
 export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
+export { delayed } from "./delays.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";
 export { forgetWith } from "./memory.ts";
@@ -26,6 +27,14 @@ export {
   parseArn,
 } from "./names.ts";
 export { withoutNulls } from "./nulls.ts";
+export {
+  compileFilterPolicy,
+  type FilteredMessage,
+  type FilterPolicy,
+  type FilterPolicyScope,
+} from "./pattern/filter-policy.ts";
+export { compilePattern, type Pattern, PatternFault } from "./pattern/pattern.ts";
+export { PatternIndex } from "./pattern/pattern-index.ts";
 export { contextKeysOf } from "./policy/context-keys.ts";
 export { type Caller, type Decision, evaluate, type Question, type TraceLine } from "./policy/evaluate.ts";
 export { child, each, scan } from "./policy/json.ts";
@@ -33,6 +42,9 @@ export { type PolicySet, policySet } from "./policy/policy-set.ts";
 export { identityPolicyFault } from "./policy/validate.ts";
 export { resourcePolicyFault, trustPolicyFault } from "./policy/validate-principals.ts";
 export { requestTagKeys, requestTags } from "./request-tags.ts";
+export { assumeRole, type RoleSession } from "./roles.ts";
+export { parseSchedule, type Schedule, type ScheduleOptions } from "./schedules/schedule.ts";
+export { findZone } from "./schedules/zones.ts";
 export {
   type Access,
   type Answered,
@@ -56,5 +68,21 @@ export {
   type Site,
   type Tags,
   type Use,
+  type Watch,
 } from "./service.ts";
+export { Pollers } from "./sources/pollers.ts";
+export { forgetPositions } from "./sources/positions.ts";
+export { pollQueue } from "./sources/queue.ts";
+export {
+  type Consumed,
+  type Consumer,
+  type Discarded,
+  type Poller,
+  type QueueSource,
+  type SourceRecord,
+  type StreamSource,
+  Throttled,
+} from "./sources/source.ts";
+export { pollStream } from "./sources/stream.ts";
+export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

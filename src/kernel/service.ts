@@ -62,6 +62,8 @@ export interface Service<S extends ServiceName = ServiceName> {
   deliver?(ctx: Context, work: Work): Promise<void>;
   /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
+  /** For who polls one of my resources. */
+  watch?(ctx: Context, resource: Arn): Promise<Watch>;
   /** A request over HTTP was answered: for access logs. It neither waits nor throws. */
   answered?(ctx: Context, of: Answered): void;
   /** Directories of the workspace, relative to it, that the user gave to this service: a snapshot has them too. */
@@ -70,6 +72,14 @@ export interface Service<S extends ServiceName = ServiceName> {
   check?(ctx: Context, options: CheckOptions): AsyncIterable<Checked>;
   /** Watchers and pools. Stopped in reverse order. */
   start?(ctx: Context): Promise<Running>;
+}
+
+/** Begun before somebody looks whether there is something; ended when it is no longer waited for. */
+export interface Watch extends Disposable {
+  /** Resolves when there may be something new. */
+  readonly changed: Promise<void>;
+  /** When something is to be had by the clock alone (a hidden message that shows again). ms since the epoch, later than now. */
+  nextDue(): Promise<number | undefined>;
 }
 
 export interface CheckOptions {
@@ -106,6 +116,8 @@ export interface Answered {
 export interface Running extends AsyncDisposable {
   /** Resolves when all that has been seen so far is in the store (a watcher's files, a pool's invocations). */
   settled?(): Promise<void>;
+  /** When something is to happen here by the clock that is no Work. ms since the epoch. */
+  nextDue?(): number | undefined;
 }
 
 // The register holds services of every name; an operation is looked up by the name that the wire found.

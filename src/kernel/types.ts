@@ -13,6 +13,7 @@ export interface Clients {
   lambda: typeof import("@aws-sdk/client-lambda");
   logs: typeof import("@aws-sdk/client-cloudwatch-logs");
   organizations: typeof import("@aws-sdk/client-organizations");
+  pipes: typeof import("@aws-sdk/client-pipes");
   s3: typeof import("@aws-sdk/client-s3");
   scheduler: typeof import("@aws-sdk/client-scheduler");
   sns: typeof import("@aws-sdk/client-sns");

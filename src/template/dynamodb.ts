@@ -1,4 +1,6 @@
 // AWS::DynamoDB::Table. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-dynamodb-table.html
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Input } from "../kernel/types.ts";
 import { type Call, defineKind, goneTags, type Place, type Subject, unless } from "./kind.ts";
 import { listOf, record, type Value } from "./shape.ts";
 
@@ -49,12 +51,13 @@ export const table = defineKind<typeof shape>({
         StreamSpecification: { StreamEnabled: true, StreamViewType: stream.StreamViewType as "KEYS_ONLY" },
       }),
     } as Parameters<typeof call<"dynamodb", "CreateTable">>[2]);
+    await settled(call, subject.name);
     if (ttl?.Enabled) await putTimeToLive(call, subject);
   },
   async update(call, subject, place, before) {
     const is = subject.properties;
     const was = before?.properties;
-    await updateTable(call, subject, before);
+    await updateTable(call, subject);
     await updateIndexes(call, subject, was);
     if (differ(is.StreamSpecification, was?.StreamSpecification)) await updateStream(call, subject, was);
     if (differ(is.TimeToLiveSpecification, was?.TimeToLiveSpecification)) await putTimeToLive(call, subject, was);
@@ -75,53 +78,102 @@ const arnOf = (name: string, { account, region }: Place): string =>
   `arn:aws:dynamodb:${region}:${account}:table/${name}`;
 const differ = (one: unknown, other: unknown): boolean => JSON.stringify(one) !== JSON.stringify(other);
 
-async function updateTable(call: Call, { name, properties: is }: Table, before: Table | undefined): Promise<void> {
-  const was = before?.properties;
-  const changed = (["BillingMode", "ProvisionedThroughput", "DeletionProtectionEnabled", "TableClass"] as const).filter(
-    (property) => differ(is[property], was?.[property]),
-  );
-  if (changed.length === 0) return;
-  await call("dynamodb", "UpdateTable", {
-    TableName: name,
-    BillingMode: (is.BillingMode ?? "PROVISIONED") as "PROVISIONED",
-    ...(is.ProvisionedThroughput && { ProvisionedThroughput: is.ProvisionedThroughput as never }),
-    ...(changed.includes("DeletionProtectionEnabled") && {
-      DeletionProtectionEnabled: is.DeletionProtectionEnabled ?? false,
-    }),
-    ...(changed.includes("TableClass") && { TableClass: (is.TableClass ?? "STANDARD") as "STANDARD" }),
-  });
+type Update = Omit<Input<"dynamodb", "UpdateTable">, "TableName">;
+type Described = NonNullable<Awaited<ReturnType<typeof describe>>>;
+
+const describe = async (call: Call, name: string) =>
+  (await call("dynamodb", "DescribeTable", { TableName: name })).Table!;
+
+/** AWS takes one change at a time, and refuses those that change nothing: what is there now says which are needed. */
+async function updateTable(call: Call, { name, properties: is }: Table): Promise<void> {
+  const table = await describe(call, name);
+  const deletionProtection = is.DeletionProtectionEnabled ?? false;
+  const tableClass = (is.TableClass ?? "STANDARD") as "STANDARD";
+  const changes: (Update | undefined)[] = [
+    billingChange(is, table),
+    deletionProtection === table.DeletionProtectionEnabled
+      ? undefined
+      : { DeletionProtectionEnabled: deletionProtection },
+    tableClass === (table.TableClassSummary?.TableClass ?? "STANDARD") ? undefined : { TableClass: tableClass },
+  ];
+  for (const change of changes) if (change) await update(call, name, change);
 }
 
-/** One index comes or goes with each UpdateTable, as AWS has it. An index that changed goes and comes. */
+/** A table becomes PROVISIONED together with all its indexes. */
+function billingChange(is: Properties, table: Described): Update | undefined {
+  const mode = (is.BillingMode ?? "PROVISIONED") as "PROVISIONED" | "PAY_PER_REQUEST";
+  const ProvisionedThroughput = is.ProvisionedThroughput as never;
+  if (mode === (table.BillingModeSummary?.BillingMode ?? "PROVISIONED"))
+    return mode === "PROVISIONED" && !sameThroughput(is.ProvisionedThroughput, table.ProvisionedThroughput)
+      ? { ProvisionedThroughput }
+      : undefined;
+  if (mode === "PAY_PER_REQUEST") return { BillingMode: mode };
+  const indexes = (table.GlobalSecondaryIndexes ?? []).map(({ IndexName }) => {
+    const wanted = is.GlobalSecondaryIndexes?.find((index) => index.IndexName === IndexName);
+    return {
+      Update: { IndexName, ProvisionedThroughput: (wanted?.ProvisionedThroughput as never) ?? ProvisionedThroughput },
+    };
+  });
+  return {
+    BillingMode: mode,
+    ProvisionedThroughput,
+    ...(indexes.length > 0 && { GlobalSecondaryIndexUpdates: indexes }),
+  };
+}
+
+interface Throughput {
+  readonly ReadCapacityUnits?: number | undefined;
+  readonly WriteCapacityUnits?: number | undefined;
+}
+
+const sameThroughput = (one: Throughput | undefined, other: Throughput | undefined): boolean =>
+  one?.ReadCapacityUnits === other?.ReadCapacityUnits && one?.WriteCapacityUnits === other?.WriteCapacityUnits;
+
+async function update(call: Call, TableName: string, change: Update): Promise<void> {
+  await call("dynamodb", "UpdateTable", { TableName, ...change });
+  await settled(call, TableName);
+}
+
+/** With `--delays real` a table takes its time, and its indexes too: what comes next would be refused. */
+async function settled(call: Call, name: string): Promise<void> {
+  for (;;) {
+    const { TableStatus, GlobalSecondaryIndexes = [] } = await describe(call, name);
+    if (TableStatus === "ACTIVE" && GlobalSecondaryIndexes.every(({ IndexStatus }) => IndexStatus === "ACTIVE")) return;
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+const LOOK_AGAIN_MS = 100;
+
+/** One index comes or goes with each UpdateTable, as AWS has it. One whose keys or projection changed goes and comes. */
 async function updateIndexes(call: Call, { name, properties: is }: Table, was: Properties | undefined): Promise<void> {
-  const present = (await call("dynamodb", "DescribeTable", { TableName: name })).Table?.GlobalSecondaryIndexes ?? [];
+  const present = (await describe(call, name)).GlobalSecondaryIndexes ?? [];
   const wanted = is.GlobalSecondaryIndexes ?? [];
-  const old = was?.GlobalSecondaryIndexes ?? [];
-  const same = (index: string) =>
-    !differ(
-      wanted.find(({ IndexName }) => IndexName === index),
-      old.find(({ IndexName }) => IndexName === index),
-    );
+  const shapeOf = (indexes: Properties["GlobalSecondaryIndexes"], index: string) => {
+    const found = indexes?.find(({ IndexName }) => IndexName === index);
+    return found && { ...found, ProvisionedThroughput: undefined };
+  };
   const names = new Set(present.map(({ IndexName }) => IndexName!));
+  const change = (one: NonNullable<Update["GlobalSecondaryIndexUpdates"]>[number], more: Update = {}) =>
+    update(call, name, { ...more, GlobalSecondaryIndexUpdates: [one] });
   for (const index of [...names]) {
-    if (same(index)) continue;
-    const update = { Delete: { IndexName: index } };
-    await call("dynamodb", "UpdateTable", { TableName: name, GlobalSecondaryIndexUpdates: [update] });
+    if (!differ(shapeOf(wanted, index), shapeOf(was?.GlobalSecondaryIndexes, index))) continue;
+    await change({ Delete: { IndexName: index } });
     names.delete(index);
   }
-  for (const index of wanted)
-    if (!names.has(index.IndexName))
-      await call("dynamodb", "UpdateTable", {
-        TableName: name,
-        AttributeDefinitions: is.AttributeDefinitions as never,
-        GlobalSecondaryIndexUpdates: [{ Create: index as never }],
-      });
+  for (const index of wanted) {
+    const { IndexName, ProvisionedThroughput } = index;
+    const now = present.find((other) => other.IndexName === IndexName)?.ProvisionedThroughput;
+    if (!names.has(IndexName))
+      await change({ Create: index as never }, { AttributeDefinitions: is.AttributeDefinitions as never });
+    else if (ProvisionedThroughput && !sameThroughput(ProvisionedThroughput, now) && !is.BillingMode?.startsWith("PAY"))
+      await change({ Update: { IndexName, ProvisionedThroughput: ProvisionedThroughput as never } });
+  }
 }
 
 /** A stream's view never changes: another stream takes its place. */
 async function updateStream(call: Call, { name, properties: is }: Table, was: Properties | undefined): Promise<void> {
   const change = (StreamSpecification: { StreamEnabled: boolean; StreamViewType?: "KEYS_ONLY" }) =>
-    call("dynamodb", "UpdateTable", { TableName: name, StreamSpecification });
+    update(call, name, { StreamSpecification });
   const viewType = is.StreamSpecification?.StreamViewType as "KEYS_ONLY" | undefined;
   if (was?.StreamSpecification) await change({ StreamEnabled: false });
   if (viewType) await change({ StreamEnabled: true, StreamViewType: viewType });

@@ -1,6 +1,7 @@
 // A CSV file into a table: each line an item. The file is read twice: what a column holds is known at its end only.
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../command.ts";
 import type { Access } from "../signed.ts";
 import { type Line, linesOf } from "./csv.ts";
@@ -80,8 +81,11 @@ function headerOf(file: string, { fields }: Line): readonly string[] {
   return names;
 }
 
+const LOOK_AGAIN_MS = 100;
+
 interface Description {
   readonly Table: {
+    readonly TableStatus: string;
     readonly KeySchema: readonly { AttributeName: string }[];
     readonly AttributeDefinitions: readonly { AttributeName: string; AttributeType: Type }[];
   };
@@ -111,6 +115,8 @@ async function tableFor(
     KeySchema: key.map((name, i) => ({ AttributeName: name, KeyType: i === 0 ? "HASH" : "RANGE" })),
     BillingMode: "PAY_PER_REQUEST",
   }).catch(sentence);
+  // With `--delays real` it is not there at once.
+  while ((await describe(access, table))?.Table.TableStatus !== "ACTIVE") await sleep(LOOK_AGAIN_MS);
   return { key, made: true };
 }
 

@@ -41,8 +41,20 @@ export const errors = {
       400,
       `Resource-based policy not found for the provided ResourceArn: ${what}`,
     ),
+  /** Of tags and policies. */
+  arnNotFound: (arn: string) =>
+    new AwsError("ResourceNotFoundException", 400, `Requested resource not found: ResourceArn: ${arn} not found`),
+  indexNotFound: (table: string, index: string) =>
+    new AwsError("ResourceNotFoundException", 400, `Requested resource not found: Index ${index} for table ${table}`),
+  stillFilled: (index: string) =>
+    new AwsError("ValidationException", 400, `Cannot read from backfilling global secondary index: ${index}`),
+  inUse: (why: string) =>
+    new AwsError("ResourceInUseException", 400, `Attempt to change a resource which is still in use: ${why}`),
   tableExists: (name: string) => new AwsError("ResourceInUseException", 400, `Table already exists: ${name}`),
   limitExceeded: (message: string) => new AwsError("LimitExceededException", 400, message),
+  /** The commonest family of these. */
+  subscriberLimit: (message: string) =>
+    new AwsError("LimitExceededException", 400, `Subscriber limit exceeded: ${message}`),
   canceled: (reasons: readonly { Code: string; Message?: string }[]) =>
     new AwsError(
       "TransactionCanceledException",

@@ -1,16 +1,17 @@
 // DescribeLimits and DescribeEndpoints.
 import { defineOperations } from "../../kernel/mod.ts";
 import { onAll } from "./access.ts";
+import { MOST_OF_ACCOUNT, MOST_OF_TABLE } from "./throughput.ts";
 
 export const limits = defineOperations("dynamodb", {
   // AWS's defaults of a new account. Nothing is throttled here.
   DescribeLimits: {
     access: (ctx) => onAll(ctx, "DescribeLimits"),
     handle: async () => ({
-      AccountMaxReadCapacityUnits: 80_000,
-      AccountMaxWriteCapacityUnits: 80_000,
-      TableMaxReadCapacityUnits: 40_000,
-      TableMaxWriteCapacityUnits: 40_000,
+      AccountMaxReadCapacityUnits: MOST_OF_ACCOUNT,
+      AccountMaxWriteCapacityUnits: MOST_OF_ACCOUNT,
+      TableMaxReadCapacityUnits: MOST_OF_TABLE,
+      TableMaxWriteCapacityUnits: MOST_OF_TABLE,
     }),
   },
 

@@ -150,8 +150,19 @@ export const projectedNames = (table: Table, index: Index): readonly string[] =>
   ]),
 ];
 
-export async function removeRows(tx: Tx, number: number): Promise<void> {
-  await tx.run("DELETE FROM dynamodb_item WHERE number = :number", { number });
+/** At most so many; the answer is how many there were. */
+export async function removeRows(tx: Tx, number: number, most: number): Promise<number> {
+  const last = await tx.one<{ hash: Uint8Array; pk: Uint8Array; sk: Uint8Array; item_key: Uint8Array }>(
+    `SELECT hash, pk, sk, item_key FROM dynamodb_item WHERE number = :number
+     ORDER BY hash, pk, sk, item_key LIMIT 1 OFFSET :skip`,
+    { number, skip: most - 1 },
+  );
+  if (!last) return tx.run("DELETE FROM dynamodb_item WHERE number = :number", { number });
+  return tx.run(
+    `DELETE FROM dynamodb_item
+     WHERE number = :number AND (hash, pk, sk, item_key) <= (:hash, :pk, :sk, :item_key)`,
+    { number, ...last },
+  );
 }
 
 const sameKey = (a: RowKey, b: RowKey): boolean => Buffer.compare(a.pk, b.pk) === 0 && Buffer.compare(a.sk, b.sk) === 0;

@@ -24,7 +24,19 @@ export interface OnDemandThroughput {
   readonly MaxWriteRequestUnits?: number | undefined;
 }
 
-export interface Index {
+/** What a table, and a global index, can take. */
+export interface Capacity {
+  readonly throughput: Throughput;
+  readonly throughputIncreasedMs?: number | undefined;
+  readonly throughputDecreasedMs?: number | undefined;
+  /** How often it was decreased on a day of UTC: days since the epoch. */
+  readonly decreases?: { readonly day: number; readonly count: number } | undefined;
+  /** What it was asked to be warm for, or once was; it is never less. */
+  readonly warm?: Throughput | undefined;
+  readonly onDemandThroughput?: OnDemandThroughput | undefined;
+}
+
+export interface Index extends Capacity {
   readonly kind: "local" | "global";
   readonly name: string;
   /** Of its rows in dynamodb_item. */
@@ -32,27 +44,41 @@ export interface Index {
   readonly key: KeySchema;
   readonly projection: "ALL" | "KEYS_ONLY" | "INCLUDE";
   readonly nonKeyAttributes: readonly string[];
-  readonly throughput: Throughput;
-  readonly warm?: Throughput;
-  readonly onDemandThroughput?: OnDemandThroughput;
+  /** Absent: ACTIVE, or as its table. */
+  readonly status?: "CREATING" | "UPDATING" | "DELETING" | undefined;
+  /** Of one that is CREATING for a table that was there: resources are found first, then it is filled. */
+  readonly backfilling?: boolean | undefined;
+  /** What it will be when it is no longer UPDATING. */
+  readonly next?: Partial<Capacity> | undefined;
+}
+
+/** What takes its time: until it is done, the table is as it was before. */
+export interface Change {
+  readonly kind: "throughput" | "billing" | "stream" | "class" | "warm" | "encryption";
+  /** The table's version when it began: none has the same. */
+  readonly since: number;
+  /** As JSON: nothing in it is undefined. */
+  readonly next: Partial<Definition>;
 }
 
 /** What dynamodb_table.definition holds as JSON. */
-export interface Definition {
+export interface Definition extends Capacity {
+  /** UPDATING is what `changes` and the indexes say. */
+  readonly status?: "CREATING" | "DELETING" | undefined;
+  readonly changes?: readonly Change[] | undefined;
   readonly key: KeySchema;
   /** AttributeDefinitions, in the order they were given. */
   readonly attributes: readonly KeyAttribute[];
   readonly indexes: readonly Index[];
   readonly billingMode: "PROVISIONED" | "PAY_PER_REQUEST";
-  readonly throughput: Throughput;
-  readonly throughputIncreasedMs?: number;
-  readonly throughputDecreasedMs?: number;
   /** When it last became PAY_PER_REQUEST. */
   readonly onDemandSinceMs?: number;
-  readonly warm?: Throughput;
-  readonly onDemandThroughput?: OnDemandThroughput;
   readonly deletionProtection: boolean;
   readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
+  /** When it changed, the latest last. */
+  readonly tableClassChangesMs?: readonly number[];
+  /** ARN of the KMS key; empty: AWS's own, which nobody sees. */
+  readonly encryptionKey?: string;
   readonly ttlAttribute?: string | undefined;
   /** Items that were there before are being looked at. */
   readonly ttlEnabling?: boolean | undefined;
@@ -119,8 +145,12 @@ const refOf = (account: string, region: string, name: string): TableRef => ({
 
 /** Throws ResourceNotFoundException in the words of the operations on items. */
 export async function openTable(tx: Tx, ctx: Context, nameOrArn: string | undefined): Promise<Table> {
-  const table = await findTable(tx, tableRef(ctx, nameOrArn));
-  if (!table) throw errors.notFound();
+  return usable(await findTable(tx, tableRef(ctx, nameOrArn)));
+}
+
+/** Not one that is still CREATING, or DELETING already. */
+function usable(table: Table | undefined): Table {
+  if (!table || table.status) throw errors.notFound();
   return table;
 }
 
@@ -132,10 +162,7 @@ export function knownTable(ctx: Context, nameOrArn: string | undefined): Table |
   const ref = tableRef(ctx, nameOrArn);
   return after(
     ctx.recall(SHELF, ref.arn, () => findTable(ctx.singly, ref)),
-    (table) => {
-      if (!table) throw errors.notFound();
-      return table;
-    },
+    usable,
   );
 }
 
@@ -158,7 +185,9 @@ export async function findTable(tx: Singly, ref: TableRef): Promise<Table | unde
 
 export function findIndex(table: Table, name: string): Index {
   const index = table.indexes.find((candidate) => candidate.name === name);
-  if (!index) throw errors.validation(`The table does not have the specified index: ${name}`);
+  if (!index || index.status === "DELETING")
+    throw errors.validation(`The table does not have the specified index: ${name}`);
+  if (index.status === "CREATING") throw errors.stillFilled(name);
   return index;
 }
 

@@ -7,12 +7,14 @@ import { limits } from "./limits.ts";
 import { partiql } from "./partiql.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
+import { type Sweep, sweepMore } from "./removal.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
+import { type Settle, settle } from "./settle.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { tend } from "./streams/shards.ts";
-import { isStreamArn, MIGRATION as STREAMS } from "./streams/streams.ts";
+import { isStreamArn, MIGRATION as STREAMS, watch } from "./streams/streams.ts";
 import { tableUpdates } from "./table-updates.ts";
 import { tables } from "./tables.ts";
 import { resourceTags, MIGRATION as TAGS, tags } from "./tags.ts";
@@ -21,8 +23,8 @@ import { expire, type LookAt, lookAtMore, timeToLive } from "./ttl.ts";
 import { MIGRATION as VIEWS } from "./views.ts";
 
 /** The kinds of Work to a table. */
-type TableWork = Expire | LookAt;
-const tableWork = { expire, "look at": lookAtMore } as const;
+type TableWork = Expire | LookAt | Settle | Sweep;
+const tableWork = { expire, "look at": lookAtMore, settle, sweep: sweepMore } as const;
 
 export const dynamodb = defineService({
   name: "dynamodb",
@@ -44,6 +46,7 @@ export const dynamodb = defineService({
   quirks,
   resourcePolicy,
   resourceTags,
+  watch,
   deliver: (ctx, work) =>
     isStreamArn(work.to) ? tend(ctx, work) : tableWork[(work.payload as TableWork).kind](ctx, work),
 });

@@ -1,14 +1,14 @@
 // A table as DescribeTable answers it.
 import type { Output, Tx } from "../../kernel/mod.ts";
-import type { Index, KeySchema, Table, TableStream, Throughput } from "./schema.ts";
+import type { Capacity, Index, KeySchema, Table, TableStream } from "./schema.ts";
+import { indexStatus, tableStatus } from "./states.ts";
 import { streamArn } from "./streams/streams.ts";
+import { decreasesToday, warmNow } from "./throughput.ts";
+import { compareText } from "./value.ts";
 
 export type TableDescription = NonNullable<Output<"dynamodb", "DescribeTable">["Table"]>;
 type GlobalDescription = NonNullable<TableDescription["GlobalSecondaryIndexes"]>[number];
 type LocalDescription = NonNullable<TableDescription["LocalSecondaryIndexes"]>[number];
-
-/** What a table that pays per request can take from the start, by AWS's own page on warm throughput. */
-const ON_DEMAND_WARM: Throughput = { read: 12_000, write: 4_000 };
 
 export interface Count {
   readonly items: number;
@@ -18,43 +18,71 @@ export interface Count {
 export type Counts = ReadonlyMap<number, Count>;
 export const NO_COUNTS: Counts = new Map();
 
-/** DescribeTable tells warm throughput and the time of the billing mode; CreateTable tells them only where they were asked for. */
-export function description(table: Table, counts: Counts, { whole }: { whole: boolean }): TableDescription {
+export interface Telling {
+  readonly now: number;
+  /** DescribeTable tells warm throughput and the time of the billing mode; CreateTable tells them only where they were asked for. */
+  readonly whole: boolean;
+}
+
+export function description(table: Table, counts: Counts, telling: Telling): TableDescription {
+  const { now, whole } = telling;
   const { items, bytes } = counts.get(table.number) ?? { items: 0, bytes: 0 };
   const indexes = (kind: Index["kind"]) => table.indexes.filter((index) => index.kind === kind);
   const locals = indexes("local").map((index) => localDescription(table, index, counts));
-  const globals = indexes("global").map((index) => globalDescription(table, index, { counts, whole }));
+  const globals = indexes("global").map((index) => globalDescription(table, index, { counts, ...telling }));
   return {
-    AttributeDefinitions: table.attributes.map(({ name, type }) => ({ AttributeName: name, AttributeType: type })),
+    AttributeDefinitions: table.attributes
+      .map(({ name, type }) => ({ AttributeName: name, AttributeType: type }))
+      .sort((one, other) => compareText(one.AttributeName, other.AttributeName)),
     TableName: table.name,
     KeySchema: elements(table.key),
-    TableStatus: "ACTIVE",
+    TableStatus: tableStatus(table),
     CreationDateTime: new Date(table.createdMs),
-    ProvisionedThroughput: {
-      NumberOfDecreasesToday: 0,
-      ReadCapacityUnits: table.throughput.read,
-      WriteCapacityUnits: table.throughput.write,
-      ...(table.throughputIncreasedMs && { LastIncreaseDateTime: new Date(table.throughputIncreasedMs) }),
-      ...(table.throughputDecreasedMs && { LastDecreaseDateTime: new Date(table.throughputDecreasedMs) }),
-    },
+    ProvisionedThroughput: throughputDescription(table, now),
     TableSizeBytes: bytes,
     ItemCount: items,
     TableArn: table.arn,
     TableId: table.id,
-    ...(table.onDemandSinceMs !== undefined && {
+    ...((table.onDemandSinceMs !== undefined || table.billingMode === "PAY_PER_REQUEST") && {
       BillingModeSummary: {
         BillingMode: table.billingMode,
-        ...(whole && { LastUpdateToPayPerRequestDateTime: new Date(table.onDemandSinceMs) }),
+        ...(whole &&
+          table.onDemandSinceMs !== undefined && {
+            LastUpdateToPayPerRequestDateTime: new Date(table.onDemandSinceMs),
+          }),
       },
     }),
     ...(locals.length > 0 && { LocalSecondaryIndexes: locals }),
     ...(globals.length > 0 && { GlobalSecondaryIndexes: globals }),
-    ...(table.tableClass && { TableClassSummary: { TableClass: table.tableClass } }),
+    ...(table.tableClass && { TableClassSummary: classDescription(table) }),
+    ...encryptionDescription(table),
     ...(table.stream && streamDescription(table, table.stream)),
     DeletionProtectionEnabled: table.deletionProtection,
     ...(table.onDemandThroughput && { OnDemandThroughput: table.onDemandThroughput }),
     ...((whole || table.warm) && { WarmThroughput: warmDescription(table, table) }),
   };
+}
+
+const throughputDescription = (capacity: Capacity, now: number) => ({
+  NumberOfDecreasesToday: decreasesToday(capacity, now),
+  ReadCapacityUnits: capacity.throughput.read,
+  WriteCapacityUnits: capacity.throughput.write,
+  ...(capacity.throughputIncreasedMs && { LastIncreaseDateTime: new Date(capacity.throughputIncreasedMs) }),
+  ...(capacity.throughputDecreasedMs && { LastDecreaseDateTime: new Date(capacity.throughputDecreasedMs) }),
+});
+
+const classDescription = ({ tableClass, tableClassChangesMs = [] }: Table) => ({
+  TableClass: tableClass,
+  ...(tableClassChangesMs.length > 0 && { LastUpdateDateTime: new Date(tableClassChangesMs.at(-1)!) }),
+});
+
+/** AWS's own key is not told. While it changes, the old one is, where there was one. */
+function encryptionDescription({ encryptionKey = "", changes = [] }: Table) {
+  const change = changes.find(({ kind }) => kind === "encryption");
+  const key = encryptionKey || change?.next.encryptionKey;
+  if (!key) return {};
+  const Status = change ? ("UPDATING" as const) : ("ENABLED" as const);
+  return { SSEDescription: { Status, SSEType: "KMS" as const, KMSMasterKeyArn: key } };
 }
 
 /** The latest stream's name stays when it is disabled; the specification goes. */
@@ -65,9 +93,9 @@ const streamDescription = (table: Table, stream: TableStream) => ({
 });
 
 /** What DeleteTable tells of a table that is going. */
-export function lastDescription(table: Table): TableDescription {
+export function lastDescription(table: Table, now: number): TableDescription {
   const { DeletionProtectionEnabled, ProvisionedThroughput, TableArn, TableId, TableName, BillingModeSummary } =
-    description(table, NO_COUNTS, { whole: false });
+    description(table, NO_COUNTS, { now, whole: false });
   return {
     DeletionProtectionEnabled,
     ItemCount: 0,
@@ -88,7 +116,7 @@ function localDescription(table: Table, index: Index, counts: Counts): LocalDesc
     KeySchema: elements(index.key),
     Projection: {
       ProjectionType: index.projection,
-      ...(index.nonKeyAttributes.length > 0 && { NonKeyAttributes: [...index.nonKeyAttributes] }),
+      ...(index.nonKeyAttributes.length > 0 && { NonKeyAttributes: index.nonKeyAttributes.toSorted(compareText) }),
     },
     IndexSizeBytes: bytes,
     ItemCount: items,
@@ -99,24 +127,29 @@ function localDescription(table: Table, index: Index, counts: Counts): LocalDesc
 function globalDescription(
   table: Table,
   index: Index,
-  { counts, whole }: { counts: Counts; whole: boolean },
+  { counts, whole, now }: Telling & { readonly counts: Counts },
 ): GlobalDescription {
   return {
     ...localDescription(table, index, counts),
-    IndexStatus: "ACTIVE",
-    ProvisionedThroughput: {
-      NumberOfDecreasesToday: 0,
-      ReadCapacityUnits: index.throughput.read,
-      WriteCapacityUnits: index.throughput.write,
-    },
+    IndexStatus: indexStatus(table, index),
+    ...(index.status === "CREATING" && { Backfilling: index.backfilling ?? false }),
+    ProvisionedThroughput: throughputDescription(index, now),
     ...(index.onDemandThroughput && { OnDemandThroughput: index.onDemandThroughput }),
-    ...((whole || index.warm) && { WarmThroughput: warmDescription(table, index) }),
+    ...(whole && { WarmThroughput: warmDescription(table, index) }),
   };
 }
 
-function warmDescription({ billingMode }: Table, { warm, throughput }: Pick<Index, "warm" | "throughput">) {
-  const { read, write } = warm ?? (billingMode === "PROVISIONED" ? throughput : ON_DEMAND_WARM);
-  return { ReadUnitsPerSecond: read, WriteUnitsPerSecond: write, Status: "ACTIVE" as const };
+function warmDescription(table: Table, capacity: Capacity) {
+  // While it becomes on-demand it is as warm as it was.
+  const before = capacity === table && table.changes?.some(({ kind, next }) => kind === "billing" && next.warm);
+  const { read, write } = warmNow(capacity, before ? "PROVISIONED" : table.billingMode);
+  const changing = capacity === table && table.changes?.some(({ kind }) => kind === "warm");
+  const warming = changing || (table.status === "CREATING" && capacity.warm);
+  return {
+    ReadUnitsPerSecond: read,
+    WriteUnitsPerSecond: write,
+    Status: warming ? ("UPDATING" as const) : ("ACTIVE" as const),
+  };
 }
 
 export const elements = ({ hash, range }: KeySchema) => [

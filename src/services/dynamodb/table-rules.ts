@@ -1,6 +1,6 @@
 // What AWS demands of a table's and an index's definition.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
-import type { Input } from "../../kernel/mod.ts";
+import type { Context, Input } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { keyAttributes } from "./item-key.ts";
 import {
@@ -12,6 +12,7 @@ import {
   NAME_RULE,
   type Throughput,
 } from "./schema.ts";
+import { type BillingMode, newCapacity, newTableBilling } from "./throughput.ts";
 
 type CreateInput = Input<"dynamodb", "CreateTable">;
 type Attributes = CreateInput["AttributeDefinitions"];
@@ -19,10 +20,9 @@ type Elements = CreateInput["KeySchema"];
 type LocalIndexes = NonNullable<CreateInput["LocalSecondaryIndexes"]>;
 type GlobalIndexes = NonNullable<CreateInput["GlobalSecondaryIndexes"]>;
 type GivenIndex = Omit<GlobalIndexes[number], "KeySchema"> & { KeySchema?: Elements };
-type GivenThroughput = CreateInput["ProvisionedThroughput"];
 
 const MOST_LOCAL = 5;
-const MOST_GLOBAL = 20;
+export const MOST_GLOBAL = 20;
 const MOST_NON_KEY_ATTRIBUTES = 100;
 const NO_THROUGHPUT: Throughput = { read: 0, write: 0 };
 
@@ -30,53 +30,35 @@ const NO_THROUGHPUT: Throughput = { read: 0, write: 0 };
 export type NewIndex = Omit<Index, "number">;
 export type NewDefinition = Omit<Definition, "indexes"> & { readonly indexes: readonly NewIndex[] };
 
-export function newDefinition(input: CreateInput, now: number): NewDefinition {
+/** AWS's order: the key, what is defined and what of it is used, and then everything else. */
+export function newDefinition({ now, region }: Pick<Context, "now" | "region">, input: CreateInput): NewDefinition {
   const billingMode = input.BillingMode ?? "PROVISIONED";
-  billingRules(billingMode, input.ProvisionedThroughput);
   const attributes = attributesOf(input.AttributeDefinitions);
   const key = tableKey(input.KeySchema, attributes);
   const locals = input.LocalSecondaryIndexes ?? [];
   const globals = input.GlobalSecondaryIndexes ?? [];
+  const keys = [...locals, ...globals].map(({ KeySchema }) => KeySchema ?? []);
+  for (const elements of keys) defined(elements, attributes);
+  allUsed(attributes, [input.KeySchema!, ...keys]);
+  newTableBilling(billingMode, input.ProvisionedThroughput);
   indexCounts(input, key);
   const indexes = [
     ...locals.map((index) => localIndex(index, key, attributes)),
-    ...globals.map((index) => globalIndex(index, attributes, billingMode)),
+    ...globals.map((index) => newGlobalIndex(index, attributes, { mode: billingMode, region })),
   ];
   namesOnce(indexes);
   nonKeyAttributesInAll(indexes);
-  allUsed(attributes, [key, ...indexes.map((index) => index.key)]);
   return {
     key,
     attributes,
     indexes,
     billingMode,
-    throughput: throughputOf(input.ProvisionedThroughput),
+    ...newCapacity(input, billingMode, { region }),
     ...(billingMode === "PAY_PER_REQUEST" && { onDemandSinceMs: now }),
-    ...(input.WarmThroughput && { warm: warmOf(input.WarmThroughput) }),
-    ...(input.OnDemandThroughput && { onDemandThroughput: input.OnDemandThroughput }),
     deletionProtection: input.DeletionProtectionEnabled ?? false,
     ...(input.TableClass && { tableClass: input.TableClass }),
   };
 }
-
-export function billingRules(mode: Definition["billingMode"], throughput: GivenThroughput): void {
-  if (mode === "PAY_PER_REQUEST" && throughput)
-    throw errors.invalid(
-      "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
-    );
-  if (mode === "PROVISIONED" && !throughput)
-    throw errors.invalid(
-      "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
-    );
-}
-
-export const throughputOf = (given: GivenThroughput): Throughput =>
-  given ? { read: given.ReadCapacityUnits ?? 0, write: given.WriteCapacityUnits ?? 0 } : NO_THROUGHPUT;
-
-export const warmOf = (given: NonNullable<CreateInput["WarmThroughput"]>): Throughput => ({
-  read: given.ReadUnitsPerSecond ?? 0,
-  write: given.WriteUnitsPerSecond ?? 0,
-});
 
 export function attributesOf(given: Attributes): readonly KeyAttribute[] {
   const attributes = (given ?? []).map(({ AttributeName, AttributeType }) => ({
@@ -86,7 +68,7 @@ export function attributesOf(given: Attributes): readonly KeyAttribute[] {
   const names = new Set(attributes.map(({ name }) => name));
   if (names.size < attributes.length) {
     const twice = attributes.find(({ name }, i) => attributes.findIndex((other) => other.name === name) < i)!;
-    throw errors.validation(`Cannot have two attributes with the same name: ${twice.name}`);
+    throw errors.validation(`Attribute Name is duplicated: ${twice.name}`);
   }
   return attributes;
 }
@@ -94,11 +76,9 @@ export function attributesOf(given: Attributes): readonly KeyAttribute[] {
 function tableKey(elements: Elements, attributes: readonly KeyAttribute[]): KeySchema {
   const given = elements ?? [];
   if (given.length === 0) throw errors.invalid("No provided key schema");
-  defined(given, attributes, () => {
-    throw errors.invalid(
-      `Some index key attributes are not defined in AttributeDefinitions. Keys: [${named(given)}], AttributeDefinitions: [${attributes.map(({ name }) => name).join(", ")}]`,
-    );
-  });
+  if (attributes.length === 0)
+    throw errors.validation("Invalid KeySchema: Some index key attribute have no definition");
+  defined(given, attributes);
   return pairKey(given, attributes);
 }
 
@@ -129,10 +109,12 @@ function keyOf(given: NonNullable<Elements>, attributes: readonly KeyAttribute[]
   return { hash: of("HASH"), range: of("RANGE") };
 }
 
-const named = (given: NonNullable<Elements>): string => given.map(({ AttributeName }) => AttributeName).join(", ");
-
-function defined(given: NonNullable<Elements>, attributes: readonly KeyAttribute[], otherwise: () => never): void {
-  if (given.some(({ AttributeName }) => !attributes.some(({ name }) => name === AttributeName))) otherwise();
+function defined(given: NonNullable<Elements>, attributes: readonly KeyAttribute[]): void {
+  if (given.every(({ AttributeName }) => attributes.some(({ name }) => name === AttributeName))) return;
+  const keys = given.map(({ AttributeName }) => AttributeName).join(", ");
+  throw errors.invalid(
+    `Some index key attributes are not defined in AttributeDefinitions. Keys: [${keys}], AttributeDefinitions: [${attributes.map(({ name }) => name).join(", ")}]`,
+  );
 }
 
 function indexCounts({ LocalSecondaryIndexes, GlobalSecondaryIndexes }: CreateInput, key: KeySchema): void {
@@ -146,16 +128,12 @@ function indexCounts({ LocalSecondaryIndexes, GlobalSecondaryIndexes }: CreateIn
       );
   }
   if (GlobalSecondaryIndexes?.length === 0) throw errors.invalid("List of GlobalSecondaryIndexes is empty");
-  globalIndexCount(GlobalSecondaryIndexes?.length ?? 0);
-}
-
-export function globalIndexCount(count: number): void {
-  if (count > MOST_GLOBAL)
+  if (GlobalSecondaryIndexes && GlobalSecondaryIndexes.length > MOST_GLOBAL)
     throw errors.invalid(`GlobalSecondaryIndex count exceeds the per-table limit of ${MOST_GLOBAL}`);
 }
 
 function localIndex(given: LocalIndexes[number], table: KeySchema, attributes: readonly KeyAttribute[]): NewIndex {
-  const base = indexBase(given, attributes);
+  const base = indexBase(given);
   const key = pairKey(given.KeySchema ?? [], attributes);
   if (key.range.length === 0) throw errors.invalid(`Index KeySchema does not have a range key for index: ${base.name}`);
   if (key.hash[0]!.name !== table.hash[0]!.name)
@@ -165,27 +143,50 @@ function localIndex(given: LocalIndexes[number], table: KeySchema, attributes: r
   return { ...base, kind: "local", key, throughput: NO_THROUGHPUT };
 }
 
-export function globalIndex(
-  given: GivenIndex,
-  attributes: readonly KeyAttribute[],
-  billingMode: Definition["billingMode"],
-): NewIndex {
-  const base = indexBase(given, attributes);
-  if (billingMode === "PROVISIONED" && !given.ProvisionedThroughput)
-    throw errors.invalid(`ProvisionedThroughput must be specified for index: ${base.name}`);
-  if (billingMode === "PAY_PER_REQUEST" && given.ProvisionedThroughput)
+interface Within {
+  readonly mode: BillingMode;
+  readonly region: string;
+}
+
+function newGlobalIndex(given: GivenIndex, attributes: readonly KeyAttribute[], { mode, region }: Within): NewIndex {
+  const base = indexBase(given);
+  if (mode === "PROVISIONED" && !given.ProvisionedThroughput)
+    throw errors.invalid(`ProvisionedThroughput is not specified for index: ${base.name}`);
+  if (mode === "PAY_PER_REQUEST" && given.ProvisionedThroughput)
     throw errors.invalid(
       `ProvisionedThroughput should not be specified for index: ${base.name} when BillingMode is PAY_PER_REQUEST`,
     );
-  return {
-    ...base,
-    kind: "global",
-    key: severalKey(given.KeySchema ?? [], attributes),
-    throughput: throughputOf(given.ProvisionedThroughput),
-    ...(given.WarmThroughput && { warm: warmOf(given.WarmThroughput) }),
-    ...(given.OnDemandThroughput && { onDemandThroughput: given.OnDemandThroughput }),
-  };
+  return globalIndex(base, given, { attributes, mode, region });
 }
+
+/** UpdateTable's sentences are others. */
+export function addedIndex(
+  given: GivenIndex,
+  attributes: readonly KeyAttribute[] | undefined,
+  { mode, region }: Within,
+): NewIndex {
+  if (!attributes) throw errors.invalid(`AttributeDefinitions is not specified for index: ${given.IndexName}`);
+  defined(given.KeySchema ?? [], attributes);
+  const base = indexBase(given);
+  if (mode === "PROVISIONED" && !given.ProvisionedThroughput)
+    throw errors.invalid(`Both ReadCapacityUnits and WriteCapacityUnits must be specified for index: ${base.name}`);
+  if (mode === "PAY_PER_REQUEST" && given.ProvisionedThroughput)
+    throw errors.invalid(
+      `Neither ReadCapacityUnits nor WriteCapacityUnits can be specified for index: ${base.name} when BillingMode is PAY_PER_REQUEST`,
+    );
+  return globalIndex(base, given, { attributes, mode, region });
+}
+
+const globalIndex = (
+  base: IndexBase,
+  given: GivenIndex,
+  { attributes, mode, region }: Within & { readonly attributes: readonly KeyAttribute[] },
+): NewIndex => ({
+  ...base,
+  kind: "global",
+  key: severalKey(given.KeySchema ?? [], attributes),
+  ...newCapacity(given, mode, { index: base.name, region }),
+});
 
 const MOST_OF_A_KIND = 4;
 
@@ -196,22 +197,19 @@ function severalKey(given: NonNullable<Elements>, attributes: readonly KeyAttrib
     throw errors.validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
   const firstRange = given.findIndex(({ KeyType }) => KeyType === "RANGE");
   if (firstRange >= 0 && given.slice(firstRange).some(({ KeyType }) => KeyType === "HASH"))
-    throw errors.validation("Invalid KeySchema: All HASH key elements must come before all RANGE key elements");
-  if (key.hash.length > MOST_OF_A_KIND || key.range.length > MOST_OF_A_KIND)
-    throw errors.validation("Invalid KeySchema: An index key has at most 4 HASH and 4 RANGE key elements");
+    throw errors.invalid("All HASH key attributes must precede RANGE key attributes in the KeySchema");
+  for (const kind of ["hash", "range"] as const)
+    if (key[kind].length > MOST_OF_A_KIND)
+      throw errors.invalid(`The KeySchema exceeds the maximum allowed number of ${kind.toUpperCase()} key attributes`);
   if (new Set(given.map(({ AttributeName }) => AttributeName)).size < given.length)
-    throw errors.validation("Both the Hash Key and the Range Key element in the KeySchema have the same name");
+    throw errors.validation("The KeySchema contains multiple key attributes with the same name");
   return key;
 }
 
-function indexBase(given: GivenIndex, attributes: readonly KeyAttribute[]) {
-  const { IndexName: name = "", Projection, KeySchema = [] } = given;
+type IndexBase = Pick<Index, "name" | "projection" | "nonKeyAttributes">;
+
+function indexBase({ IndexName: name = "", Projection }: GivenIndex): IndexBase {
   if (!NAME.test(name)) throw errors.validation(NAME_RULE);
-  defined(KeySchema, attributes, () => {
-    throw errors.invalid(
-      `Some index key attributes are not defined in AttributeDefinitions. Keys: [${named(KeySchema)}], AttributeDefinitions: [${attributes.map((attribute) => attribute.name).join(", ")}]`,
-    );
-  });
   const projection = Projection?.ProjectionType;
   const nonKeyAttributes = Projection?.NonKeyAttributes;
   if (!projection) throw errors.invalid("Unknown ProjectionType: null");
@@ -220,7 +218,7 @@ function indexBase(given: GivenIndex, attributes: readonly KeyAttribute[]) {
   if (projection !== "INCLUDE" && nonKeyAttributes)
     throw errors.invalid(`ProjectionType is ${projection}, but NonKeyAttributes is specified`);
   const twice = nonKeyAttributes?.find((attribute, i) => nonKeyAttributes.indexOf(attribute) < i);
-  if (twice !== undefined) throw errors.invalid(`Duplicate attribute name in NonKeyAttributes: ${twice}`);
+  if (twice !== undefined) throw errors.invalid(`Duplicate element in NonKeyAttributes: ${twice}`);
   return { name, projection, nonKeyAttributes: nonKeyAttributes ?? [] };
 }
 
@@ -235,8 +233,8 @@ export function nonKeyAttributesInAll(indexes: readonly NewIndex[]): void {
     throw errors.invalid(`NonKeyAttributes projected in all indexes exceeds the limit of ${MOST_NON_KEY_ATTRIBUTES}`);
 }
 
-function allUsed(attributes: readonly KeyAttribute[], keys: readonly KeySchema[]): void {
-  const used = usedNames(keys);
+function allUsed(attributes: readonly KeyAttribute[], keys: readonly NonNullable<Elements>[]): void {
+  const used = new Set(keys.flatMap((elements) => elements.map(({ AttributeName }) => AttributeName)));
   if (attributes.every(({ name }) => used.has(name))) return;
   if (keys.length === 1)
     throw errors.invalid(

@@ -1,43 +1,45 @@
-// UpdateTable: billing, throughput, protection, and global indexes that come and go.
-import { type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
+// UpdateTable: billing, throughput, class, protection, encryption, streams, and global indexes that come and go.
+import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { onTable } from "./access.ts";
+import { changedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
-import { changeEntry, eachItem, itemKeyOf, removeRows } from "./rows.ts";
-import { type Definition, type Index, redefine, type Table } from "./schema.ts";
+import { updateIndexes } from "./index-updates.ts";
+import { type Change, type Definition, redefine, type Table } from "./schema.ts";
+import { afterwards, type Later } from "./settle.ts";
+import { admit } from "./states.ts";
 import { switchStream } from "./streams/streams.ts";
 import { countRows, description } from "./table-description.ts";
+import { tableByName } from "./tables.ts";
 import {
-  attributesOf,
-  billingRules,
-  globalIndex,
-  globalIndexCount,
-  nonKeyAttributesInAll,
+  newOnDemand,
+  nextWarm,
+  notOnDemand,
+  provision,
+  switched,
   throughputOf,
-  usedNames,
-  warmOf,
-} from "./table-rules.ts";
-import { numbered, tableByName } from "./tables.ts";
+  warmNow,
+  warmOnDemand,
+} from "./throughput.ts";
+import { type UpdateInput, updateRules, wantedOf } from "./update-rules.ts";
 
-type UpdateInput = Input<"dynamodb", "UpdateTable">;
-type IndexUpdate = NonNullable<UpdateInput["GlobalSecondaryIndexUpdates"]>[number];
+/** Of the class, in thirty days. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.tableclasses.html */
+const MOST_CLASS_CHANGES = 2;
+const CLASS_CHANGES_MS = 30 * 24 * 60 * 60 * 1000;
 
 export const tableUpdates = defineOperations("dynamodb", {
   UpdateTable: {
     access: (ctx, input) => onTable(ctx, "UpdateTable", input.TableName),
     async handle(ctx, input) {
       notYet(input);
-      somethingToDo(input);
-      const updates = input.GlobalSecondaryIndexUpdates ?? [];
-      if (updates.filter(({ Create, Delete }) => Create || Delete).length > 1)
-        throw errors.limitExceeded(
-          "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
-        );
+      updateRules(input);
       const answer = await ctx.write(async (tx) => {
-        let table = await tableByName(tx, ctx, input.TableName);
-        table = await redefine(tx, table, tableChanges(ctx, table, input));
-        if (input.StreamSpecification) table = await switchStream(tx, ctx, table, input.StreamSpecification);
-        for (const update of updates) table = await updateIndex(tx, table, { update, input });
-        return description(table, await countRows(tx, table, ctx.now), { whole: true });
+        const found = await tableByName(tx, ctx, input.TableName);
+        admit(found, wantedOf(input));
+        const { table, later } = await begin(tx, ctx, found, input);
+        const answer = description(table, await countRows(tx, table, ctx.now), { now: ctx.now, whole: true });
+        let settled: Table | undefined = table;
+        for (const one of later) settled = settled && (await afterwards(tx, ctx, settled, one));
+        return answer;
       });
       ctx.log.info(`table ${answer.TableName} updated`, { subject: answer.TableArn });
       return { TableDescription: answer };
@@ -47,7 +49,6 @@ export const tableUpdates = defineOperations("dynamodb", {
 
 function notYet(input: UpdateInput): void {
   const refused = [
-    "SSESpecification",
     "ReplicaUpdates",
     "MultiRegionConsistency",
     "GlobalTableWitnessUpdates",
@@ -56,105 +57,128 @@ function notYet(input: UpdateInput): void {
   for (const parameter of refused) if (input[parameter] !== undefined) throw errors.notImplemented(parameter);
 }
 
-function somethingToDo(input: UpdateInput): void {
-  const { TableName: _name, AttributeDefinitions: _definitions, ...changes } = input;
-  if (Object.values(changes).every((change) => change === undefined))
-    throw errors.validation(
-      "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
-    );
+/** A table while something is under way, and what ends it. The answer tells of it as it is now: AWS echoes the old values. */
+export interface Begun {
+  readonly table: Table;
+  readonly later: readonly Later[];
 }
 
-function tableChanges(ctx: Context, table: Table, input: UpdateInput): Partial<Definition> {
-  const mode = input.BillingMode ?? table.billingMode;
-  if (input.BillingMode ? mode !== table.billingMode : input.ProvisionedThroughput)
-    billingRules(mode, input.ProvisionedThroughput);
-  const next = mode === "PAY_PER_REQUEST" ? throughputOf(undefined) : nextThroughput(table, input);
-  const grows = next.read > table.throughput.read || next.write > table.throughput.write;
-  const shrinks = next.read < table.throughput.read || next.write < table.throughput.write;
-  return {
-    billingMode: mode,
-    throughput: next,
-    ...(mode !== table.billingMode && mode === "PAY_PER_REQUEST" && { onDemandSinceMs: ctx.now }),
-    ...(mode === table.billingMode && grows && { throughputIncreasedMs: ctx.now }),
-    ...(mode === table.billingMode && shrinks && { throughputDecreasedMs: ctx.now }),
-    ...(input.DeletionProtectionEnabled !== undefined && { deletionProtection: input.DeletionProtectionEnabled }),
-    ...(input.TableClass && { tableClass: input.TableClass }),
-    ...(input.WarmThroughput && { warm: warmOf(input.WarmThroughput) }),
-    ...(input.OnDemandThroughput && { onDemandThroughput: input.OnDemandThroughput }),
-  };
-}
+/** Each step looks only at its own parameters. */
+type Begin = (tx: Tx, ctx: Context, table: Table, input: UpdateInput) => Promise<Begun>;
 
-function nextThroughput(table: Table, input: UpdateInput) {
-  if (!input.ProvisionedThroughput) return table.throughput;
-  const next = throughputOf(input.ProvisionedThroughput);
-  const { read, write } = table.throughput;
-  if (table.billingMode === "PROVISIONED" && next.read === read && next.write === write)
-    throw errors.validation(
-      `The provisioned throughput for the table will not change. The requested value equals the current value. Current ReadCapacityUnits provisioned for the table: ${read}. Requested ReadCapacityUnits: ${read}. Current WriteCapacityUnits provisioned for the table: ${write}. Requested WriteCapacityUnits: ${write}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.`,
-    );
-  return next;
-}
-
-interface IndexChange {
-  readonly update: IndexUpdate;
-  readonly input: UpdateInput;
-}
-
-async function updateIndex(tx: Tx, table: Table, { update, input }: IndexChange): Promise<Table> {
-  const { Create, Delete, Update } = update;
-  if (Create) return createIndex(tx, table, { create: Create, input });
-  const name = (Delete ?? Update)?.IndexName;
-  const index = table.indexes.find((candidate) => candidate.kind === "global" && candidate.name === name);
-  if (!index) throw errors.notFound();
-  if (Delete) {
-    await removeRows(tx, index.number);
-    return redefine(
-      tx,
-      table,
-      withIndexes(
-        table,
-        table.indexes.filter((other) => other !== index),
-      ),
-    );
+async function begin(tx: Tx, ctx: Context, table: Table, input: UpdateInput): Promise<Begun> {
+  const steps: readonly Begin[] = [
+    changeBilling,
+    changeAtOnce,
+    changeWarm,
+    changeClass,
+    changeEncryption,
+    changeStream,
+    updateIndexes,
+  ];
+  let begun: Begun = { table, later: [] };
+  for (const step of steps) {
+    const next = await step(tx, ctx, begun.table, input);
+    begun = { table: next.table, later: [...begun.later, ...next.later] };
   }
-  const changed: Index = {
-    ...index,
-    ...(Update!.ProvisionedThroughput && { throughput: throughputOf(Update!.ProvisionedThroughput) }),
-    ...(Update!.WarmThroughput && { warm: warmOf(Update!.WarmThroughput) }),
-    ...(Update!.OnDemandThroughput && { onDemandThroughput: Update!.OnDemandThroughput }),
+  return begun;
+}
+
+interface Starting {
+  readonly kind: Change["kind"];
+  readonly takes: Later["takes"];
+  /** What is so from now on. */
+  readonly atOnce?: Partial<Definition>;
+  readonly next?: Partial<Definition>;
+}
+
+async function start(tx: Tx, table: Table, { kind, takes, atOnce, next = {} }: Starting): Promise<Begun> {
+  const since = table.version;
+  const others = (table.changes ?? []).filter((change) => kind !== "warm" || change.kind !== kind);
+  const begun = await redefine(tx, table, { ...atOnce, changes: [...others, { kind, since, next }] });
+  return { table: begun, later: [{ step: { done: "changed", since }, takes }] };
+}
+
+const changeBilling: Begin = async (tx, ctx, table, input) => {
+  const { BillingMode, ProvisionedThroughput: given } = input;
+  if (BillingMode === undefined && given === undefined) return { table, later: [] };
+  const holder = { region: ctx.region };
+  const mode = BillingMode ?? table.billingMode;
+  if (given && mode === "PAY_PER_REQUEST") throw notOnDemand();
+  if (mode === table.billingMode) {
+    // To say again that a table pays per request is no error, and changes nothing.
+    if (!given) return start(tx, table, { kind: "billing", takes: "none" });
+    const { atOnce, next } = provision(table, throughputOf(given), { holder, now: ctx.now });
+    return start(tx, table, { kind: "throughput", takes: "throughput", atOnce, next });
+  }
+  const atOnce: Partial<Definition> = {
+    billingMode: mode,
+    ...switched(table, mode, throughputOf(given)),
+    indexes: table.indexes.map((index) => {
+      if (index.kind === "local") return index;
+      const update = input.GlobalSecondaryIndexUpdates?.find(({ Update }) => Update?.IndexName === index.name)?.Update;
+      if (mode === "PROVISIONED" && !update?.ProvisionedThroughput)
+        throw errors.invalid(`ProvisionedThroughput must be specified for index: ${index.name}`);
+      return { ...index, ...switched(index, mode, throughputOf(update?.ProvisionedThroughput)) };
+    }),
   };
-  return redefine(tx, table, { indexes: table.indexes.map((other) => (other === index ? changed : other)) });
-}
+  return mode === "PROVISIONED"
+    ? start(tx, table, { kind: "billing", takes: "toProvisioned", atOnce })
+    : start(tx, table, {
+        kind: "billing",
+        takes: "toOnDemand",
+        atOnce,
+        next: { onDemandSinceMs: ctx.now, warm: warmOnDemand(table) },
+      });
+};
 
-interface IndexCreation {
-  readonly create: NonNullable<IndexUpdate["Create"]>;
-  readonly input: UpdateInput;
-}
+const changeAtOnce: Begin = async (tx, ctx, table, input) => {
+  const { OnDemandThroughput: limits, DeletionProtectionEnabled: deletionProtection } = input;
+  const change: Partial<Definition> = {
+    ...(limits && {
+      onDemandThroughput: newOnDemand(limits, table.billingMode, {
+        holder: { region: ctx.region },
+        current: table.onDemandThroughput,
+      }),
+    }),
+    ...(deletionProtection !== undefined && { deletionProtection }),
+  };
+  if (Object.keys(change).length === 0) return { table, later: [] };
+  return { table: await redefine(tx, table, change), later: [] };
+};
 
-async function createIndex(tx: Tx, table: Table, { create, input }: IndexCreation): Promise<Table> {
-  const given = attributesOf(input.AttributeDefinitions);
-  const known = table.attributes.filter(({ name }) => !given.some((attribute) => attribute.name === name));
-  const conflict = given.find(({ name, type }) => table.attributes.some((a) => a.name === name && a.type !== type));
-  if (conflict)
-    throw errors.invalid(`Attribute ${conflict.name} is defined with another type in the table's AttributeDefinitions`);
-  const attributes = [...known, ...given];
-  const index = globalIndex(create, attributes, table.billingMode);
-  if (table.indexes.some(({ name }) => name === index.name))
-    throw errors.validation(`Attempting to create an index which already exists`);
-  nonKeyAttributesInAll([...table.indexes, index]);
-  globalIndexCount(table.indexes.filter(({ kind }) => kind === "global").length + 1);
-  const [created] = await numbered(tx, [index]);
-  const redefined = await redefine(tx, table, withIndexes({ ...table, attributes }, [...table.indexes, created!]));
-  await backfill(tx, redefined, created!);
-  return redefined;
-}
+/** The latest request wins. */
+const changeWarm: Begin = async (tx, ctx, table, { WarmThroughput: given }) => {
+  if (!given) return { table, later: [] };
+  const warm = nextWarm(table, given, { mode: table.billingMode, holder: { region: ctx.region } });
+  return start(tx, table, {
+    kind: "warm",
+    takes: "warm",
+    atOnce: { warm: warmNow(table, table.billingMode) },
+    next: { warm },
+  });
+};
 
-/** Definitions that no key uses any more, or does not yet, are not kept. */
-function withIndexes(table: Table, indexes: readonly Index[]): Partial<Definition> {
-  const used = usedNames([table.key, ...indexes.map(({ key }) => key)]);
-  return { indexes, attributes: table.attributes.filter(({ name }) => used.has(name)) };
-}
+/** To say STANDARD where nothing was ever said costs none of the changes. */
+const changeClass: Begin = async (tx, ctx, table, { TableClass: tableClass }) => {
+  if (!tableClass) return { table, later: [] };
+  if (!table.tableClass && tableClass === "STANDARD") return start(tx, table, { kind: "class", takes: "none" });
+  const recent = (table.tableClassChangesMs ?? []).filter((ms) => ms > ctx.now - CLASS_CHANGES_MS);
+  if (recent.length >= MOST_CLASS_CHANGES)
+    throw errors.subscriberLimit(`Updates to TableClass are limited to ${MOST_CLASS_CHANGES} times in 30 day(s).`);
+  if (table.tableClass === tableClass) return start(tx, table, { kind: "class", takes: "none" });
+  const next = { tableClass, tableClassChangesMs: [...recent, ctx.now] };
+  return start(tx, table, { kind: "class", takes: "class", next });
+};
 
-/** In the transaction that makes the index: it is never seen half filled. Items that it could not hold are left out, as on AWS. */
-const backfill = (tx: Tx, table: Table, index: Index): Promise<void> =>
-  eachItem(tx, table, (item, key) => changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, undefined, item));
+const changeEncryption: Begin = async (tx, ctx, table, { SSESpecification: given }) => {
+  if (!given) return { table, later: [] };
+  const encryptionKey = changedKey(ctx, given, table.encryptionKey ?? "");
+  return start(tx, table, { kind: "encryption", takes: "encryption", next: { encryptionKey } });
+};
+
+/** It is open, or closed, from now on; the table says for a while that it is UPDATING. */
+const changeStream: Begin = async (tx, ctx, table, { StreamSpecification: given }) => {
+  if (!given) return { table, later: [] };
+  return start(tx, await switchStream(tx, ctx, table, given), { kind: "stream", takes: "stream" });
+};

@@ -1,29 +1,33 @@
 // CreateTable, DescribeTable, ListTables, DeleteTable.
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
+import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
-import { forgetExpiry } from "./expiry.ts";
 import { checkPolicy } from "./policy-rules.ts";
-import { changing, putPolicy, removePolicy } from "./resource-policies.ts";
-import { removeRows } from "./rows.ts";
+import { changing, putPolicy } from "./resource-policies.ts";
 import {
-  deleteTable,
   findTable,
   type Index,
   insertTable,
   NAME,
   NAME_RULE,
   nextNumber,
+  redefine,
   type Table,
+  type TableRef,
   tableRef,
 } from "./schema.ts";
-import { closeStream, openStream, wantedView } from "./streams/streams.ts";
+import { afterwards } from "./settle.ts";
+import { admitDelete, settledTable } from "./states.ts";
+import { closeStream, newView, openStream } from "./streams/streams.ts";
 import { countRows, description, lastDescription, NO_COUNTS } from "./table-description.ts";
 import { type NewIndex, newDefinition } from "./table-rules.ts";
-import { removeTags, tagRules, writeTags } from "./tags.ts";
-import { createView, dropView } from "./views.ts";
+import { tagRules, writeTags } from "./tags.ts";
+import { createView } from "./views.ts";
 
 const MOST_TABLES_LISTED = 100;
+/** Of an account in a region. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html */
+const MOST_TABLES = 2_500;
 
 export const tables = defineOperations("dynamodb", {
   CreateTable: {
@@ -37,17 +41,20 @@ export const tables = defineOperations("dynamodb", {
     async handle(ctx, input) {
       const ref = tableRef(ctx, input.TableName);
       notYet(input);
-      const { indexes, ...definition } = newDefinition(input, ctx.now);
-      const view = wantedView(input.StreamSpecification);
+      const { indexes, ...definition } = newDefinition(ctx, input);
+      const view = newView(input.StreamSpecification);
+      const encryptionKey = input.SSESpecification && wantedKey(ctx, input.SSESpecification);
       const tags = tagRules(input.Tags ?? []);
       const policy = input.ResourcePolicy === undefined ? undefined : checkPolicy(input.ResourcePolicy);
       const table = await changing(ctx, async (tx) => {
-        if (await findTable(tx, ref)) throw errors.tableExists(ref.name);
+        await mayBeMade(tx, ref);
         const table: Table = {
           ...ref,
+          status: "CREATING",
           ...definition,
           indexes: await numbered(tx, indexes),
           ...(view && { stream: await openStream(tx, ctx, { ...ref, key: definition.key }, view) }),
+          ...(encryptionKey && { encryptionKey }),
           id: newRequestId(),
           number: await nextNumber(tx),
           version: 1,
@@ -57,10 +64,12 @@ export const tables = defineOperations("dynamodb", {
         await createView(tx, table);
         await writeTags(tx, table, tags);
         if (policy !== undefined) await putPolicy(tx, ctx, { ref, policy });
+        const takes = indexes.some(({ kind }) => kind === "global") ? "createWithIndexes" : "create";
+        await afterwards(tx, ctx, table, { step: { done: "created" }, takes });
         return table;
       });
       ctx.log.info(`table ${table.name} created`, { subject: table.arn });
-      return { TableDescription: description(table, NO_COUNTS, { whole: false }) };
+      return { TableDescription: description(table, NO_COUNTS, { now: ctx.now, whole: false }) };
     },
   },
 
@@ -69,7 +78,7 @@ export const tables = defineOperations("dynamodb", {
     async handle(ctx, input) {
       return ctx.read(async (tx) => {
         const table = await tableByName(tx, ctx, input.TableName);
-        return { Table: description(table, await countRows(tx, table, ctx.now), { whole: true }) };
+        return { Table: description(table, await countRows(tx, table, ctx.now), { now: ctx.now, whole: true }) };
       });
     },
   },
@@ -99,20 +108,29 @@ export const tables = defineOperations("dynamodb", {
           throw errors.validation(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
           );
-        for (const { number } of [table, ...table.indexes]) await removeRows(tx, number);
+        admitDelete(table);
         await closeStream(tx, ctx, table);
-        await forgetExpiry(tx, table);
-        await dropView(tx, table);
-        await removeTags(tx, table);
-        await removePolicy(tx, table);
-        await deleteTable(tx, table);
-        return table;
+        const going = await redefine(tx, table, { status: "DELETING" });
+        await afterwards(tx, ctx, going, { step: { done: "deleted" }, takes: "delete" });
+        return going;
       });
       ctx.log.info(`table ${table.name} deleted`, { subject: table.arn });
-      return { TableDescription: lastDescription(table) };
+      return { TableDescription: lastDescription(table, ctx.now) };
     },
   },
 });
+
+async function mayBeMade(tx: Tx, ref: TableRef): Promise<void> {
+  const found = await findTable(tx, ref);
+  if (found?.status === "CREATING") settledTable(found);
+  if (found) throw errors.tableExists(ref.name);
+  const row = await tx.one<{ count: number }>(
+    "SELECT COUNT(*) AS count FROM dynamodb_table WHERE account = :account AND region = :region",
+    { account: ref.account, region: ref.region },
+  );
+  if (row!.count >= MOST_TABLES)
+    throw errors.subscriberLimit(`There is a limit of ${MOST_TABLES} tables per subscriber`);
+}
 
 /** The operations on tables say which one is missing. */
 export async function tableByName(tx: Tx, ctx: Context, nameOrArn: string | undefined): Promise<Table> {
@@ -130,7 +148,6 @@ export async function numbered(tx: Tx, indexes: readonly NewIndex[]): Promise<In
 
 /** What would have no effect is refused, by name. */
 function notYet(input: Input<"dynamodb", "CreateTable">): void {
-  if (input.SSESpecification?.Enabled) throw errors.notImplemented("SSESpecification.Enabled");
   for (const parameter of ["GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"] as const)
     if (input[parameter] !== undefined) throw errors.notImplemented(parameter);
 }

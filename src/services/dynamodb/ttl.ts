@@ -10,6 +10,7 @@ import { EMPTY } from "./keys.ts";
 import { readAll, WHOLE_TABLE } from "./pages.ts";
 import { changeItem, setExpiry, type Writing, writing } from "./rows.ts";
 import { type Definition, findTable, openTable, redefine, type Table, tableRef } from "./schema.ts";
+import { tableByName } from "./tables.ts";
 import { type Item, itemOf, itemText } from "./value.ts";
 
 /** AWS's page says an hour (in 2026 it was seen to be half of that). */
@@ -32,7 +33,11 @@ export const timeToLive = defineOperations("dynamodb", {
   DescribeTimeToLive: {
     access: (ctx, input) => onTable(ctx, "DescribeTimeToLive", input.TableName),
     async handle(ctx, input) {
-      const { ttlAttribute, ttlEnabling } = await ctx.read((tx) => openTable(tx, ctx, input.TableName));
+      const { ttlAttribute, ttlEnabling, status } = await ctx.read((tx) => tableByName(tx, ctx, input.TableName));
+      if (status)
+        throw errors.validation(
+          `Cannot describe time to live while table is in ${status} state: Current table state is ${status}`,
+        );
       return {
         TimeToLiveDescription: ttlAttribute
           ? {

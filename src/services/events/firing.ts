@@ -7,12 +7,13 @@ import {
   newRequestId,
   type Principal,
   parseArn,
+  parseSchedule,
   type Retry,
+  sendTo,
   type Tx,
   type Work,
 } from "../../kernel/mod.ts";
 import { findRule, findTarget, listTargets, type Rule, type RuleRef, ruleArn, saveRule } from "./rows.ts";
-import { parseSchedule } from "./schedule.ts";
 import type { Target } from "./targets.ts";
 
 /** Due at `at`: the rule is due. Ignored where the rule's own `next_ms` says otherwise by now. */
@@ -95,26 +96,10 @@ const retryOf = ({ RetryPolicy }: Target): Retry => ({
 });
 
 /** As EventBridge, for this rule: the target's policy decides. A function is invoked asynchronously, a queue is sent a message. */
-async function send(ctx: Context, work: Work, { target, event }: Send): Promise<void> {
-  const arn = parseArn(target.Arn!)!;
-  const { account, region } = arn;
-  const there = region === ctx.region ? ctx : ctx.fork({ principal: work.as, account, region, cause: ctx.requestId });
-  if (arn.service === "lambda") {
-    const Payload = Buffer.from(event);
-    await there.call("lambda", "Invoke", { FunctionName: target.Arn, InvocationType: "Event", Payload }, work.as);
-    return;
-  }
-  const MessageGroupId = target.SqsParameters?.MessageGroupId;
-  await there.call(
-    "sqs",
-    "SendMessage",
-    {
-      QueueUrl: `${ctx.endpoint}/${account}/${arn.resource}`,
-      MessageBody: event,
-      ...(MessageGroupId !== undefined && { MessageGroupId }),
-    },
-    work.as,
-  );
+function send(ctx: Context, { as }: Work, { target, event }: Send): Promise<void> {
+  const groupId = target.SqsParameters?.MessageGroupId;
+  const parcel = { kind: "message", body: event, ...(groupId !== undefined && { groupId }) } as const;
+  return sendTo(ctx, { to: target.Arn!, as, parcel });
 }
 
 /** After the last attempt, or at once after a refusal: the target's dead-letter queue, as the target has it now, gets what it was sent. */

@@ -8,6 +8,7 @@ import {
   type Input,
   type Output,
   parseArn,
+  parseSchedule,
   requestTagKeys,
   requestTags,
   type Tags,
@@ -28,7 +29,6 @@ import {
   ruleArn,
   saveRule,
 } from "./rows.ts";
-import { parseSchedule } from "./schedule.ts";
 
 export const onRule = (ctx: Context, action: string, name: string | undefined, conditions?: Conditions): Access => ({
   action: `events:${action}`,

@@ -5,6 +5,8 @@ import {
   type Context,
   type NewWork,
   type Principal,
+  parcelOf,
+  sendTo,
   type Tx,
   type Work,
 } from "../../kernel/mod.ts";
@@ -68,7 +70,8 @@ class FailedInvocation extends Error {
 export async function deliver(ctx: Context, work: Work): Promise<void> {
   const ref = parseFunctionName(work.to, ctx)!;
   const invocation = asynchronousOf(work);
-  if (!invocation) return accept(ctx, work, ref);
+  // Another service's event: taken as if that service had called Invoke, so that IAM asks the function's policy whether it may.
+  if (!invocation) return sendTo(ctx, { to: work.to, as: work.as, parcel: parcelOf(work.payload) });
   const { row, config } = await ctx.read((tx) => find(tx, ref));
   if (!row) {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
@@ -83,13 +86,6 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
   const { on_success } = config ?? {};
   if (on_success)
     await ctx.write((tx) => put(ctx, tx, record(ctx, work, { outcome, condition: "Success" }), on_success));
-}
-
-/** Another service's event: taken as if that service had called Invoke, so that IAM asks the function's policy whether it may. */
-async function accept(ctx: Context, work: Work, { account, region }: FunctionRef): Promise<void> {
-  const there = region === ctx.region ? ctx : ctx.fork({ principal: work.as, account, region, cause: ctx.requestId });
-  const Payload = Buffer.from(JSON.stringify(eventOf(work.payload)));
-  await there.call("lambda", "Invoke", { FunctionName: work.to, InvocationType: "Event", Payload }, work.as);
 }
 
 /** After the last attempt: OnFailure's destination gets the record, the dead-letter queue the event. Not having either is said loudly. */
@@ -124,12 +120,6 @@ function asynchronousOf(work: Work): Asynchronous | undefined {
   if (work.as.kind !== "service" || work.as.name !== "lambda.amazonaws.com") return undefined;
   const payload = work.payload as Partial<Asynchronous> | null;
   return payload?.kind === "invoke" ? (payload as Asynchronous) : undefined;
-}
-
-/** `{ kind: "event", event }`, or the event itself where a service puts nothing around it (S3's `{ Records }`). */
-function eventOf(payload: unknown): unknown {
-  const wrapped = payload as { kind?: unknown; event?: unknown } | null;
-  return typeof wrapped === "object" && wrapped?.kind === "event" && "event" in wrapped ? wrapped.event : payload;
 }
 
 /** The record of an invocation for a destination, version 1.0: recorded answers of AWS. */

@@ -4,6 +4,7 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { AwsError, type Context, type Tx } from "../../kernel/mod.ts";
+import { carry } from "./carried.ts";
 import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
 import {
@@ -49,6 +50,8 @@ export interface Put {
   readonly key: string;
   /** Path of the staged bytes: they are moved, or discarded. */
   readonly staged: string;
+  /** What is staged, where it is not yet on the disk: the commit carries it. */
+  readonly bytes?: Uint8Array | undefined;
   readonly version: Content;
   readonly event: EventName;
   readonly origin: Origin;
@@ -98,46 +101,63 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   const stored = storedKey(key);
   const { newest } = before.standing;
   const next = succession(before.bucket.versioning, before.standing, put.as?.versionId);
+  const guards = before.bucket.versioning === "Enabled";
+  const { carrier } = stateOf(ctx);
+  const mayCarry = put.bytes && !guards && !next.demoted && fitsPath(place.root, key);
+  // What is not carried must not follow what has yet to reach the disk.
+  if (!mayCarry) await carrier?.settle(bucket.name, stored);
   const aside = await setAside(place, key, { demoted: next.demoted, made });
   const seat = await findSeat(place, key, put.staged);
   if (seat.side !== null) made.push(pathOf(place, key, seat.side));
-  const guards = seat.side === null && before.bucket.versioning === "Enabled";
-  const guard = guards ? await guardOf(ctx, place, put.staged) : null;
+  const guard = guards && seat.side === null ? await guardOf(ctx, place, put.staged) : null;
   if (guard !== null) made.push(pathOf(place, key, guard));
-  const sequence = nextSequence(ctx);
-  const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: put.as?.modifiedMs ?? ctx.clock.now() };
-  const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
-  const rank = await commit(ctx, made, async (tx) => {
-    const now = await sameBucket(tx, bucket);
-    const rank = rankAfter(await unchanged(tx, stored, { before, check: put.check }), sequence);
-    await insertVersion(tx, {
-      bucket: bucket.name,
-      key: stored,
-      rank,
-      succession: next,
-      version,
-      deleteMarker: false,
-      demotedSide: aside,
+  const batch = mayCarry && seat.side === null ? carrier?.board(put.bytes.length) : undefined;
+  if (put.bytes && !batch) await onDisk(place, seat.side === null ? put.staged : pathOf(place, key, seat.side));
+  let file: { place: Place; path: string } | undefined;
+  try {
+    const sequence = nextSequence(ctx);
+    const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: put.as?.modifiedMs ?? ctx.clock.now() };
+    const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
+    const rank = await commit(ctx, made, async (tx) => {
+      const now = await sameBucket(tx, bucket);
+      const rank = rankAfter(await unchanged(tx, stored, { before, check: put.check }), sequence);
+      await insertVersion(tx, {
+        bucket: bucket.name,
+        key: stored,
+        rank,
+        succession: next,
+        version,
+        deleteMarker: false,
+        demotedSide: aside,
+      });
+      if (batch) await carry(tx, batch, { bucket: bucket.name, key: stored, rank, bytes: put.bytes! });
+      if (dying) await foretell(tx, dying);
+      await replicate(ctx, tx, now, { replication: null, ...version, key: stored, rank, delete_marker: 0 });
+      await put.also?.(tx);
+      await notify(ctx, tx, now, put.origin, {
+        event: put.event,
+        key,
+        size: version.size,
+        etag: version.etag,
+        versionId: now.versioning ? next.versionId : undefined,
+        sequence: -rank,
+      });
+      return rank;
     });
-    if (dying) await foretell(tx, dying);
-    await replicate(ctx, tx, now, { replication: null, ...version, key: stored, rank, delete_marker: 0 });
-    await put.also?.(tx);
-    await notify(ctx, tx, now, put.origin, {
-      event: put.event,
-      key,
-      size: version.size,
-      etag: version.etag,
-      versionId: now.versioning ? next.versionId : undefined,
-      sequence: -rank,
-    });
-    return rank;
-  });
-  const seated = await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
-  // Not waited for: until the name is on the disk, the staged bytes are, and their row. The next change of the key waits.
-  if (seated) before.until(seated.synced);
-  if (dying) await carryOut(ctx, place, dying);
-  for (const side of sidesOf(next.replaced)) await discard(pathOf(place, key, side));
-  return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
+    const seated = await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
+    if (seated && batch) file = { place, path: pathOf(place, key, null) };
+    // Not waited for: until the name is on the disk, the staged bytes are, and their row. The next change of the key waits.
+    else if (seated) before.until(seated.synced());
+    if (dying) await carryOut(ctx, place, dying);
+    for (const side of sidesOf(next.replaced)) await discard(pathOf(place, key, side));
+    return { versionId: before.bucket.versioning ? next.versionId : undefined, modifiedMs: version.modified_ms };
+  } finally {
+    if (batch) carrier!.leave(batch, { bucket: bucket.name, key: stored, file });
+  }
+}
+
+async function onDisk(place: Place, path: string): Promise<void> {
+  await Promise.all([place.disk.file(path), place.ordered || place.disk.names(dirname(path))]);
 }
 
 const removalOf = ({ bucket, key, fingerprint }: ObjectRow) => ({ bucket, key, fingerprint });
@@ -188,9 +208,12 @@ export interface Removed {
 /** Without a version: the object goes, or a delete marker comes, as the bucket's versioning says. */
 export async function remove(ctx: Context, removal: Removal): Promise<Removed> {
   const { bucket, key, versionId } = removal;
-  return await changing(ctx, bucket, key, (before) =>
-    versionId === undefined ? removeCurrent(ctx, removal, before) : removeVersion(ctx, { ...removal, versionId }),
-  );
+  return await changing(ctx, bucket, key, async (before) => {
+    await stateOf(ctx).carrier?.settle(bucket.name, storedKey(key));
+    return versionId === undefined
+      ? removeCurrent(ctx, removal, before)
+      : removeVersion(ctx, { ...removal, versionId });
+  });
 }
 
 interface Before {
@@ -328,7 +351,7 @@ async function removeVersion(
       });
       if (promoted) {
         const rank = promoted.rank;
-        await (await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...bytes! }))?.synced;
+        await (await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...bytes! }))?.synced();
       }
       if (dying) await carryOut(ctx, place, dying);
       for (const side of sidesOf(row)) await discard(pathOf(place, key, side));

@@ -1,6 +1,6 @@
 // The checksums that S3 keeps beside an object, and how those of the parts become that of the whole.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { type Crc, crc32, crc32c, crc64nvme } from "./crc.ts";
 import { errors } from "./errors.ts";
 import { openXxh3, openXxh64, openXxh128, type Xxhash } from "./xxhash.ts";
@@ -91,6 +91,12 @@ export function openDigest(algorithm: Algorithm): Digest {
     },
     digest: () => fromNumber(state, crc),
   };
+}
+
+/** Of bytes that are all there; base64. */
+export function digestOf(algorithm: Algorithm, bytes: Uint8Array): string {
+  const { crc } = algorithms[algorithm];
+  return crc ? fromNumber(crc.update(bytes, 0n), crc) : hash(algorithm, bytes, "base64");
 }
 
 /**

@@ -55,6 +55,9 @@ export interface Configuration {
   readonly suffix: string;
 }
 
+/** Of what a topic is told. */
+export const SUBJECT = "Amazon S3 Notification";
+
 /** Puts one Work a matching configuration, into the transaction of the change. */
 export async function notify(
   ctx: Context,
@@ -68,7 +71,11 @@ export async function notify(
     const sourceArn = `arn:aws:s3:::${bucket.name}`;
     await ctx.put(tx, {
       to: configuration.arn,
-      payload: { Records: [record(ctx, bucket, configuration, origin, event)] },
+      payload: {
+        kind: "event",
+        event: { Records: [record(ctx, bucket, configuration, origin, event)] },
+        subject: SUBJECT,
+      },
       as: { kind: "service", name: "s3.amazonaws.com", account: bucket.account, sourceArn },
       ...(origin.requestId !== undefined && { cause: origin.requestId }),
     });

@@ -1,7 +1,7 @@
 // Files: where bytes lie, and how they come there. No row is known here.
 // A bucket has a root (its directory, where an object is the plain file of its key) and a home on the same file system (what is being written, and
 // the bytes of what no path can hold: odd keys, older versions, parts). Nothing is ever written through a symbolic link below the root.
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, type Stats } from "node:fs";
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, renameSync, type Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { newHex } from "../../kernel/mod.ts";
@@ -98,14 +98,14 @@ export async function takeSeat(place: Place, key: string, staged: string): Promi
   const from = stagePath(place, staged);
   if (key.includes("/") && !(await hasOwnParent(place, dirname(path)))) return false;
   try {
-    await fs.rename(from, path);
+    renameSync(from, path);
     return true;
   } catch (error) {
     if (is(error, "ENAMETOOLONG", "ENOTDIR")) return false;
     if (!is(error, "EISDIR", "ENOTEMPTY", "EEXIST")) throw error;
   }
   if (!(await givesWay(path))) return false;
-  await fs.rename(from, path);
+  renameSync(from, path);
   return true;
 }
 

@@ -3,7 +3,7 @@
 import { AwsError, type Context, defineOperations, newToken, parseArn } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
 import { errors } from "./errors.ts";
-import { type Configuration, EVENT_NAMES, extendedIdOf, flatten, type StoredNotification } from "./events.ts";
+import { type Configuration, EVENT_NAMES, extendedIdOf, flatten, type StoredNotification, SUBJECT } from "./events.ts";
 import type { BucketRow } from "./tables.ts";
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html */
@@ -199,8 +199,6 @@ async function isQueue(ctx: Context, arn: string): Promise<boolean> {
     throw error;
   }
 }
-
-const SUBJECT = "Amazon S3 Notification";
 
 const testEvent = (ctx: Context, { name }: BucketRow): string =>
   JSON.stringify({

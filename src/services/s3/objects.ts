@@ -51,12 +51,13 @@ export const objects = defineOperations("s3", {
       const seal = sealOf(plan);
       checkLockDigest(input);
       const event = isPosted(input) ? "ObjectCreated:Post" : "ObjectCreated:Put";
-      const { staged, checksum } = await receive(ctx, bucket, input, { seal });
+      const { staged, checksum } = await receive(ctx, bucket, input, { seal, carry: true });
       const { etag, encryption } = encrypted(plan, staged, seal);
       const stored = await putVersion(ctx, {
         bucket,
         key: input.Key!,
         staged: staged.path,
+        bytes: staged.bytes,
         version: {
           ...properties,
           ...owned,
@@ -225,13 +226,13 @@ interface BodyInput extends ObjectInput {
 
 /**
  * Takes in a body: staged, hashed, compared with every digest that the request names. Where it names none, CRC64NVME is what AWS computes, or
- * `upload`, the upload's. `seal` encrypts what is staged.
+ * `upload`, the upload's. `seal` encrypts what is staged. `carry`: what is small need not be on the disk.
  */
 export async function receive(
   ctx: Context,
   bucket: BucketRow,
   input: BodyInput,
-  { upload, seal }: { upload?: Algorithm; seal?: Seal | undefined } = {},
+  { upload, seal, carry = false }: { upload?: Algorithm; seal?: Seal | undefined; carry?: boolean } = {},
 ): Promise<{ staged: Staged; checksum: Checksum }> {
   const announced = headerOf(input, "x-amz-trailer");
   const claimed = claimedChecksum(input, announced);
@@ -246,6 +247,7 @@ export async function receive(
     length,
     maxLength: MAX_PUT,
     seal,
+    carry: carry && stateOf(ctx).carrier !== undefined,
   });
   return await whileStaged(staged, async () => {
     const value = staged.digests[algorithm]!;

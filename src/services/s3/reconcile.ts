@@ -4,6 +4,7 @@ import { opendir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError, type Context, type Running } from "../../kernel/mod.ts";
+import { Carrier } from "./carried.ts";
 import { fingerprintAt, is, isDirectory, pathOf, statAt } from "./files.ts";
 import { afterPrefix, fitsPath, justAfter, keyOf, keyOfPath, storedKey } from "./keys.ts";
 import { recover } from "./recovery.ts";
@@ -29,6 +30,8 @@ export async function startReconciler(ctx: Context): Promise<Running> {
   const buckets = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket ORDER BY name"));
   for (const bucket of buckets) await recover(ctx, bucket);
   stateOf(ctx).removals = new Removals(ctx);
+  const { durability, databaseUrl } = ctx.config;
+  if (durability === "full" && databaseUrl === "") stateOf(ctx).carrier = new Carrier(ctx);
   const reconciler = new FileReconciler(ctx);
   stateOf(ctx).reconciler = reconciler;
   reconciler.begin(buckets);
@@ -119,11 +122,14 @@ class FileReconciler implements Reconciler, Running {
     await (await this.#watcher)[Symbol.asyncDispose]();
     await this.#quiet();
     stateOf(this.#ctx).removals = undefined;
+    await stateOf(this.#ctx).carrier?.stop();
+    stateOf(this.#ctx).carrier = undefined;
   }
 
   async #quiet(): Promise<void> {
     while (this.#tasks.size > 0) await Promise.all(this.#tasks);
     await stateOf(this.#ctx).removals?.idle();
+    await stateOf(this.#ctx).carrier?.idle();
   }
 
   async #watch(bucket: BucketRow): Promise<void> {

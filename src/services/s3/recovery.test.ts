@@ -1,6 +1,6 @@
 // What is done where the plain file cannot follow its row, and what is left where a change is refused.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import fs, { existsSync, readdirSync, readFileSync } from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { test } from "node:test";
@@ -8,10 +8,12 @@ import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectComm
 
 let readOnly = false;
 const { rename } = promises;
-promises.rename = (from, to) =>
-  readOnly && String(to).includes("/buckets/")
-    ? Promise.reject(Object.assign(new Error("EROFS: read-only file system, rename"), { code: "EROFS" }))
-    : rename(from, to);
+const { renameSync } = fs;
+fs.renameSync = (from, to) => {
+  if (readOnly && String(to).includes("/buckets/"))
+    throw Object.assign(new Error("EROFS: read-only file system, rename"), { code: "EROFS" });
+  renameSync(from, to);
+};
 syncBuiltinESMExports();
 
 const { failure, startCloudWithBuckets } = await import("../../../test/s3.ts");

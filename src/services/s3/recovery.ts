@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Context } from "../../kernel/mod.ts";
+import { restoreCarried, unloadCarried } from "./carried-recovery.ts";
 import {
   discard,
   isDirectory,
@@ -21,7 +22,7 @@ export type Followed = Pick<ObjectRow, "bucket" | "key" | "rank" | "staged" | "s
 
 /** The file has its name; it has it after a loss of power too when `synced` resolves. */
 export interface Seated {
-  readonly synced: Promise<void>;
+  synced(): Promise<void>;
 }
 
 /**
@@ -38,7 +39,7 @@ export async function follow(ctx: Context, place: Place, row: Followed): Promise
   } catch (error) {
     why = error instanceof Error ? error.message : String(error);
   }
-  if (seated) return { synced: nameSynced(ctx, place, row) };
+  if (seated) return { synced: () => nameSynced(ctx, place, row) };
   ctx.log.error(`${row.bucket}/${key} has no plain file: ${why}`, { subject: `arn:aws:s3:::${row.bucket}/${key}` });
   await stepAside(ctx, place, row);
   return undefined;
@@ -63,7 +64,10 @@ async function stepAside(
   { bucket, key, rank, staged, supersedes }: Followed,
 ): Promise<void> {
   const side = newSide();
-  await moveToSide(stagePath(place, staged!), place, side);
+  const from = stagePath(place, staged!);
+  // They may have been carried, and are not on the disk then.
+  await place.disk.file(from);
+  await moveToSide(from, place, side);
   // The file that stands there is not the object any more.
   const dying = supersedes === null ? undefined : { bucket, key, fingerprint: supersedes };
   await ctx.write(async (tx) => {
@@ -81,12 +85,14 @@ export async function recover(ctx: Context, bucket: BucketRow): Promise<void> {
   if (!isDirectory(rootOf(ctx, bucket))) return;
   await carryOutAll(ctx, bucket);
   const place = await placeOf(ctx, bucket);
+  await restoreCarried(ctx, bucket, place);
   const names = await readdir(stagePath(place, ""));
   for (let at = 0; at < names.length; at += AT_ONCE)
     // Who changed the file since, meant the file as it is now.
     for (const row of await stagedRows(ctx, bucket.name, names.slice(at, at + AT_ONCE)))
       if (plainFingerprint(place, keyOf(row.key)) === (row.supersedes ?? undefined))
-        await (await follow(ctx, place, row))?.synced;
+        await (await follow(ctx, place, row))?.synced();
+  await unloadCarried(ctx, bucket, place);
   for (const name of names) await discard(stagePath(place, name));
 }
 

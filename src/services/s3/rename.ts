@@ -7,7 +7,7 @@ import { isChangedOutside, putHeld } from "./change.ts";
 import { checkConditions, writeCheck } from "./conditions.ts";
 import { errors } from "./errors.ts";
 import { discard, pathOf } from "./files.ts";
-import { MAX_KEY } from "./keys.ts";
+import { MAX_KEY, storedKey } from "./keys.ts";
 import { expectObject, lookUp } from "./lookup.ts";
 import { carryOut, foretell } from "./removals.ts";
 import { originOf } from "./request.ts";
@@ -103,6 +103,8 @@ async function renameNow(
   const row = await expectObject(ctx, { bucket, row: found, input: of, method: "PUT" });
   checkRename(ctx, input, row, standing);
   const place = await placeOf(ctx, bucket);
+  // What is not carried must not follow what has yet to reach the disk.
+  await stateOf(ctx).carrier?.settle(bucket.name, storedKey(from));
   const staged = await stageJoined(place, [pathOf(place, from, row.side)]);
   await putHeld(
     ctx,

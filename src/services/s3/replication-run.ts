@@ -3,6 +3,7 @@
 import {
   type Access,
   AwsError,
+  assumeRole,
   type Context,
   type Handler,
   type Operations,
@@ -118,12 +119,9 @@ async function carryOver(ctx: Context, replicating: Replicating, row: ObjectRow)
 }
 
 async function assume(ctx: Context, source: BucketRow, role: string): Promise<Principal> {
-  const input = { RoleArn: role, RoleSessionName: "s3-replication" };
-  const { AssumedRoleUser: user } = await failing(
-    "AssumeRoleNotPermitted",
-    ctx.call("sts", "AssumeRole", input, asS3(source)),
-  );
-  return { kind: "session", account: role.split(":")[4]!, arn: user!.Arn!, id: user!.AssumedRoleId!, roleArn: role };
+  const by = asS3(source);
+  const { session } = await failing("AssumeRoleNotPermitted", assumeRole(ctx, { role, name: "s3-replication", by }));
+  return session;
 }
 
 /** AWS's word for what went wrong, with the refusal: https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-failure-codes.html */

@@ -1,12 +1,13 @@
 // Bytes on their way in: staged as they stream, hashed meanwhile, joined from parts; and files hashed where they lie.
-import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, open, openSync, read, readSync, writeSync, writev } from "node:fs";
+import { createHash, hash } from "node:crypto";
+import { closeSync, constants, fstatSync, mkdirSync, open, openSync, read, readSync, writeSync, writev } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { newHex } from "../../kernel/mod.ts";
-import { type Algorithm, type Digest, openDigest } from "./checksums.ts";
+import { MAX_CARRIED } from "./carried.ts";
+import { type Algorithm, type Digest, digestOf, openDigest } from "./checksums.ts";
 import { errors } from "./errors.ts";
 import { copyFile, fingerprintOf, is, NO_LINKS, type Place, stagePath } from "./files.ts";
 import type { Seal } from "./sse-c.ts";
@@ -20,6 +21,8 @@ export interface Staged {
   readonly fingerprint: string;
   /** base64 */
   readonly digests: Readonly<Partial<Record<Algorithm, string>>>;
+  /** What was written, where it is not on the disk. */
+  readonly bytes?: Uint8Array;
 }
 
 export interface StageOptions {
@@ -29,12 +32,76 @@ export interface StageOptions {
   readonly maxLength: number;
   /** Hashed are the plain bytes, written the sealed ones. */
   readonly seal?: Seal | undefined;
+  /** What is small enough for a commit to carry is not waited for. */
+  readonly carry?: boolean;
 }
 
 export const newStage = (): string => newHex(24);
 
-/** Streams with backpressure: holds one chunk, and what is gathered for one write. */
+/** A small body in one piece; a larger one streams with backpressure: one chunk is held, and what is gathered for one write. */
 export async function stage(
+  place: Place,
+  body: Readable | Uint8Array | undefined,
+  options: StageOptions,
+): Promise<Staged> {
+  const { length } = options;
+  if (length === undefined || length > SMALL) return await stageStream(place, body, options);
+  return await stageWhole(place, await collect(body, length), options);
+}
+
+/** Throws IncompleteBody where there are more bytes than were announced, or fewer. */
+async function collect(body: Readable | Uint8Array | undefined, length: number): Promise<Uint8Array> {
+  let whole: Uint8Array;
+  if (body instanceof Uint8Array) whole = body;
+  else if (!body) whole = new Uint8Array();
+  else whole = await collectStream(body, length);
+  if (whole.length !== length) throw errors.incompleteBody();
+  return whole;
+}
+
+/** By its events: an iterator costs as much as all else that is done to a small body. */
+function collectStream(body: Readable, length: number): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const fail = (error: Error | null) => reject(!error || is(error, ...CUT_SHORT) ? errors.incompleteBody() : error);
+  body.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > length) reject(errors.incompleteBody());
+    else chunks.push(chunk);
+  });
+  body.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
+  body.on("error", fail);
+  body.on("close", () => body.readableEnded || fail(body.errored));
+  if (body.destroyed) fail(body.errored);
+  return promise;
+}
+
+/** On this thread: a file that is not waited for is made in less time than it takes to ask another. */
+async function stageWhole(place: Place, whole: Uint8Array, options: StageOptions): Promise<Staged> {
+  if (whole.length > options.maxLength) throw errors.entityTooLarge(whole.length, options.maxLength);
+  const path = stagePath(place, newStage());
+  const bytes = options.seal ? options.seal.update(whole) : whole;
+  const carried = options.carry === true && bytes.length <= MAX_CARRIED;
+  const digests = digestsOf(whole, options.algorithms);
+  const fd = carried ? createStage(path) : await openStage(path);
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    if (!carried) await synced(place, fd, path);
+    const fingerprint = fingerprintOf(fstatSync(fd, { bigint: true }));
+    return { path, size: whole.length, fingerprint, ...digests, ...(carried && { bytes }) };
+  } catch (error) {
+    await fs.rm(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const synced = (place: Place, fd: number, path: string): Promise<unknown> =>
+  Promise.all([place.disk.bytes(fd), place.ordered || place.disk.names(dirname(path))]);
+
+async function stageStream(
   place: Place,
   body: Readable | Uint8Array | undefined,
   options: StageOptions,
@@ -55,14 +122,13 @@ export async function stage(
     else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
     if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
     await gather.flush();
-    const synced = Promise.all([place.disk.bytes(fd), place.ordered || place.disk.names(dirname(path))]);
+    const waiting = synced(place, fd, path);
     const digests = hashes.digest();
-    await synced;
+    await waiting;
     return { path, size, fingerprint: fingerprintOf(fstatSync(fd, { bigint: true })), ...digests };
   } catch (error) {
     await fs.rm(path, { force: true });
-    // Whoever sent it went away in the middle.
-    throw is(error, "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE") ? errors.incompleteBody() : error;
+    throw is(error, ...CUT_SHORT) ? errors.incompleteBody() : error;
   } finally {
     // Nothing writes to a descriptor that is closed: its number may be another file's by then.
     await gather.idle();
@@ -143,6 +209,9 @@ async function* readFile(path: string, start: number, end: number): AsyncGenerat
     await file.close();
   }
 }
+
+/** Whoever sent it went away in the middle. */
+const CUT_SHORT = ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"] as const;
 
 const CHUNK = 256 * 1024;
 
@@ -232,16 +301,32 @@ function openHashes(algorithms: readonly Algorithm[]): Hashes {
   };
 }
 
+const digestsOf = (whole: Uint8Array, algorithms: readonly Algorithm[]): Pick<Staged, "md5" | "digests"> => ({
+  md5: hash("md5", whole, "hex"),
+  digests: Object.fromEntries(algorithms.map((name) => [name, digestOf(name, whole)])),
+});
+
+const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+
+function createStage(path: string): number {
+  try {
+    return openSync(path, NEW, 0o644);
+  } catch (error) {
+    if (!is(error, "ENOENT")) throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, NEW, 0o644);
+  }
+}
+
 /** Asked of a thread: while the disk writes its journal, a name is not made before that is done. */
 async function openStage(path: string): Promise<number> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   try {
-    return await openFile(path, flags, 0o644);
+    return await openFile(path, NEW, 0o644);
   } catch (error) {
     // Somebody cleared the home: it is ours to make again.
     if (!is(error, "ENOENT")) throw error;
     await fs.mkdir(dirname(path), { recursive: true });
-    return await openFile(path, flags, 0o644);
+    return await openFile(path, NEW, 0o644);
   }
 }
 

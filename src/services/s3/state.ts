@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Config, Context } from "../../kernel/mod.ts";
 import type { AccessLogs } from "./access-logs.ts";
+import type { Carrier } from "./carried.ts";
 import { type Disk, openDisk } from "./durable.ts";
 import { errors } from "./errors.ts";
 import { is, makeDirectory, openPlace, type Place } from "./files.ts";
@@ -17,6 +18,8 @@ export interface State {
   /** Undefined until S3 has started, and after it stopped. */
   reconciler: Reconciler | undefined;
   removals: Removals | undefined;
+  /** Undefined too where nothing waits for the disk, and where other nodes use the store: they hold files that this one knows nothing of. */
+  carrier: Carrier | undefined;
   accessLogs: AccessLogs | undefined;
   lastSequence: number;
 }
@@ -50,6 +53,7 @@ export function stateOf(ctx: Context): State {
       places: new Map(),
       reconciler: undefined,
       removals: undefined,
+      carrier: undefined,
       accessLogs: undefined,
       lastSequence: 0,
     };

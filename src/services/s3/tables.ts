@@ -131,6 +131,16 @@ export const migrations = [
   ALTER TABLE s3_upload ADD COLUMN encryption TEXT;
   ALTER TABLE s3_part ADD COLUMN nonce TEXT;           -- of a part that is encrypted with the customer's key`,
   `
+  CREATE TABLE s3_carried (     -- bytes of small objects, until their plain files are on the disk: carried.ts
+    batch TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    rank BIGINT NOT NULL,
+    boot TEXT NOT NULL,         -- of the kernel that is to write them
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (batch, bucket, key, rank)
+  )`,
+  `
   ALTER TABLE s3_bucket ADD COLUMN zone TEXT;          -- of a directory bucket: use1-az4
   CREATE TABLE s3_rename (                             -- what was renamed under a token of the client's: it may ask again
     bucket TEXT NOT NULL,

@@ -137,7 +137,7 @@ async function commit(ctx: Context, bucket: BucketRow, place: Place, news: reado
     const still = news.filter(({ key, content }) => plainFingerprint(place, key) === content?.fingerprint);
     const done = still.length > 0 ? await record(ctx, bucket, { place, news: still }) : [];
     for (const { one, event, obsolete, unfinished } of done) {
-      if (unfinished) await (await follow(ctx, place, unfinished))?.synced;
+      if (unfinished) await (await follow(ctx, place, unfinished))?.synced();
       for (const side of obsolete) await discard(pathOf(place, one.key, side));
       if (event) say(bucket, event, one);
     }

@@ -2,6 +2,7 @@
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 import { resourcePolicyFault } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
+import { checkRedriveAllow } from "./redrive.ts";
 
 export type Attributes = Readonly<Record<string, string>>;
 
@@ -76,18 +77,6 @@ const withEncryption = (given: Attributes): Attributes =>
     : given.SqsManagedSseEnabled === "true"
       ? { ...given, KmsMasterKeyId: "", KmsDataKeyReusePeriodSeconds: "" }
       : given;
-
-function checkRedriveAllow(value: string): void {
-  let permission: unknown;
-  try {
-    permission = (JSON.parse(value) as { redrivePermission?: unknown } | null)?.redrivePermission;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  if (permission === "byQueue" || permission === "denyAll")
-    throw errors.notImplemented(`RedriveAllowPolicy with redrivePermission ${permission}`);
-  if (permission !== "allowAll") throw errors.attribute("RedriveAllowPolicy");
-}
 
 /** With AWS's defaults. A FIFO queue has its own besides. */
 export function effective(attributes: Attributes): Attributes {

@@ -1,12 +1,12 @@
-// How a receiver takes messages: one statement, so that none is ever in two hands within its visibility. And what was received too often
-// leaves for the dead-letter queue, in the same transaction.
+// How a receiver takes messages; and what was received too often leaves for the dead-letter queue, in the same transaction.
 import { newToken, type Tx } from "../../kernel/mod.ts";
 import { queueArn, queueOfArn } from "./access.ts";
 import { nextOfQueue } from "./fifo.ts";
 import { findQueue, type Queue } from "./queue-row.ts";
 import { redriveOf } from "./redrive.ts";
-import { oldestSequence, removeExpired } from "./retention.ts";
+import { removeExpired } from "./retention.ts";
 import type { MessageRow } from "./tables.ts";
+import { take, type Wanted } from "./take.ts";
 
 /** A receive that finds only dead letters looks on, but not through a whole queue of them. */
 const MOST_ROUNDS = 10;
@@ -17,13 +17,8 @@ interface Claimed {
   readonly moved: ReadonlySet<number>;
 }
 
-interface Wanted {
-  readonly most: number;
-  readonly visibilityMs: number;
-  readonly now: number;
-}
-
-export async function claim(tx: Tx, queue: Queue, wanted: Wanted): Promise<Claimed> {
+export async function claim(tx: Tx, queue: Queue, of: Omit<Wanted, "receipt">): Promise<Claimed> {
+  const wanted: Wanted = { ...of, receipt: newToken(32) };
   await removeExpired(tx, queue, wanted.now);
   const redrive = redriveOf(queue.attributes);
   // Where the target was deleted, messages stay.
@@ -41,38 +36,6 @@ export async function claim(tx: Tx, queue: Queue, wanted: Wanted): Promise<Claim
   }
   return { taken, moved };
 }
-
-async function take(tx: Tx, queue: Queue, { most, visibilityMs, now }: Wanted): Promise<MessageRow[]> {
-  const rows = await tx.all<MessageRow>(
-    `UPDATE sqs_message SET visible_ms = :until, receives = receives + 1, received_ms = :now,
-       first_received_ms = COALESCE(first_received_ms, :now), receipt = :receipt
-     WHERE (queue_number, sequence, message_id) IN (${queue.fifo ? FIRST_OF_GROUPS : FIRST_VISIBLE})
-     RETURNING *`,
-    {
-      number: queue.number,
-      now,
-      oldest: oldestSequence(queue, now),
-      most,
-      until: now + visibilityMs,
-      receipt: newToken(32),
-    },
-  );
-  return rows.sort((a, b) => a.sequence - b.sequence);
-}
-
-const FIRST_VISIBLE = `
-  SELECT queue_number, sequence, message_id FROM sqs_message
-  WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest
-  ORDER BY visible_ms, sequence LIMIT :most`;
-
-/** While a message of a group is in flight, or delayed, those behind it wait. */
-const FIRST_OF_GROUPS = `
-  SELECT queue_number, sequence, message_id FROM sqs_message AS candidate
-  WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest AND NOT EXISTS (
-    SELECT 1 FROM sqs_message AS earlier
-    WHERE earlier.queue_number = candidate.queue_number AND earlier.group_id = candidate.group_id
-      AND earlier.sequence < candidate.sequence AND earlier.visible_ms > :now)
-  ORDER BY sequence LIMIT :most`;
 
 /** The receive that found it dead does not count. A standard queue's message stays as old as it is; a FIFO queue's begins anew. */
 async function move(

@@ -16,6 +16,12 @@ export const errors = {
       400,
       `A queue already exists with the same name and a different value for attribute ${attribute}`,
     ),
+  queueDeletedRecently: () =>
+    new AwsError(
+      "QueueDeletedRecently",
+      400,
+      "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+    ),
   queueName: () => invalidValue("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"),
   fifoQueueName: () =>
     invalidValue(
@@ -38,6 +44,10 @@ export const errors = {
   /** The commonest family of sentences. */
   parameter: (name: string, value: unknown, reason: string) =>
     invalidValue(`Value ${value} for parameter ${name} is invalid. Reason: ${reason}`),
+  notOfThisType: (name: string, value: unknown) =>
+    invalidValue(
+      `Value ${value} for parameter ${name} is invalid. Reason: The request include parameter that is not valid for this queue type.`,
+    ),
   invalidValue,
   tooLong: (bytes: number) =>
     invalidValue(`One or more parameters are invalid. Reason: Message must be shorter than ${bytes} bytes.`),
@@ -51,6 +61,31 @@ export const errors = {
     ),
   receiptHandle: (handle: string) =>
     new AwsError("ReceiptHandleIsInvalid", 404, `The input receipt handle "${handle}" is not a valid receipt handle.`),
+
+  /** Of ReceiveMessage. */
+  inFlight: () =>
+    new AwsError("OverLimit", 403, "Too many messages in flight: the queue has reached the limit of 120000."),
+  actions: (count: number, most: number) =>
+    new AwsError("OverLimit", 403, `${count} Actions were found, maximum allowed is ${most}.`),
+
+  taskArn: (parameter: string) =>
+    invalidValue(
+      `You must use this format to specify the ${parameter}: arn:<partition>:<service>:<region>:<account-id>:<resource-id>`,
+    ),
+  noResource: (parameter: string) =>
+    new AwsError(
+      "ResourceNotFoundException",
+      404,
+      `The resource that you specified for the ${parameter} parameter doesn't exist.`,
+    ),
+  noDeadLetterQueue: () => invalidValue("Source queue must be configured as a Dead Letter Queue."),
+  taskRunning: () =>
+    invalidValue(
+      "There is already a task running. Only one active task is allowed for a source queue arn at a given time.",
+    ),
+  taskHandle: () => invalidValue("Value for parameter TaskHandle is invalid."),
+  noTask: () => new AwsError("ResourceNotFoundException", 404, "Task does not exist."),
+  taskOver: () => new AwsError("UnsupportedOperation", 400, "Only a task that is running can be cancelled."),
 
   emptyBatch: (entry: string) =>
     new AwsError("EmptyBatchRequest", 400, `There should be at least one ${entry} in the request.`),

@@ -162,3 +162,46 @@ test("Competing receivers keep each group in order", async () => {
   );
   for (const group of groups) assert.deepEqual(seen.get(group), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
+
+test("A receive that is asked again with its attempt id gets the same messages and handles, and their time anew", async () => {
+  const url = await create();
+  for (const text of ["a 1", "a 2", "b 1"]) await send(url, text);
+  const attempt = {
+    ReceiveRequestAttemptId: "try-1",
+    VisibilityTimeout: 30,
+    AttributeNames: ["ApproximateReceiveCount"],
+  };
+  const first = await receive(url, { ...attempt, MaxNumberOfMessages: 2 });
+  assert.deepEqual(bodies(first), ["1", "2"]);
+  await cloud.advance(20_000);
+  assert.deepEqual(await receive(url, attempt), first);
+  await cloud.advance(20_000); // 40 s after the first: they would be visible
+  assert.deepEqual(bodies(await receive(url)), ["1"]); // of b
+  assert.deepEqual(await receive(url, attempt), first);
+  // A message that was changed, or is gone, ends it: what is asked for is new.
+  await remove(url, first[0]!);
+  assert.deepEqual(await receive(url, attempt), []);
+  await cloud.advance(30_000);
+  assert.deepEqual(bodies(await receive(url, attempt)), ["2", "1"]);
+  await cloud.advance(31_000);
+  const anew = await receive(url, { ...attempt, VisibilityTimeout: 600 });
+  assert.deepEqual(bodies(anew), ["2", "1"]);
+  // For five minutes.
+  await cloud.advance(300_000);
+  assert.deepEqual(await receive(url, { ...attempt, VisibilityTimeout: 600 }), []);
+});
+
+test("An attempt id is a FIFO queue's, and well formed", async () => {
+  const url = await create();
+  await assert.rejects(receive(url, { ReceiveRequestAttemptId: "a b" }), {
+    Code: "InvalidParameterValue",
+    message:
+      "Value a b for parameter ReceiveRequestAttemptId is invalid. Reason: ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. 1 to 128 in length.",
+  });
+  const standard = (await sqs.createQueue({ QueueName: "standard" })).QueueUrl!;
+  await assert.rejects(receive(standard, { ReceiveRequestAttemptId: "a" }), {
+    Code: "InvalidParameterValue",
+    message:
+      "Value a for parameter ReceiveRequestAttemptId is invalid. Reason: The request include parameter that is not valid for this queue type.",
+  });
+});

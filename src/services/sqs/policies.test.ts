@@ -64,3 +64,12 @@ test("AddPermission and RemovePermission change the policy a statement at a time
   await assert.rejects(stranger.receiveMessage({ QueueUrl }), { name: "AccessDenied" });
   await assert.rejects(sqs.removePermission({ QueueUrl, Label: "one" }), { Code: "InvalidParameterValue" });
 });
+
+test("AddPermission takes seven actions at most", async () => {
+  const QueueUrl = await create("many");
+  const Actions = Array<string>(8).fill("SendMessage");
+  await assert.rejects(sqs.addPermission({ QueueUrl, Label: "l", AWSAccountIds: ["222222222222"], Actions }), {
+    name: "OverLimit",
+    message: "8 Actions were found, maximum allowed is 7.",
+  });
+});

@@ -30,6 +30,7 @@ export const policies = defineOperations("sqs", {
       for (const account of AWSAccountIds)
         if (!/^\d{12}$/.test(account))
           throw errors.parameter("PrincipalId", `[${AWSAccountIds.join(", ")}]`, "Unable to verify.");
+      if (Actions.length > MOST_ACTIONS) throw errors.actions(Actions.length, MOST_ACTIONS);
       for (const action of Actions)
         if (!SHARED_ACTIONS.includes(action))
           throw errors.parameter(
@@ -110,6 +111,8 @@ const SHARED_ACTIONS = [
   "ReceiveMessage",
   "SendMessage",
 ];
+
+const MOST_ACTIONS = 7;
 
 const policyOf = ({ attributes }: Queue): Policy | undefined =>
   attributes.Policy === undefined ? undefined : (JSON.parse(attributes.Policy) as Policy);

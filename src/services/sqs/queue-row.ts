@@ -3,6 +3,7 @@ import { type Context, newHex, type Tx } from "../../kernel/mod.ts";
 import { type QueueRef, queueOfUrl } from "./access.ts";
 import type { Attributes } from "./attributes.ts";
 import { errors } from "./errors.ts";
+import { oldestSequence } from "./retention.ts";
 
 export interface Queue extends QueueRef {
   readonly number: number;
@@ -76,6 +77,22 @@ export async function insertQueue(
       now: of.now,
     },
   );
+}
+
+/** Exact here, where AWS's are approximate. */
+export async function countMessages(
+  tx: Tx,
+  queue: Queue,
+  now: number,
+): Promise<{ visible: number; inFlight: number; delayed: number }> {
+  const row = await tx.one<{ visible: number; in_flight: number; delayed: number }>(
+    `SELECT COUNT(CASE WHEN visible_ms <= :now THEN 1 END) AS visible,
+       COUNT(CASE WHEN visible_ms > :now AND receives > 0 THEN 1 END) AS in_flight,
+       COUNT(CASE WHEN visible_ms > :now AND receives = 0 THEN 1 END) AS delayed
+     FROM sqs_message WHERE queue_number = :number AND sequence >= :oldest`,
+    { number: queue.number, now, oldest: oldestSequence(queue, now) },
+  );
+  return { visible: row!.visible, inFlight: row!.in_flight, delayed: row!.delayed };
 }
 
 /** 48 bits of chance: no two queues that ever were have the same. */

@@ -111,20 +111,6 @@ test("SetQueueAttributes changes what it names, and an empty text takes it back"
   });
 });
 
-test("RedriveAllowPolicy: allowAll is kept, what would forbid something is refused by name", async () => {
-  const url = await create("redrive-allow", { RedriveAllowPolicy: '{"redrivePermission":"allowAll"}' });
-  assert.deepEqual(await attributesOf(url, "RedriveAllowPolicy"), {
-    RedriveAllowPolicy: '{"redrivePermission":"allowAll"}',
-  });
-  await assert.rejects(
-    sqs.setQueueAttributes({ QueueUrl: url, Attributes: { RedriveAllowPolicy: '{"redrivePermission":"denyAll"}' } }),
-    {
-      Code: "NotImplemented",
-      message: "RedriveAllowPolicy with redrivePermission denyAll is not implemented by aws-like.",
-    },
-  );
-});
-
 test("GetQueueAttributes answers nothing where nothing is asked, and refuses what it does not know", async () => {
   const QueueUrl = await create("asked");
   assert.equal((await sqs.getQueueAttributes({ QueueUrl })).Attributes, undefined);
@@ -150,10 +136,18 @@ test("What names no queue is told so", async () => {
   await assert.rejects(sqs.receiveMessage({ QueueUrl: `${cloud.endpoint}/nonsense` }), { name: "InvalidAddress" });
 });
 
-test("DeleteQueue takes the messages along: a queue made anew is empty", async () => {
+test("DeleteQueue takes the messages along: a queue made anew, after 60 seconds, is empty", async () => {
   const QueueUrl = await create("renewed");
   await sqs.sendMessage({ QueueUrl, MessageBody: "old" });
   await sqs.deleteQueue({ QueueUrl });
+  await cloud.advance(59_000);
+  await assert.rejects(create("renewed"), {
+    name: "QueueDeletedRecently",
+    Code: "AWS.SimpleQueueService.QueueDeletedRecently",
+    message: "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+  });
+  await create("another"); // other names are free
+  await cloud.advance(1_000);
   await create("renewed");
   assert.equal((await sqs.receiveMessage({ QueueUrl })).Messages, undefined);
 });

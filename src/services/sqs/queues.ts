@@ -1,16 +1,16 @@
 // CreateQueue, GetQueueUrl, ListQueues, the attributes, DeleteQueue, PurgeQueue.
 import { type Context, defineOperations, type Input, requestTags, type Tx } from "../../kernel/mod.ts";
-import { onQueue, type QueueRef, queueArn, queueOfArn, queueUrl } from "./access.ts";
+import { onQueue, type QueueRef, queueArn, queueUrl } from "./access.ts";
 import { type Attributes, changed, differing, effective, isSettable } from "./attributes.ts";
+import { withRedrive } from "./dead-letters.ts";
 import { errors } from "./errors.ts";
 import { changing } from "./policies.ts";
-import { findQueue, insertQueue, listQueues, newNumber, openQueue, type Queue } from "./queue-row.ts";
-import { parseRedrive } from "./redrive.ts";
-import { oldestSequence } from "./retention.ts";
+import { pageOf } from "./queue-pages.ts";
+import { countMessages, findQueue, insertQueue, listQueues, newNumber, openQueue, type Queue } from "./queue-row.ts";
 import { checkTags } from "./tags.ts";
 
-const MOST_QUEUES_LISTED = 1000;
 const PURGE_EVERY_MS = 60_000;
+const DELETED_MS = 60_000;
 
 export const queues = defineOperations("sqs", {
   CreateQueue: {
@@ -33,6 +33,7 @@ export const queues = defineOperations("sqs", {
         const attributes = await withRedrive(tx, ref, wanted);
         const queue = await findQueue(tx, ref);
         if (!queue) {
+          await checkNotDeleted(tx, ref, ctx.now);
           await insertQueue(tx, ref, { number: newNumber(), attributes, tags: input.tags ?? {}, now: ctx.now });
           return true;
         }
@@ -60,19 +61,12 @@ export const queues = defineOperations("sqs", {
   ListQueues: {
     access: (ctx) => ({ action: "sqs:ListQueues", resource: queueArn({ ...ctx, name: "*" }) }),
     async handle(ctx, { QueueNamePrefix: prefix = "", MaxResults, NextToken }) {
-      if (MaxResults !== undefined && !(MaxResults >= 1 && MaxResults <= MOST_QUEUES_LISTED))
-        throw errors.parameter("MaxResults", MaxResults, "MaxResults must be an integer between 1 and 1000.");
-      const limit = MaxResults ?? MOST_QUEUES_LISTED;
-      const after = NextToken === undefined ? "" : Buffer.from(NextToken, "base64").toString();
+      const page = pageOf({ MaxResults, NextToken });
       const { account, region } = ctx;
+      const { after, limit } = page;
       const found = await ctx.read((tx) => listQueues(tx, { account, region, prefix, after, limit: limit + 1 }));
-      const page = found.slice(0, limit);
-      // Without MaxResults there is no second page.
-      const more = MaxResults !== undefined && found.length > limit;
-      return {
-        ...(page.length > 0 && { QueueUrls: page.map((queue) => queueUrl(ctx, queue)) }),
-        ...(more && { NextToken: Buffer.from(page.at(-1)!.name).toString("base64") }),
-      };
+      const { urls, ...next } = page.of(ctx, found);
+      return { ...(urls.length > 0 && { QueueUrls: urls }), ...next };
     },
   },
 
@@ -88,7 +82,7 @@ export const queues = defineOperations("sqs", {
         const counted = all || names.some((name) => Object.hasOwn(NO_MESSAGES, name));
         return {
           ...effective(queue.attributes),
-          ...(counted && (await countMessages(tx, queue, ctx.now))),
+          ...(counted && (await counts(tx, queue, ctx.now))),
           QueueArn: queueArn(queue),
           CreatedTimestamp: seconds(queue.createdMs),
           LastModifiedTimestamp: seconds(queue.modifiedMs),
@@ -119,7 +113,9 @@ export const queues = defineOperations("sqs", {
         const { number } = queue;
         await tx.run("DELETE FROM sqs_message WHERE queue_number = :number", { number });
         await tx.run("DELETE FROM sqs_deduplication WHERE queue_number = :number", { number });
+        await tx.run("DELETE FROM sqs_receive_attempt WHERE queue_number = :number", { number });
         await tx.run("DELETE FROM sqs_queue WHERE number = :number", { number });
+        await rememberDeleted(tx, queue, ctx.now);
         return queue;
       });
       ctx.log.info(`queue ${queue.name} deleted`, { subject: queueArn(queue) });
@@ -139,22 +135,6 @@ export const queues = defineOperations("sqs", {
       return {};
     },
   },
-
-  ListDeadLetterSourceQueues: {
-    access: (ctx, input) => onQueue(ctx, "ListDeadLetterSourceQueues", input),
-    async handle(ctx, input) {
-      for (const parameter of ["MaxResults", "NextToken"] as const)
-        if (input[parameter] !== undefined) throw errors.notImplemented(parameter);
-      const sources = await ctx.read(async (tx) => {
-        const target = await openQueue(tx, ctx, input.QueueUrl);
-        const { account, region } = target;
-        const all = await listQueues(tx, { account, region, prefix: "", after: "", limit: Number.MAX_SAFE_INTEGER });
-        const targets = JSON.stringify(queueArn(target));
-        return all.filter(({ attributes }) => attributes.RedrivePolicy?.includes(targets));
-      });
-      return { queueUrls: sources.map((queue) => queueUrl(ctx, queue)) };
-    },
-  },
 });
 
 export async function saveAttributes(tx: Tx, { number }: Queue, attributes: Attributes, now: number): Promise<void> {
@@ -163,6 +143,25 @@ export async function saveAttributes(tx: Tx, { number }: Queue, attributes: Attr
     attributes: JSON.stringify(attributes),
     now,
   });
+}
+
+/** Its name is free again after 60 seconds. */
+async function rememberDeleted(tx: Tx, { account, region, name }: QueueRef, now: number): Promise<void> {
+  await tx.run("DELETE FROM sqs_deleted_queue WHERE until_ms <= :now", { now });
+  await tx.run(
+    `INSERT INTO sqs_deleted_queue (account, region, name, until_ms) VALUES (:account, :region, :name, :until_ms)
+     ON CONFLICT (account, region, name) DO UPDATE SET until_ms = excluded.until_ms`,
+    { account, region, name, until_ms: now + DELETED_MS },
+  );
+}
+
+async function checkNotDeleted(tx: Tx, { account, region, name }: QueueRef, now: number): Promise<void> {
+  const deleted = await tx.one(
+    `SELECT name FROM sqs_deleted_queue
+     WHERE account = :account AND region = :region AND name = :name AND until_ms > :now`,
+    { account, region, name, now },
+  );
+  if (deleted) throw errors.queueDeletedRecently();
 }
 
 const named = (ctx: Context, name: string | undefined, account?: string): QueueRef => ({
@@ -177,24 +176,6 @@ function checkName(name: string, given: NonNullable<Input<"sqs", "CreateQueue">[
   } else if (!/^[A-Za-z0-9_-]{1,80}$/.test(name)) throw errors.queueName();
 }
 
-/** A new policy's target must be there: a queue of the same kind, account and region. What was set before is not looked at again. */
-async function withRedrive(tx: Tx, source: QueueRef, attributes: Attributes): Promise<Attributes> {
-  const text = attributes.RedrivePolicy;
-  if (text === undefined) return attributes;
-  const policy = parseRedrive(text);
-  const kept = JSON.stringify(policy);
-  if (kept === text && (await findQueue(tx, source))?.attributes.RedrivePolicy === text) return attributes;
-  const wrong = (reason: string) => errors.parameter("RedrivePolicy", text, reason);
-  const ref = queueOfArn(policy.deadLetterTargetArn)!;
-  if (ref.account !== source.account || ref.region !== source.region)
-    throw wrong("Dead-letter target owner should be same as the source.");
-  const target = await findQueue(tx, ref);
-  if (!target) throw wrong("Dead letter target does not exist.");
-  if (target.fifo !== source.name.endsWith(".fifo"))
-    throw wrong("Dead-letter queue must be same type of queue as the source.");
-  return { ...attributes, RedrivePolicy: kept };
-}
-
 const pick = (from: Attributes, name: string, given: Readonly<Record<string, string>>): Attributes =>
   given[name] === undefined || from[name] === undefined ? {} : { [name]: from[name] };
 
@@ -205,19 +186,12 @@ const NO_MESSAGES = {
 };
 const DERIVED = [...Object.keys(NO_MESSAGES), "QueueArn", "CreatedTimestamp", "LastModifiedTimestamp"];
 
-/** Exact here, where AWS's are approximate. */
-async function countMessages(tx: Tx, queue: Queue, now: number): Promise<typeof NO_MESSAGES> {
-  const row = await tx.one<{ visible: number; in_flight: number; delayed: number }>(
-    `SELECT COUNT(CASE WHEN visible_ms <= :now THEN 1 END) AS visible,
-       COUNT(CASE WHEN visible_ms > :now AND receives > 0 THEN 1 END) AS in_flight,
-       COUNT(CASE WHEN visible_ms > :now AND receives = 0 THEN 1 END) AS delayed
-     FROM sqs_message WHERE queue_number = :number AND sequence >= :oldest`,
-    { number: queue.number, now, oldest: oldestSequence(queue, now) },
-  );
+async function counts(tx: Tx, queue: Queue, now: number): Promise<typeof NO_MESSAGES> {
+  const { visible, inFlight, delayed } = await countMessages(tx, queue, now);
   return {
-    ApproximateNumberOfMessages: String(row!.visible),
-    ApproximateNumberOfMessagesNotVisible: String(row!.in_flight),
-    ApproximateNumberOfMessagesDelayed: String(row!.delayed),
+    ApproximateNumberOfMessages: String(visible),
+    ApproximateNumberOfMessagesNotVisible: String(inFlight),
+    ApproximateNumberOfMessagesDelayed: String(delayed),
   };
 }
 

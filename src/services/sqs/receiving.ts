@@ -4,15 +4,18 @@ import { type Context, defineOperations, type Input, type Output, type Tx } from
 import { onQueue } from "./access.ts";
 import { numberOf } from "./attributes.ts";
 import { claim } from "./claim.ts";
+import type { Crowd } from "./crowd.ts";
+import { disorderOf } from "./disorder.ts";
 import { errors } from "./errors.ts";
 import { sequenceNumber } from "./fifo.ts";
 import { digest, type StoredAttributes, selected, toOutput } from "./message-attributes.ts";
 import { openQueue, type Queue } from "./queue-row.ts";
 import { receiptHandle } from "./receipts.ts";
+import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
 import { oldestSequence } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
-import { waitingOf } from "./waiting.ts";
+import { nextVisible, waitingOf } from "./waiting.ts";
 
 export const MAX_VISIBILITY_S = 43_200;
 const MOST_MESSAGES = 10;
@@ -25,7 +28,9 @@ export const receiving = defineOperations("sqs", {
       const asked = check(input);
       const found = await ctx.read((tx) => openQueue(tx, ctx, input.QueueUrl));
       const waitS = input.WaitTimeSeconds ?? numberOf(found.attributes, "ReceiveMessageWaitTimeSeconds");
-      const rows = await receive(ctx, { url: input.QueueUrl, queue: found, input, until: ctx.now + waitS * 1000 });
+      if (input.ReceiveRequestAttemptId !== undefined && !found.fifo)
+        throw errors.notOfThisType("ReceiveRequestAttemptId", input.ReceiveRequestAttemptId);
+      const rows = await receive(ctx, { url: input.QueueUrl, queue: found, input, waitMs: waitS * 1000 });
       return rows.length === 0 ? {} : { Messages: rows.map((row) => toMessage(row, asked)) };
     },
   },
@@ -38,13 +43,19 @@ interface Asked {
 
 function check(input: Input<"sqs", "ReceiveMessage">): Asked {
   const { MaxNumberOfMessages: most, VisibilityTimeout: visibility, WaitTimeSeconds: wait } = input;
+  const attempt = input.ReceiveRequestAttemptId;
   if (most !== undefined && !(most >= 1 && most <= MOST_MESSAGES))
     throw errors.parameter("MaxNumberOfMessages", most, "Must be between 1 and 10, if provided.");
   if (visibility !== undefined && !(visibility >= 0 && visibility <= MAX_VISIBILITY_S))
     throw errors.parameter("VisibilityTimeout", visibility, "Must be >= 0 and <= 43200, if provided.");
   if (wait !== undefined && !(wait >= 0 && wait <= MAX_WAIT_S))
     throw errors.parameter("WaitTimeSeconds", wait, "Must be >= 0 and <= 20, if provided.");
-  if (input.ReceiveRequestAttemptId !== undefined) throw errors.notImplemented("ReceiveRequestAttemptId");
+  if (attempt !== undefined && !/^[\x21-\x7e]{1,128}$/.test(attempt))
+    throw errors.parameter(
+      "ReceiveRequestAttemptId",
+      attempt,
+      "ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. 1 to 128 in length.",
+    );
   const system: readonly string[] = [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])];
   for (const name of system) if (name !== "All" && !Object.hasOwn(SYSTEM, name)) throw errors.unknownAttribute(name);
   return { system, attributes: input.MessageAttributeNames ?? [] };
@@ -54,22 +65,23 @@ interface Poll {
   readonly url: string | undefined;
   readonly queue: Queue;
   readonly input: Input<"sqs", "ReceiveMessage">;
-  /** ms since the epoch. */
-  readonly until: number;
+  /** A short poll is answered at once. */
+  readonly waitMs: number;
 }
 
-async function receive(ctx: Context, { url, queue, input, until }: Poll): Promise<readonly MessageRow[]> {
+async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]> {
+  const { queue, waitMs } = poll;
   const waiting = waitingOf(ctx);
-  const most = input.MaxNumberOfMessages ?? 1;
+  const until = ctx.now + waitMs;
   for (;;) {
     using arrival = waiting.arrival(queue.number);
-    if (await ctx.read((tx) => anyVisible(tx, queue, ctx.now))) {
-      const { taken, moved } = await ctx.write(async (tx) => {
-        // What the queue is told now counts, not what it was told when the poll began.
-        const queue = await openQueue(tx, ctx, url);
-        const visibility = input.VisibilityTimeout ?? numberOf(queue.attributes, "VisibilityTimeout");
-        return claim(tx, queue, { most, visibilityMs: visibility * 1000, now: ctx.now });
-      });
+    // A retry gets what is in flight.
+    const worth =
+      poll.input.ReceiveRequestAttemptId !== undefined || (await ctx.read((tx) => anyVisible(tx, queue, ctx.now)));
+    const crowd = worth ? await waiting.crowds.of(ctx, queue) : undefined;
+    if (crowd && crowd.room <= 0 && waitMs === 0 && !queue.fifo) throw errors.inFlight();
+    if (crowd && crowd.room > 0) {
+      const { taken, moved } = await attempt(ctx, poll, crowd);
       for (const target of moved) waiting.wake(target);
       if (taken.length > 0) return taken;
       if (moved.size > 0) continue; // dead letters only: what is behind them may be alive
@@ -80,6 +92,34 @@ async function receive(ctx: Context, { url, queue, input, until }: Poll): Promis
   }
 }
 
+async function attempt(
+  ctx: Context,
+  { url, queue: found, input }: Poll,
+  { noisy, room }: Crowd,
+): ReturnType<typeof claim> {
+  const most = Math.min(input.MaxNumberOfMessages ?? 1, room);
+  const id = input.ReceiveRequestAttemptId;
+  const now = ctx.now;
+  // Drawn before: a transaction may run twice.
+  const disorder = disorderOf(ctx, found, most);
+  const { queue, ...claimed } = await ctx.write(async (tx) => {
+    // What the queue is told now counts, not what it was told when the poll began.
+    const queue = await openQueue(tx, ctx, url);
+    const visibilityMs = (input.VisibilityTimeout ?? numberOf(queue.attributes, "VisibilityTimeout")) * 1000;
+    const again = id === undefined ? undefined : await takenBefore(tx, queue, { id, visibilityMs, now });
+    if (again) return { queue, taken: again, moved: NONE };
+    const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: disorder.skip });
+    await disorder.copy(tx, claimed.taken);
+    if (id !== undefined) await rememberAttempt(tx, queue, { id, now, rows: claimed.taken });
+    return { queue, ...claimed };
+  });
+  if (disorder.tell(claimed.taken)) waitingOf(ctx).wake(queue.number);
+  waitingOf(ctx).crowds.took(queue, claimed.taken.length);
+  return claimed;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
 /** Reading costs no commit. On a FIFO queue there may yet be none to take. */
 async function anyVisible(tx: Tx, queue: Queue, now: number): Promise<boolean> {
   const row = await tx.one(
@@ -88,14 +128,6 @@ async function anyVisible(tx: Tx, queue: Queue, now: number): Promise<boolean> {
     { number: queue.number, now, oldest: oldestSequence(queue, now) },
   );
   return row !== undefined;
-}
-
-async function nextVisible(tx: Tx, { number }: Queue, now: number): Promise<number | undefined> {
-  const row = await tx.one<{ next: number | null }>(
-    "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
-    { number, now },
-  );
-  return row?.next ?? undefined;
 }
 
 const time = (ms: number | null): string | undefined => (ms === null ? undefined : String(ms));

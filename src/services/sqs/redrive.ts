@@ -1,4 +1,4 @@
-// Redrive policies: which queue gets what was received too often.
+// Redrive policies: which queue gets what was received too often. And redrive-allow policies: which queues may name this one for that.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 import { type Arn, parseArn } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
@@ -34,6 +34,46 @@ export function parseRedrive(text: string): RedrivePolicy {
     );
   if (parseArn(String(deadLetterTargetArn))?.service !== "sqs") throw wrong("Invalid value for deadLetterTargetArn.");
   return { deadLetterTargetArn: String(deadLetterTargetArn), maxReceiveCount: count };
+}
+
+const PERMISSIONS = ["allowAll", "denyAll", "byQueue"];
+const MOST_SOURCES = 10;
+
+interface RedriveAllowPolicy {
+  readonly redrivePermission: string;
+  readonly sourceQueueArns?: readonly Arn[];
+}
+
+/** Throws AWS's sentence about what is wrong. */
+export function checkRedriveAllow(text: string): void {
+  const json = parseObject(text);
+  const { redrivePermission, sourceQueueArns: sources, ...others } = json ?? {};
+  const isSound =
+    PERMISSIONS.includes(redrivePermission as string) &&
+    Object.keys(others).length === 0 &&
+    (sources === undefined || (Array.isArray(sources) && sources.every((arn) => typeof arn === "string")));
+  if (!isSound)
+    throw errors.attribute(
+      "RedriveAllowPolicy",
+      "Amazon SQS can't create the redrive allow policy, as it\u2019s in an unsupported format.",
+    );
+  const wrong = (reason: string) =>
+    errors.parameter("RedriveAllowPolicy", text, `Amazon SQS can't create the redrive allow policy. ${reason}`);
+  const count = (sources as unknown[] | undefined)?.length ?? 0;
+  if (redrivePermission !== "byQueue" && sources !== undefined)
+    throw wrong("To specify one or more source queue ARNs, you must set redrivePermission to byQueue.");
+  if (redrivePermission === "byQueue" && count === 0)
+    throw wrong(
+      "When you specify the byQueue permission type, you must also specify one or more sourceQueueArns values.",
+    );
+  if (count > MOST_SOURCES) throw wrong(`The maximum number of source queue ARNs you can specify is ${MOST_SOURCES}.`);
+}
+
+/** Whether a queue of these attributes may be the dead-letter queue of `source`. */
+export function allowsRedrive({ RedriveAllowPolicy: text }: Readonly<Record<string, string>>, source: Arn): boolean {
+  if (text === undefined) return true;
+  const { redrivePermission, sourceQueueArns = [] } = JSON.parse(text) as RedriveAllowPolicy;
+  return redrivePermission === "allowAll" || (redrivePermission === "byQueue" && sourceQueueArns.includes(source));
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

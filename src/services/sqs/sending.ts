@@ -170,14 +170,11 @@ async function send(ctx: Context, tx: Tx, queue: Queue, sound: Sound): Promise<S
 function checkForQueue(queue: Queue, { DelaySeconds, MessageGroupId, MessageDeduplicationId }: Message): void {
   if (queue.fifo) {
     if (MessageGroupId === undefined) throw errors.missing("MessageGroupId");
-    if (DelaySeconds) throw notOfThisType("DelaySeconds", DelaySeconds);
+    if (DelaySeconds) throw errors.notOfThisType("DelaySeconds", DelaySeconds);
   } else if (MessageDeduplicationId !== undefined) {
-    throw notOfThisType("MessageDeduplicationId", MessageDeduplicationId);
+    throw errors.notOfThisType("MessageDeduplicationId", MessageDeduplicationId);
   }
 }
-
-const notOfThisType = (name: string, value: unknown) =>
-  errors.parameter(name, value, "The request include parameter that is not valid for this queue type.");
 
 async function insertMessage(
   tx: Tx,

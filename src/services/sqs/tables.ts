@@ -51,6 +51,42 @@ CREATE TABLE sqs_deduplication (
 );
 CREATE INDEX sqs_deduplication_by_time ON sqs_deduplication (queue_number, until_ms)`;
 
+/** `copied`: chaos has made its one duplicate of it, or it is that duplicate. */
+export const laterTables = `
+ALTER TABLE sqs_message ADD COLUMN copied BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE sqs_deleted_queue (
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
+  name TEXT NOT NULL,
+  until_ms BIGINT NOT NULL,
+  PRIMARY KEY (account, region, name)
+);
+CREATE TABLE sqs_receive_attempt (
+  queue_number BIGINT NOT NULL,
+  attempt_id TEXT NOT NULL,
+  receipt TEXT NOT NULL,
+  messages BIGINT NOT NULL,
+  first_sequence BIGINT NOT NULL,
+  last_sequence BIGINT NOT NULL,
+  visible_ms BIGINT NOT NULL,
+  until_ms BIGINT NOT NULL,
+  PRIMARY KEY (queue_number, attempt_id)
+);
+CREATE INDEX sqs_receive_attempt_by_time ON sqs_receive_attempt (queue_number, until_ms);
+CREATE TABLE sqs_move_task (
+  id TEXT NOT NULL PRIMARY KEY,
+  source_arn TEXT NOT NULL,
+  destination_arn TEXT,
+  rate BIGINT,
+  status TEXT NOT NULL,
+  to_move BIGINT NOT NULL,
+  moved BIGINT NOT NULL,
+  step BIGINT NOT NULL,
+  failure TEXT,
+  started_ms BIGINT NOT NULL
+);
+CREATE INDEX sqs_move_task_by_source ON sqs_move_task (source_arn, started_ms)`;
+
 export interface MessageRow {
   readonly queue_number: number;
   readonly sequence: number;
@@ -73,6 +109,8 @@ export interface MessageRow {
   readonly received_ms: number | null;
   /** Of the last receive: part of its handle. */
   readonly receipt: string | null;
+  /** 1: there was a duplicate of it, or it is one. */
+  readonly copied: number;
 }
 
 // A thousand messages a millisecond, and sequences below 2^53 until the year 2248.

@@ -1,9 +1,15 @@
 // Receivers that wait for a message: woken by the commit that brings one, or by the time when one becomes visible again.
 import { setTimeout as realSleep } from "node:timers/promises";
-import type { Config, Context, Running } from "../../kernel/mod.ts";
+import type { Arn, Config, Context, Running, Tx, Watch } from "../../kernel/mod.ts";
+import { queueOfArn } from "./access.ts";
+import { Crowds } from "./crowd.ts";
+import { findQueue } from "./queue-row.ts";
 
 /** Another process on the same database cannot wake us: we look. Real time. */
 const SHARED_LOOK_MS = 250;
+
+/** The first queue has the number 1. */
+const NO_QUEUE = 0;
 
 const waitings = new WeakMap<Config, Waiting>();
 
@@ -19,6 +25,27 @@ export async function startWaiting(ctx: Context): Promise<Running> {
   return waiting;
 }
 
+/** For pollers of other services. A queue that is not there never changes. */
+export async function watch(ctx: Context, resource: Arn): Promise<Watch> {
+  const ref = queueOfArn(resource);
+  const queue = ref && (await ctx.read((tx) => findQueue(tx, ref)));
+  const arrival = waitingOf(ctx).arrival(queue?.number ?? NO_QUEUE);
+  return {
+    changed: arrival.promise,
+    nextDue: async () => queue && ctx.read((tx) => nextVisible(tx, queue, ctx.clock.now())),
+    [Symbol.dispose]: () => arrival[Symbol.dispose](),
+  };
+}
+
+/** When the next hidden message shows. ms since the epoch. */
+export async function nextVisible(tx: Tx, { number }: { number: number }, now: number): Promise<number | undefined> {
+  const row = await tx.one<{ next: number | null }>(
+    "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
+    { number, now },
+  );
+  return row?.next ?? undefined;
+}
+
 /** Resolves with the next message of its queue; forget it when it is no longer waited for. */
 interface Arrival extends Disposable {
   readonly promise: Promise<void>;
@@ -27,6 +54,7 @@ interface Arrival extends Disposable {
 class Waiting implements Running {
   readonly #shared: boolean;
   readonly #ended = new AbortController();
+  readonly crowds = new Crowds();
   readonly #arrivals = new Map<number, Set<() => void>>();
 
   constructor(ctx: Context) {

@@ -66,7 +66,8 @@ export function sourceOf(
 ): Source {
   if (target.index === undefined) return { table, index: undefined };
   const index = table.indexes.find(({ name }) => name === target.index);
-  if (!index) throw errors.validation("The table does not have the specified index");
+  if (!index || index.status === "DELETING") throw errors.validation("The table does not have the specified index");
+  if (index.status === "CREATING") throw errors.stillFilled(index.name);
   if (index.key.hash.length > 1 || index.key.range.length > 1)
     throw errors.validation(
       "PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE keys.",

@@ -1,8 +1,8 @@
 // What a stream tells of: one record for each change of an item, written in the transaction of the change.
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html
 //
-// Whoever is to learn of records without asking (an event source mapping, a pipe) is told from `writeRecords`: a Work to it, in the same transaction.
-import type { Context, Tx } from "../../../kernel/mod.ts";
+// Whoever polls the stream (an event source mapping, a pipe) is woken when the transaction is committed.
+import { type Context, forgetWith, type Tx } from "../../../kernel/mod.ts";
 import { keyItem } from "../item-key.ts";
 import type { Table, TableStream } from "../schema.ts";
 import { equalItems, type Item, itemOf, itemSize, itemText } from "../value.ts";
@@ -55,6 +55,7 @@ async function writeStream(tx: Tx, ctx: Context, changes: readonly Change[]): Pr
       { stream: stream.number, sequence: ++sequence, created_ms: ctx.now, ...row },
     );
   const address = { number: stream.number, arn: streamArn(table, stream) };
+  forgetWith(tx, address.arn);
   if (counted!.shard_bytes > SHARD_BYTES) await roll(tx, ctx, address);
   else if (counted!.shard_bytes === bytes) await closeLater(tx, ctx, address);
 }

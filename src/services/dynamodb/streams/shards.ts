@@ -1,7 +1,7 @@
 // The shards of a stream: one is open, and is closed for its child after a while or when it is large. A closed one is kept for a day.
 //
 // No row of due work for a record: one when a shard gets its first record (to close it), one when it is closed (to forget it).
-import { type Arn, type Context, newHex, type Tx, type Work } from "../../../kernel/mod.ts";
+import { type Arn, type Context, forgetWith, newHex, type Tx, type Work } from "../../../kernel/mod.ts";
 import { dynamodbItself } from "../itself.ts";
 import { DAY_MS, SHARD_MS } from "./limits.ts";
 
@@ -67,6 +67,7 @@ async function close(tx: Tx, ctx: Context, stream: StreamAddress): Promise<strin
     { now: ctx.now, last: end!.last_sequence, stream: stream.number },
   );
   await due(tx, ctx, stream, { inMs: DAY_MS });
+  forgetWith(tx, stream.arn);
   return shard!.id;
 }
 

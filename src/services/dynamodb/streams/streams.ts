@@ -1,6 +1,6 @@
 // A table's streams: the one that is enabled now, and those that were, which can be read for a day.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
-import { type Arn, type Context, type Input, parseArn, type Tx } from "../../../kernel/mod.ts";
+import { type Arn, type Context, type Input, parseArn, type Tx, type Watch } from "../../../kernel/mod.ts";
 import { errors } from "../errors.ts";
 import { type KeySchema, nextNumber, redefine, type Table, type TableRef, type TableStream } from "../schema.ts";
 import { DAY_MS } from "./limits.ts";
@@ -23,6 +23,12 @@ export const MIGRATION = `
     event TEXT NOT NULL, expired BIGINT NOT NULL, keys TEXT NOT NULL, old_image TEXT, new_image TEXT,
     PRIMARY KEY (stream, sequence)
   )`;
+
+/** For pollers of other services: what is new in a stream lies on the shelf of its ARN. */
+export async function watch(ctx: Context, stream: Arn): Promise<Watch> {
+  const change = ctx.change(stream);
+  return { changed: change.promise, nextDue: async () => undefined, [Symbol.dispose]: () => change[Symbol.dispose]() };
+}
 
 type Specification = NonNullable<Input<"dynamodb", "CreateTable">["StreamSpecification"]>;
 export type ViewType = TableStream["viewType"];
@@ -48,8 +54,15 @@ export const streamArn = (table: Pick<TableRef, "arn">, { label }: Pick<TableStr
 export const isStreamArn = (arn: Arn): boolean => arn.includes("/stream/");
 
 /** What CreateTable asks for; undefined: no stream. */
-export function wantedView(given: Specification | undefined): ViewType | undefined {
-  if (!given) return undefined;
+export function newView(given: Specification | undefined): ViewType | undefined {
+  if (given?.StreamEnabled && !given.StreamViewType)
+    throw errors.invalid("Table is being created with a stream enabled, UpdateViewType is required");
+  if (given && !given.StreamEnabled && given.StreamViewType)
+    throw errors.invalid("Table is being created with a stream disabled, UpdateViewType should not be specified");
+  return given?.StreamEnabled ? given.StreamViewType : undefined;
+}
+
+function wantedView(given: Specification): ViewType | undefined {
   if (given.StreamEnabled && !given.StreamViewType)
     throw errors.invalid("If stream is being enabled then UpdateViewType is required");
   if (!given.StreamEnabled && given.StreamViewType)

@@ -1,5 +1,6 @@
-// AWS's six-field cron, in UTC: when an expression is due next. Pure.
+// AWS's six-field cron: when an expression is due next, in a time zone. Pure.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cron-expressions.html
+import { type Instants, UTC } from "./zones.ts";
 
 export interface Cron {
   /** Due at the first of these after `ms` (since the epoch), to the minute; undefined: never again. */
@@ -28,7 +29,7 @@ const YEARS: Field = { least: 1970, most: 2199 };
 type Days = (year: number, month: number) => readonly number[];
 
 /** `fields` is what stands between the parentheses; undefined where it is no cron expression of AWS's. */
-export function parseCron(fields: string): Cron | undefined {
+export function parseCron(fields: string, zone: Instants = UTC): Cron | undefined {
   const [minute, hour, day, month, weekday, year, ...more] = fields.trim().split(/\s+/);
   if (year === undefined || more.length > 0) return undefined;
   const minutes = parseField(minute!, MINUTES);
@@ -38,7 +39,7 @@ export function parseCron(fields: string): Cron | undefined {
   // One of the two, and only one, is "?".
   const days = weekday === "?" ? daysOfMonth(day!) : day === "?" ? daysOfWeek(weekday!) : undefined;
   if (!minutes || !hours || !months || !years || !days) return undefined;
-  return { next: (ms) => nextOf({ minutes, hours, days, months, years }, ms) };
+  return { next: (ms) => nextOf({ minutes, hours, days, months, years }, zone, ms) };
 }
 
 interface Parsed {
@@ -51,10 +52,19 @@ interface Parsed {
 
 const MINUTE_MS = 60_000;
 
-function nextOf({ minutes, hours, days, months, years }: Parsed, after: number): number | undefined {
+/** What the fields say is the time on a wall in the zone; a time that the wall does not show is skipped, one that it shows twice is due once. */
+function nextOf(cron: Parsed, zone: Instants, after: number): number | undefined {
   const from = Math.floor(after / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
-  const start = new Date(from);
-  const firstYear = start.getUTCFullYear();
+  for (const wall of walls(cron, zone.wallOf(from))) {
+    const at = zone.instantOf(wall);
+    if (at !== undefined && at >= from) return at;
+  }
+  return undefined;
+}
+
+/** Written as if they were UTC, in order. */
+function* walls({ minutes, hours, days, months, years }: Parsed, from: number): Generator<number> {
+  const firstYear = new Date(from).getUTCFullYear();
   for (const year of years) {
     if (year < firstYear) continue;
     for (const month of months) {
@@ -63,13 +73,12 @@ function nextOf({ minutes, hours, days, months, years }: Parsed, after: number):
         if (Date.UTC(year, month - 1, day + 1) <= from) continue;
         for (const hour of hours)
           for (const minute of minutes) {
-            const at = Date.UTC(year, month - 1, day, hour, minute);
-            if (at >= from) return at;
+            const wall = Date.UTC(year, month - 1, day, hour, minute);
+            if (wall >= from) yield wall;
           }
       }
     }
   }
-  return undefined;
 }
 
 /** Lists of values, ranges and steps, in order and without repetition; undefined where something is wrong. */

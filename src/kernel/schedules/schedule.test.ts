@@ -55,6 +55,55 @@ test("A rate is due a period after its beginning, then in step, however long nob
   assert.equal(iso(parseSchedule("rate(1 day)")!.first(ms("2026-11-22T10:00:00"))), "2026-11-23T10:00");
 });
 
+/** New York: clocks go from 2:00 to 3:00 on 2026-03-08, and from 2:00 back to 1:00 on 2026-11-01. */
+const ZONED: [expression: string, zone: string, after: string, ...due: string[]][] = [
+  ["cron(0 10 * * ? *)", "Europe/Berlin", "2026-03-28T00:00:00", "2026-03-28T09:00", "2026-03-29T08:00"],
+  ["cron(0 10 * * ? *)", "Europe/Berlin", "2026-10-24T00:00:00", "2026-10-24T08:00", "2026-10-25T09:00"],
+  // No 2:30 on the 8th: it is skipped.
+  ["cron(30 2 * * ? *)", "America/New_York", "2026-03-07T00:00:00", "2026-03-07T07:30", "2026-03-09T06:30"],
+  // 1:30 twice on the 1st: it is due once, at the first.
+  ["cron(30 1 * * ? *)", "America/New_York", "2026-10-31T12:00:00", "2026-11-01T05:30", "2026-11-02T06:30"],
+  ["cron(0/30 * * * ? *)", "America/New_York", "2026-11-01T05:00:00", "2026-11-01T05:30", "2026-11-01T07:00"],
+  ["cron(0/30 * * * ? *)", "America/New_York", "2026-03-08T06:30:00", "2026-03-08T07:00", "2026-03-08T07:30"],
+  // Asked in the second of the two hours.
+  ["cron(30 1 * * ? *)", "America/New_York", "2026-11-01T06:10:00", "2026-11-02T06:30"],
+  ["cron(0 0 1 1 ? *)", "Asia/Kathmandu", "2026-06-01T00:00:00", "2026-12-31T18:15"],
+  ["cron(0 0 ? * SUN *)", "Pacific/Kiritimati", "2026-11-22T00:00:00", "2026-11-28T10:00"],
+  ["cron(45 2 * * ? *)", "Australia/Lord_Howe", "2026-10-03T00:00:00", "2026-10-03T15:45", "2026-10-04T15:45"],
+];
+for (const [expression, zone, after, ...due] of ZONED)
+  test(`${expression} in ${zone} after ${after} is due ${due.join(", then ")}`, () => {
+    const schedule = parseSchedule(expression, { zone })!;
+    let at = schedule.first(ms(after));
+    for (const expected of due) {
+      assert.equal(iso(at), expected);
+      at = schedule.next(at!, at!);
+    }
+  });
+
+test("at is due once, in its zone, if it is not over", () => {
+  const at = (text: string, zone = "UTC") => parseSchedule(`at(${text})`, { zone, of: "scheduler" });
+  const now = ms("2026-01-01T00:00:00");
+  assert.equal(iso(at("2026-11-20T13:00:00")!.first(now)), "2026-11-20T13:00");
+  assert.equal(iso(at("2026-11-20T13:00:00", "America/New_York")!.first(now)), "2026-11-20T18:00");
+  assert.equal(at("2026-11-20T13:00:00")!.next(now, now), undefined);
+  assert.equal(at("2025-11-20T13:00:00")!.first(now), undefined);
+  assert.equal(at("2026-03-08T02:30:00", "America/New_York")!.first(now), undefined, "a time that does not come");
+  for (const wrong of ["2026-11-20", "2026-11-20T13:00:00Z", "2026-02-31T00:00:00", "2026-11-20T24:00:00", ""])
+    assert.equal(at(wrong), undefined, wrong);
+});
+
+test("Scheduler's rates begin at once, and take each unit with each number", () => {
+  const schedule = parseSchedule("rate(1 minutes)", { of: "scheduler" })!;
+  assert.equal(schedule.first(5), 5);
+  assert.equal(schedule.next(5, 5), 60_005);
+});
+
+test("An unknown zone makes no schedule", () => {
+  for (const zone of ["Mars/Olympus", "", "+05:00", "UTC+1"])
+    assert.equal(parseSchedule("cron(0 10 * * ? *)", { zone }), undefined, zone);
+});
+
 const WRONG = [
   "",
   "at(2026-01-01T00:00:00)",

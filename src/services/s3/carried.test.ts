@@ -1,0 +1,147 @@
+// Small objects and a loss of power: their bytes are in the commit, their files follow. Power is lost by hand: the process is killed, the file torn.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import os, { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, test } from "node:test";
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+
+// The machine came up when a test says so: what was changed before was changed by the one whose power was lost.
+let upSince = 0;
+os.uptime = () => (Date.now() - upSince) / 1000;
+syncBuiltinESMExports();
+
+const { startCloud } = await import("../../../test/cloud.ts");
+const { BUCKET } = await import("../../../test/crash-scenarios.ts");
+
+const SCENARIO = "a put over an object";
+
+/** A workspace whose process was killed right after it had answered PutObject of `k`, "new" over "old". */
+async function killed(): Promise<{ dir: string; file: string }> {
+  const dir = mkdtempSync(join(tmpdir(), "aws-like-carried-"));
+  const script = join(import.meta.dirname, "../../../test/crash-step.ts");
+  await new Promise<void>((resolve, reject) => {
+    execFile(process.execPath, [script, dir, SCENARIO, "1000"], { timeout: 20_000 }, (error, stdout, stderr) => {
+      if (error?.signal === "SIGKILL" && stdout === "done") resolve();
+      else reject(new Error(`it was to be killed when it had answered, but: ${error?.message} ${stderr}`));
+    });
+  });
+  return { dir, file: join(dir, "buckets", BUCKET, "k") };
+}
+
+const carried = (dir: string): { boot: string; text: string }[] => {
+  const db = new DatabaseSync(join(dir, "db.sqlite"));
+  const rows = db.prepare("SELECT boot, CAST(bytes AS TEXT) AS text FROM s3_carried").all();
+  db.close();
+  return rows as { boot: string; text: string }[];
+};
+
+/** The kernel that had the file in its memory is gone. */
+function loseMemory(dir: string, boot = "another"): void {
+  const db = new DatabaseSync(join(dir, "db.sqlite"));
+  db.prepare("UPDATE s3_carried SET boot = ?").run(boot);
+  db.close();
+}
+
+interface Found {
+  readonly body: string;
+  readonly plain: string;
+  /** As it was put: a file that was taken for one from outside has another. */
+  readonly type: string | undefined;
+}
+
+async function startAgain(dir: string): Promise<Found> {
+  await using cloud = await startCloud({ dir, databaseUrl: "", durability: "full" });
+  await cloud.settle();
+  const s3 = cloud.client(S3Client);
+  const get = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: "k" }));
+  const body = await get.Body!.transformToString();
+  const plain = readFileSync(join(dir, "buckets", BUCKET, "k"), "utf8");
+  return { body, plain, type: get.ContentType };
+}
+
+describe("a small object after a loss of power", { concurrency: 2 }, () => {
+  const cases: Record<string, (workspace: { dir: string; file: string }) => void> = {
+    "whose file was not on the disk": ({ file }) => unlinkSync(file),
+    "whose file was there without its bytes": ({ file }) => truncateSync(file, 0),
+    "whose file held other bytes of the same size": ({ file }) => writeFileSync(file, "xyz"),
+    "whose file was whole": () => undefined,
+  };
+  for (const [name, damage] of Object.entries(cases))
+    test(`${name} is what was answered, and is no news`, async () => {
+      const workspace = await killed();
+      assert.deepEqual(
+        carried(workspace.dir).map(({ text }) => text),
+        ["new"],
+        "the commit carries it",
+      );
+      damage(workspace);
+      loseMemory(workspace.dir);
+      upSince = Date.now() + 1;
+      assert.deepEqual(await startAgain(workspace.dir), { body: "new", plain: "new", type: "text/new" });
+      assert.deepEqual(carried(workspace.dir), []);
+      rmSync(workspace.dir, { recursive: true });
+    });
+});
+
+test("a file that was changed since the machine came up again is newer than what the commit carried", async () => {
+  const { dir, file } = await killed();
+  loseMemory(dir);
+  upSince = Date.now() - 60_000;
+  writeFileSync(file, "from outside");
+  const { body, plain } = await startAgain(dir);
+  assert.deepEqual([body, plain], ["from outside", "from outside"]);
+  rmSync(dir, { recursive: true });
+});
+
+test("a file that the disk had refused is written again, whatever it seems to hold", async () => {
+  const { dir, file } = await killed();
+  loseMemory(dir, "lost");
+  upSince = Date.now() - 60_000;
+  const refused = statSync(file).ino;
+  assert.deepEqual(await startAgain(dir), { body: "new", plain: "new", type: "text/new" });
+  assert.notEqual(statSync(file).ino, refused, "another file");
+  rmSync(dir, { recursive: true });
+});
+
+test("what is deleted, overwritten or replaced by something large while it is carried is not carried back", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "aws-like-carried-"));
+  {
+    await using cloud = await startCloud({ dir, databaseUrl: "", durability: "full" });
+    const s3 = cloud.client(S3Client);
+    await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+    const put = (Key: string, Body: string) => s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body }));
+    await Promise.all([put("gone", "small"), put("again", "small"), put("large", "small")]);
+    await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: "gone" }));
+    await put("large", "l".repeat(100_000));
+    await put("again", "smaller");
+    // What was carried had to be on the disk before it was followed by what is not carried: its row is gone by now.
+    assert.deepEqual(
+      carried(dir).map(({ text }) => text),
+      ["smaller"],
+    );
+    await cloud.settle();
+    assert.deepEqual(carried(dir), []);
+    assert.ok(!existsSync(join(dir, "buckets", BUCKET, "gone")));
+    assert.equal(readFileSync(join(dir, "buckets", BUCKET, "again"), "utf8"), "smaller");
+  }
+  rmSync(dir, { recursive: true });
+});

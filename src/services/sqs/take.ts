@@ -1,0 +1,121 @@
+// Which messages a receive takes: one statement each, so that none is ever in two hands within its visibility.
+import type { Params, Tx } from "../../kernel/mod.ts";
+import { MOST_NOISY } from "./crowd.ts";
+import type { Queue } from "./queue-row.ts";
+import { oldestSequence } from "./retention.ts";
+import type { MessageRow } from "./tables.ts";
+
+export interface Wanted {
+  readonly most: number;
+  readonly visibilityMs: number;
+  readonly now: number;
+  /** What the handles of this receive have in common. */
+  readonly receipt: string;
+  /** Message groups of a standard queue that are served last; who holds least is first. */
+  readonly noisy: readonly string[];
+  /** So many messages of a standard queue are passed over, for once (chaos). */
+  readonly skip: number;
+}
+
+export async function take(tx: Tx, queue: Queue, wanted: Wanted): Promise<MessageRow[]> {
+  if (queue.fifo) return inOrder(await update(tx, queue, FIRST_OF_GROUPS, wanted));
+  if (wanted.noisy.length > 0) return takeFairly(tx, queue, wanted);
+  if (wanted.skip > 0) {
+    const rows = await update(tx, queue, BEYOND, wanted, { skip: wanted.skip });
+    if (rows.length > 0) return rows;
+  }
+  return inOrder(await update(tx, queue, FIRST_VISIBLE, wanted));
+}
+
+/** First what the quiet have, whoever has waited longest of each; then what the noisy have. */
+async function takeFairly(tx: Tx, queue: Queue, wanted: Wanted): Promise<MessageRow[]> {
+  const taken: MessageRow[] = [];
+  const { most, noisy } = wanted;
+  const names = Object.fromEntries(Array.from({ length: MOST_NOISY }, (_, i) => [`noisy${i}`, noisy[i] ?? NO_GROUP]));
+  for (let more = true; more && taken.length < most; ) {
+    const rows = await update(tx, queue, FIRST_OF_QUIET, { ...wanted, most: most - taken.length }, names);
+    taken.push(...inOrder(rows));
+    more = rows.length > 0;
+  }
+  for (const group of noisy) {
+    if (taken.length >= most) break;
+    const left = { ...wanted, most: most - taken.length };
+    taken.push(...inOrder(await update(tx, queue, FIRST_OF_GROUP, left, { group })));
+  }
+  return taken;
+}
+
+async function update(
+  tx: Tx,
+  queue: Queue,
+  which: string,
+  { most, visibilityMs, now, receipt }: Wanted,
+  params: Params = {},
+): Promise<MessageRow[]> {
+  return tx.all<MessageRow>(
+    `UPDATE sqs_message SET visible_ms = :until, receives = receives + 1, received_ms = :now,
+       first_received_ms = COALESCE(first_received_ms, :now), receipt = :receipt
+     WHERE (queue_number, sequence, message_id) IN (${which})
+     RETURNING *`,
+    {
+      ...params,
+      number: queue.number,
+      now,
+      oldest: oldestSequence(queue, now),
+      most,
+      until: now + visibilityMs,
+      receipt,
+    },
+  );
+}
+
+const inOrder = (rows: MessageRow[]): MessageRow[] => rows.sort((a, b) => a.sequence - b.sequence);
+
+/** No message group is called so. */
+const NO_GROUP = "";
+
+const VISIBLE = `
+  SELECT queue_number, sequence, message_id FROM sqs_message
+  WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest`;
+
+const FIRST_VISIBLE = `${VISIBLE} ORDER BY visible_ms, sequence LIMIT :most`;
+const BEYOND = `${FIRST_VISIBLE} OFFSET :skip`;
+const FIRST_OF_GROUP = `${VISIBLE} AND group_id = :group ORDER BY sequence LIMIT :most`;
+
+/** While a message of a group is in flight, or delayed, those behind it wait. */
+const FIRST_OF_GROUPS = `
+  SELECT queue_number, sequence, message_id FROM sqs_message AS candidate
+  WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest AND NOT EXISTS (
+    SELECT 1 FROM sqs_message AS earlier
+    WHERE earlier.queue_number = candidate.queue_number AND earlier.group_id = candidate.group_id
+      AND earlier.sequence < candidate.sequence AND earlier.visible_ms > :now)
+  ORDER BY sequence LIMIT :most`;
+
+/**
+ * The first visible message of each quiet group, from group to group along the index: it costs as much as there are groups, however deep the
+ * backlog of a noisy one. A message without a group is a group of its own.
+ */
+const FIRST_OF_QUIET = `
+  WITH RECURSIVE tenant (name) AS (
+    SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number
+    UNION ALL
+    SELECT (SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number AND group_id > tenant.name)
+    FROM tenant WHERE tenant.name IS NOT NULL
+  ), tip (name, sequence) AS (
+    SELECT tenant.name, (
+      SELECT MIN(sequence) FROM sqs_message
+      WHERE queue_number = :number AND group_id = tenant.name AND visible_ms <= :now AND sequence >= :oldest)
+    FROM tenant WHERE tenant.name IS NOT NULL
+      AND tenant.name NOT IN (${Array.from({ length: MOST_NOISY }, (_, i) => `:noisy${i}`).join(", ")})
+  )
+  SELECT queue_number, sequence, message_id FROM (
+    SELECT message.queue_number, message.sequence, message.message_id, message.visible_ms
+    FROM tip JOIN sqs_message AS message
+      ON message.queue_number = :number AND message.sequence = tip.sequence AND message.group_id = tip.name
+    UNION ALL
+    SELECT * FROM (
+      SELECT queue_number, sequence, message_id, visible_ms FROM sqs_message
+      WHERE queue_number = :number AND group_id IS NULL AND visible_ms <= :now AND sequence >= :oldest
+      ORDER BY sequence LIMIT :most) AS alone
+  ) AS candidate
+  ORDER BY visible_ms, sequence LIMIT :most`;
