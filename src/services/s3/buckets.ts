@@ -270,6 +270,8 @@ function checkName(name: string): void {
 const REGION =
   /^(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
 
+export const isRegion = (name: string): boolean => REGION.test(name);
+
 /** A constraint is the endpoint's own region, or, at us-east-1's endpoint, any other. Recorded on AWS. */
 function regionOf(ctx: Context, location: string | undefined): string {
   if (ctx.region === "us-east-1") {

@@ -17,6 +17,7 @@ import { expressArn, isDirectoryBucket } from "./directory-names.ts";
 import { errors } from "./errors.ts";
 import { type Mode, openSession, readAccess, sessionAccess } from "./express-sessions.ts";
 import { requestOf } from "./request.ts";
+import { scopeOf, wronglySigned } from "./scope.ts";
 import type { BucketRow } from "./tables.ts";
 
 const MAX_PAGE = 1000;
@@ -133,16 +134,16 @@ const unsupported = (name: string, request: HttpRequest | undefined): AwsError =
 function admit(ctx: Context, name: string, input: AnyInput): boolean {
   const request = requestOf(input);
   if (!request || ctx.config.relaxed) return false;
-  const { service, accessKeyId } = scopeOf(request);
+  const scope = scopeOf(request);
   const express = isDirectoryBucket(input.Bucket) || name === "ListDirectoryBuckets";
-  if (service !== undefined && (service === EXPRESS) !== express)
+  if (scope && (scope.service === EXPRESS) !== express)
     throw wronglySigned(
       request,
-      `incorrect service "${service}". This endpoint belongs to "${express ? EXPRESS : "s3"}".`,
+      `incorrect service "${scope.service}". This endpoint belongs to "${express ? EXPRESS : "s3"}".`,
     );
   const token = tokenOf(request);
   if (token === undefined) return false;
-  const session = openSession(ctx, accessKeyId ?? "", token);
+  const session = openSession(ctx, scope?.accessKeyId ?? "", token);
   const mode = REGIONAL.has(name) ? "ReadWrite" : ZONAL[name];
   if (!session || session.bucket !== input.Bucket || mode === undefined || SESSIONLESS.has(name))
     throw errors.accessDenied();
@@ -151,23 +152,6 @@ function admit(ctx: Context, name: string, input: AnyInput): boolean {
 }
 
 const EXPRESS = "s3express";
-
-const wronglySigned = ({ headers }: HttpRequest, how: string): AwsError =>
-  headers.authorization === undefined
-    ? new AwsError("AuthorizationQueryParametersError", 400, `Error parsing the X-Amz-Credential parameter; ${how}`)
-    : new AwsError("AuthorizationHeaderMalformed", 400, `The authorization header is malformed; ${how}`);
-
-function scopeOf({ headers, query }: HttpRequest): {
-  service?: string | undefined;
-  accessKeyId?: string | undefined;
-} {
-  const credential =
-    /Credential=([^,\s]+)/.exec(headers.authorization ?? "")?.[1] ??
-    new URLSearchParams(query).get("X-Amz-Credential") ??
-    undefined;
-  const parts = credential?.split("/") ?? [];
-  return { accessKeyId: parts[0], service: parts.at(-2) };
-}
 
 const tokenOf = ({ headers, query }: HttpRequest): string | undefined =>
   headers["x-amz-s3session-token"] ?? new URLSearchParams(query).get("X-Amz-S3session-Token") ?? undefined;
