@@ -136,12 +136,13 @@ function admit(ctx: Context, name: string, input: AnyInput): boolean {
   if (!request || ctx.config.relaxed) return false;
   const scope = scopeOf(request);
   const express = isDirectoryBucket(input.Bucket) || name === "ListDirectoryBuckets";
-  if (scope && (scope.service === EXPRESS) !== express)
+  const token = tokenOf(request);
+  // With a session, the SDK for JavaScript signs for whatever its client signed for first: either is taken.
+  if (scope && (scope.service === EXPRESS) !== express && (token === undefined || !express))
     throw wronglySigned(
       request,
       `incorrect service "${scope.service}". This endpoint belongs to "${express ? EXPRESS : "s3"}".`,
     );
-  const token = tokenOf(request);
   if (token === undefined) return false;
   const session = openSession(ctx, scope?.accessKeyId ?? "", token);
   const mode = REGIONAL.has(name) ? "ReadWrite" : ZONAL[name];

@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Form, postForm } from "../../../test/post-form.ts";
 import { startCloudWithBuckets } from "../../../test/s3.ts";
 
-const { cloud, s3, newBucket } = await startCloudWithBuckets({ bucketDefaults: "classic" });
+const { cloud, newBucket } = await startCloudWithBuckets({ bucketDefaults: "classic" });
 const post = (form: Form) => postForm(cloud, form);
-
-// biome-ignore lint/suspicious/noTemplateCurlyInString: the form's own variable
-const _FILE_NAME = "${filename}";
-
-const _get = async (Bucket: string, Key: string): Promise<string> =>
-  (await s3.send(new GetObjectCommand({ Bucket, Key }))).Body!.transformToString();
-const _keysOf = async (Bucket: string): Promise<string[]> =>
-  ((await s3.send(new ListObjectsV2Command({ Bucket }))).Contents ?? []).map(({ Key }) => Key!);
 
 describe("the policy", async () => {
   const { Bucket: bucket } = await newBucket();
