@@ -11,6 +11,7 @@ const benches = [
   "drop",
   "lambda",
   "dynamodb",
+  "sqs",
   "decisions",
   "s3",
   "s3-lists",

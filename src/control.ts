@@ -4,9 +4,10 @@ import { Readable } from "node:stream";
 import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
+import { PatternFault } from "./kernel/pattern/pattern.ts";
 import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { peek, RAW, services, VIEW_OF, viewQuery } from "./services.ts";
+import { peek, RAW, services, VIEW_OF, viewQuery, watchEvents } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -63,6 +64,8 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
 
 /** It may take hours, and tells what it finds as it finds it. */
 const CHECK = "/_aws-like/fsck";
+/** What passes the event buses, from now on: it ends when who asks goes. */
+const EVENTS = "/_aws-like/events";
 /** More would be one long answer; a database that is near can be read itself. */
 const MOST_PEEKED = 1_000;
 const MOST_ROWS = 10_000;
@@ -119,6 +122,10 @@ export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswe
       refuseStrangers(aws, request);
       const { repair } = await readJson(request);
       return lines(aws.check({ repair: repair === true }));
+    }
+    if (request.method === "GET" && request.path === EVENTS) {
+      refuseStrangers(aws, request);
+      return watched(aws, new URLSearchParams(request.query));
     }
     if (!route) throw new AwsError("NotFound", 404, `there is no ${request.method} ${request.path}`);
     if (!OPEN.includes(request.path) || request.method !== "GET") refuseStrangers(aws, request);
@@ -179,6 +186,32 @@ async function readJson(request: HttpRequest): Promise<Body> {
     return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Body;
   } catch {
     throw new AwsError("BadRequest", 400, "the body is not JSON");
+  }
+}
+
+/** JSON, one line each; the first one, `{"watching":true}`, says that it has begun. */
+function watched({ endpoint }: Aws, query: URLSearchParams): HttpAnswer {
+  const left = new AbortController();
+  const asked = { bus: query.get("bus") ?? undefined, pattern: query.get("pattern") ?? undefined };
+  const events = watching(endpoint, { ...asked, signal: left.signal })[Symbol.asyncIterator]();
+  const body = new Readable({
+    read() {
+      void events.next().then(({ value, done }) => this.push(done ? null : `${JSON.stringify(value)}\n`));
+    },
+    destroy(error, done) {
+      left.abort();
+      done(error);
+    },
+  });
+  body.push('{"watching":true}\n');
+  return { status: 200, headers: { "content-type": "application/x-ndjson" }, body };
+}
+
+function watching(endpoint: string, asked: Parameters<typeof watchEvents>[1]): ReturnType<typeof watchEvents> {
+  try {
+    return watchEvents(endpoint, asked);
+  } catch (error) {
+    throw error instanceof PatternFault ? new AwsError("BadRequest", 400, error.message) : error;
   }
 }
 

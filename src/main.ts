@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   table: () => import("./cli/table.ts"),
   queue: () => import("./cli/queue.ts"),
   send: () => import("./cli/send.ts"),
+  events: () => import("./cli/events.ts"),
   chaos: () => import("./cli/chaos.ts"),
   doctor: () => import("./cli/doctor.ts"),
   reset: () => import("./cli/reset.ts"),

@@ -9,11 +9,14 @@ import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { sns } from "./services/sns/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
 /** For those who read a table's view in SQL. */
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+/** For those who watch what passes the buses. */
+export { type Passed, watchEvents } from "./services/events/tap.ts";
 /** For those who look into a queue. */
 export { peek } from "./services/sqs/peek.ts";
 
@@ -26,7 +29,7 @@ export const services: readonly AnyService[] = [
   dynamodbstreams,
   lambda,
   sqs,
-  modelOnly("sns"),
+  sns,
   events,
   modelOnly("scheduler"),
   pipes,

@@ -511,6 +511,88 @@ test("every type of resource is made, changed and removed", async () => {
   assert.equal((await aws.call("sqs", "ListQueues", {})).QueueUrls!.length, 1);
 });
 
+test("a table's billing, class, protection and encryption change one after the other, its indexes with it", async () => {
+  await using it = await world();
+  const table = (properties: string) => `
+Resources:
+  T:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: table
+      AttributeDefinitions: [{ AttributeName: a, AttributeType: S }]
+      KeySchema: [{ AttributeName: a, KeyType: HASH }]
+      GlobalSecondaryIndexes:
+        - { IndexName: byA, KeySchema: [{ AttributeName: a, KeyType: HASH }], Projection: { ProjectionType: ALL }, ${properties.includes("PROVISIONED") ? "ProvisionedThroughput: { ReadCapacityUnits: 3, WriteCapacityUnits: 4 }" : ""} }
+      ${properties}
+`;
+  const { aws } = it.cloud;
+  const described = async () => (await aws.call("dynamodb", "DescribeTable", { TableName: "table" })).Table!;
+  await it.deploy(table("BillingMode: PAY_PER_REQUEST\n      OnDemandThroughput: { MaxReadRequestUnits: 10 }"));
+  assert.deepEqual((await described()).OnDemandThroughput, { MaxReadRequestUnits: 10 });
+  await it.deploy(table("BillingMode: PAY_PER_REQUEST"));
+  assert.equal((await described()).OnDemandThroughput, undefined);
+
+  const provisioned = table(`BillingMode: PROVISIONED
+      ProvisionedThroughput: { ReadCapacityUnits: 1, WriteCapacityUnits: 2 }
+      DeletionProtectionEnabled: true
+      TableClass: STANDARD_INFREQUENT_ACCESS
+      SSESpecification: { SSEEnabled: true }`);
+  await it.deploy(provisioned);
+  const now = await described();
+  assert.equal(now.BillingModeSummary?.BillingMode, "PROVISIONED");
+  assert.equal(now.ProvisionedThroughput?.WriteCapacityUnits, 2);
+  assert.equal(now.GlobalSecondaryIndexes?.[0]?.ProvisionedThroughput?.WriteCapacityUnits, 4);
+  assert.equal(now.DeletionProtectionEnabled, true);
+  assert.equal(now.TableClassSummary?.TableClass, "STANDARD_INFREQUENT_ACCESS");
+  assert.equal(now.SSEDescription?.Status, "ENABLED");
+  await it.deploy(provisioned.replace("ReadCapacityUnits: 3", "ReadCapacityUnits: 9"));
+  assert.equal((await described()).GlobalSecondaryIndexes?.[0]?.ProvisionedThroughput?.ReadCapacityUnits, 9);
+});
+
+test("a stream's ARN is known to who needs it, also a new stream's", async () => {
+  await using it = await world();
+  const template = `
+Resources:
+  Reader:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: reader
+      AssumeRolePolicyDocument: { Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: "sts:AssumeRole" }] }
+      Policies:
+        - PolicyName: stream
+          PolicyDocument: { Statement: [{ Effect: Allow, Action: "dynamodb:GetRecords", Resource: [!GetAtt T.StreamArn, !Sub "\${T.StreamArn}/*"] }] }
+  T:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{ AttributeName: a, AttributeType: S }]
+      KeySchema: [{ AttributeName: a, KeyType: HASH }]
+      BillingMode: PAY_PER_REQUEST
+      StreamSpecification: { StreamViewType: KEYS_ONLY }
+Outputs:
+  Stream: { Value: !GetAtt T.StreamArn }
+`;
+  const { aws } = it.cloud;
+  const seen = async () => {
+    const [TableName] = (await aws.call("dynamodb", "ListTables", {})).TableNames!;
+    const arn = (await aws.call("dynamodb", "DescribeTable", { TableName: TableName! })).Table!.LatestStreamArn!;
+    const { PolicyDocument } = await aws.call("iam", "GetRolePolicy", { RoleName: "reader", PolicyName: "stream" });
+    assert.deepEqual(JSON.parse(decodeURIComponent(PolicyDocument!)).Statement[0].Resource, [arn, `${arn}/*`]);
+    return arn;
+  };
+  await it.deploy(template);
+  const first = await seen();
+  assert.deepEqual((await it.deploy(template)).changes, []);
+  const { report } = await it.deploy(template.replace("KEYS_ONLY", "NEW_IMAGE"));
+  assert.deepEqual(report.changed, ["T", "Reader"]);
+  assert.notEqual(await seen(), first);
+  await assert.rejects(
+    it.deploy(
+      template.replace("StreamSpecification: { StreamViewType: KEYS_ONLY }", "DeletionProtectionEnabled: false"),
+    ),
+    /has no StreamArn/,
+  );
+});
+
 test("a bucket's access block, ownership and encryption are put, changed and taken away", async () => {
   await using it = await world();
   const bucket = (properties: string) =>

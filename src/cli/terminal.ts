@@ -11,8 +11,21 @@ export function terminal(output: Config["output"]): (entry: Entry) => void {
   const colour = process.stdout.isTTY === true;
   return (entry) => {
     if (output === "quiet" && entry.level === "info") return;
-    process.stdout.write(`${format(entry, colour)}\n`);
+    if (lines === "") setImmediate(flush);
+    lines += `${format(entry, colour)}\n`;
+    if (watching) return;
+    watching = true;
+    process.once("exit", flush);
   };
+}
+
+// The lines of one turn go out together: each write waits for the terminal.
+let lines = "";
+let watching = false;
+
+function flush(): void {
+  if (lines !== "") process.stdout.write(lines);
+  lines = "";
 }
 
 /** `12:00:00.123  s3        ObjectCreated:Put input/cat.jpg (1234 bytes, image/jpeg)`; times are UTC, as in AWS's logs. */

@@ -14,6 +14,7 @@ export const newLongRequestId = (): string => pick(UPPER_DIGITS, 52);
 export const newShortRequestId = (): string => pick(UPPER_DIGITS, 16);
 
 const UPPER_ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const HEX_DIGITS = "0123456789abcdef";
 const UPPER_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -24,10 +25,7 @@ export const newUniqueId = (prefix: string, length = 21): string => prefix + pic
 export const newToken = (length: number): string => pick(ALNUM, length);
 
 /** Lower-case hexadecimal digits. */
-export const newHex = (digits: number): string =>
-  randomBytes(Math.ceil(digits / 2))
-    .toString("hex")
-    .slice(0, digits);
+export const newHex = (digits: number): string => pick(HEX_DIGITS, digits);
 
 /** A fraction in [0, 1), for jitter. */
 export const chance = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
@@ -43,7 +41,7 @@ function pick(alphabet: string, length: number): string {
 }
 
 // Drawn together, as randomUUID does: each request has an id, and each draw costs as much as a thousand bytes.
-const drawn = new Uint8Array(2048);
+const drawn = new Uint8Array(8192);
 let left = 0;
 
 function randomByte(): number {

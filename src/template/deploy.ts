@@ -3,6 +3,7 @@
 import { AwsError } from "../kernel/error.ts";
 import type { Call, Place } from "./kind.ts";
 import { kinds } from "./kinds.ts";
+import { known } from "./late.ts";
 import { TemplateError } from "./node.ts";
 import type { Plan, Planned } from "./plan.ts";
 import { type Deployed, readState, writeState } from "./state.ts";
@@ -20,7 +21,9 @@ export interface Report {
 export async function deploy(plan: Plan, { call, place }: { call: Call; place: Place }): Promise<Report> {
   const report: Report = { made: [], changed: [], removed: [], kept: [] };
   const state = new Map((await readState(place.dir)).map((one) => [keyOf(one), one]));
-  for (const planned of plan.resources) {
+  for (const one of plan.resources) {
+    const where = { line: one.line, path: `Resources.${one.id}` };
+    const planned = { ...one, properties: await known(one.properties, call, where) };
     const before = state.get(keyOf(planned)) ?? [...state.values()].find((one) => sameThing(one, planned));
     const done = await withLine(planned, () => bring(planned, before, { call, place, report }));
     if (!done && before && keyOf(before) === keyOf(planned)) continue;

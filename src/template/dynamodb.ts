@@ -11,7 +11,12 @@ const throughput = record({ ReadCapacityUnits: "number", WriteCapacityUnits: "nu
   "WriteCapacityUnits",
 ]);
 const localIndex = record({ IndexName: "text", KeySchema: keySchema, Projection: projection }, ["IndexName"]);
-const globalIndex = record({ ...localIndex.record, ProvisionedThroughput: throughput }, ["IndexName"]);
+const onDemand = record({ MaxReadRequestUnits: "number", MaxWriteRequestUnits: "number" });
+const warm = record({ ReadUnitsPerSecond: "number", WriteUnitsPerSecond: "number" });
+const globalIndex = record(
+  { ...localIndex.record, ProvisionedThroughput: throughput, OnDemandThroughput: onDemand, WarmThroughput: warm },
+  ["IndexName"],
+);
 const shape = record(
   {
     TableName: "text",
@@ -27,6 +32,9 @@ const shape = record(
     TimeToLiveSpecification: record({ AttributeName: "text", Enabled: "boolean" }, ["Enabled"]),
     DeletionProtectionEnabled: "boolean",
     TableClass: "text",
+    SSESpecification: record({ SSEEnabled: "boolean", SSEType: "text", KMSMasterKeyId: "text" }, ["SSEEnabled"]),
+    OnDemandThroughput: onDemand,
+    WarmThroughput: warm,
     Tags: listOf(record({ Key: "text", Value: "text" }, ["Key", "Value"])),
   },
   ["KeySchema"],
@@ -40,13 +48,25 @@ export const table = defineKind<typeof shape>({
   longestName: 255,
   fixed: ["KeySchema", "LocalSecondaryIndexes"],
   identify: (name, place) => ({ ref: name, attributes: { Arn: arnOf(name, place) } }),
+  later: {
+    async StreamArn(call, name) {
+      const { StreamSpecification, LatestStreamArn } = await describe(call, name);
+      return StreamSpecification?.StreamEnabled ? LatestStreamArn : undefined;
+    },
+  },
   exists: async (call, { name }) =>
     (await unless(call("dynamodb", "DescribeTable", { TableName: name }), "ResourceNotFoundException")) !== undefined,
   async create(call, subject) {
-    const { TimeToLiveSpecification: ttl, StreamSpecification: stream, ...given } = subject.properties;
+    const {
+      TimeToLiveSpecification: ttl,
+      StreamSpecification: stream,
+      SSESpecification: sse,
+      ...given
+    } = subject.properties;
     await call("dynamodb", "CreateTable", {
       ...(given as object),
       TableName: subject.name,
+      ...(sse && { SSESpecification: encryption(sse) }),
       ...(stream && {
         StreamSpecification: { StreamEnabled: true, StreamViewType: stream.StreamViewType as "KEYS_ONLY" },
       }),
@@ -57,7 +77,7 @@ export const table = defineKind<typeof shape>({
   async update(call, subject, place, before) {
     const is = subject.properties;
     const was = before?.properties;
-    await updateTable(call, subject);
+    await updateTable(call, subject, was);
     await updateIndexes(call, subject, was);
     if (differ(is.StreamSpecification, was?.StreamSpecification)) await updateStream(call, subject, was);
     if (differ(is.TimeToLiveSpecification, was?.TimeToLiveSpecification)) await putTimeToLive(call, subject, was);
@@ -85,12 +105,20 @@ const describe = async (call: Call, name: string) =>
   (await call("dynamodb", "DescribeTable", { TableName: name })).Table!;
 
 /** AWS takes one change at a time, and refuses those that change nothing: what is there now says which are needed. */
-async function updateTable(call: Call, { name, properties: is }: Table): Promise<void> {
+async function updateTable(call: Call, { name, properties: is }: Table, was: Properties | undefined): Promise<void> {
   const table = await describe(call, name);
   const deletionProtection = is.DeletionProtectionEnabled ?? false;
   const tableClass = (is.TableClass ?? "STANDARD") as "STANDARD";
+  const limits = is.OnDemandThroughput ?? {};
   const changes: (Update | undefined)[] = [
     billingChange(is, table),
+    table.BillingModeSummary?.BillingMode === "PAY_PER_REQUEST" && differ(limits, table.OnDemandThroughput ?? {})
+      ? { OnDemandThroughput: { MaxReadRequestUnits: -1, MaxWriteRequestUnits: -1, ...limits } }
+      : undefined,
+    is.WarmThroughput && { WarmThroughput: is.WarmThroughput },
+    differ(is.SSESpecification, was?.SSESpecification)
+      ? { SSESpecification: encryption(is.SSESpecification ?? { SSEEnabled: false }) }
+      : undefined,
     deletionProtection === table.DeletionProtectionEnabled
       ? undefined
       : { DeletionProtectionEnabled: deletionProtection },
@@ -98,6 +126,10 @@ async function updateTable(call: Call, { name, properties: is }: Table): Promise
   ];
   for (const change of changes) if (change) await update(call, name, change);
 }
+
+/** CloudFormation's first word of it is another. */
+const encryption = ({ SSEEnabled: Enabled, ...more }: NonNullable<Properties["SSESpecification"]>) =>
+  ({ Enabled, ...more }) as NonNullable<Update["SSESpecification"]>;
 
 /** A table becomes PROVISIONED together with all its indexes. */
 function billingChange(is: Properties, table: Described): Update | undefined {

@@ -48,6 +48,8 @@ export interface Kind<P = Readonly<Record<string, unknown>>> {
   suffix?(property: Property): string;
   /** `ref` is what Ref says; the others by the names that GetAtt takes. Known before anything is made: our names are no dice. */
   identify(name: string, place: Place, property: Property): Identity;
+  /** Further attributes for GetAtt, which only the thing itself can tell; undefined: it has none. */
+  readonly later?: Readonly<Record<string, (call: Call, name: string) => Promise<string | undefined>>>;
   /** What the properties mean on this machine: files are looked for. Throws TemplateError. */
   prepare?(properties: P, given: Fields, about: { readonly dir: string; readonly path: string }): P;
   exists(call: Call, subject: Subject<P>, place: Place): Promise<boolean>;

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Aws } from "../aws.ts";
 import { deploy, type Report } from "./deploy.ts";
+import { known } from "./late.ts";
 import { TemplateError } from "./node.ts";
 import { plan } from "./plan.ts";
 
@@ -86,7 +87,8 @@ async function deployText(aws: Aws, text: string, { file, parameters, say }: Tem
     const planned = plan(text, { place, parameters });
     const report = await deploy(planned, { call: aws.call, place });
     tell(report, { count: planned.resources.length, tookMs: performance.now() - began, say });
-    for (const [name, value] of planned.outputs) say("info", `output ${name} = ${value}`);
+    for (const [name, value] of planned.outputs)
+      say("info", `output ${name} = ${await known(value, aws.call, { line: 1, path: `Outputs.${name}` })}`);
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     const where = error.path ? `${error.path}: ` : "";

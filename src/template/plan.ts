@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Kind, Place, Subject } from "./kind.ts";
 import { kinds } from "./kinds.ts";
+import { markOf } from "./late.ts";
 import { type Fields, type Node, TemplateError } from "./node.ts";
 import { holds, resolve, type Scope } from "./resolve.ts";
 import { expandServerless } from "./sam.ts";
@@ -119,7 +120,10 @@ class Names {
       const kind = kinds[resource.type]!;
       const identity = kind.identify(this.of(id, line), this.#place, (name) => this.#property(resource, name));
       if (attribute === undefined) return identity.ref;
-      const value = identity.attributes[attribute];
+      const late = Object.hasOwn(kind.later ?? {}, attribute);
+      const value = late
+        ? markOf({ type: resource.type, name: this.of(id, line), attribute })
+        : identity.attributes[attribute];
       if (value === undefined)
         throw new TemplateError(
           line,

@@ -14,6 +14,7 @@ const shape = record({
     LambdaConfigurations: listOf(record({ Event: "text", Function: "text", Filter: filter }, ["Event", "Function"])),
     QueueConfigurations: listOf(record({ Event: "text", Queue: "text", Filter: filter }, ["Event", "Queue"])),
     TopicConfigurations: listOf(record({ Event: "text", Topic: "text", Filter: filter }, ["Event", "Topic"])),
+    EventBridgeConfiguration: record({ EventBridgeEnabled: "boolean" }),
   }),
   PublicAccessBlockConfiguration: record({
     BlockPublicAcls: "boolean",
@@ -154,6 +155,8 @@ async function putNotification(call: Call, { name, properties }: Bucket): Promis
       })),
       QueueConfigurations: given?.QueueConfigurations?.map((one) => ({ ...common(one), QueueArn: one.Queue })),
       TopicConfigurations: given?.TopicConfigurations?.map((one) => ({ ...common(one), TopicArn: one.Topic })),
+      ...(given?.EventBridgeConfiguration &&
+        given.EventBridgeConfiguration.EventBridgeEnabled !== false && { EventBridgeConfiguration: {} }),
     },
   });
 }

@@ -100,11 +100,14 @@ export function checkSha256(expected: string): Transform {
       done(null, bytes);
     },
     flush(done: TransformCallback) {
-      const computed = digest.digest("hex");
-      done(computed === expected.toLowerCase() ? null : errors.sha256(expected, computed));
+      done(sha256Mismatch(expected, digest.digest("hex")));
     },
   });
 }
+
+/** XAmzContentSHA256Mismatch, where it is one. */
+export const sha256Mismatch = (expected: string, computed: string): AwsError | null =>
+  computed === expected.toLowerCase() ? null : errors.sha256(expected, computed);
 
 function settle(done: TransformCallback, work: () => void): void {
   try {

@@ -10,6 +10,8 @@ export interface Bindings {
   /** The map that takes all other parameters of the query. */
   readonly rest?: string;
   readonly headers: readonly Bound[];
+  /** The same by their names on the wire: a request has fewer headers than S3 has members for them. */
+  readonly byHeader: ReadonlyMap<string, readonly Bound[]>;
   readonly prefixes: readonly { readonly name: string; readonly prefix: string }[];
   readonly payload?: { readonly name: string; readonly member: Member; readonly shape: Shape };
   /** Some member travels in the body as one of several: of a request, of an answer. */
@@ -34,12 +36,14 @@ export function bindings(model: Model, structure: string): Bindings {
   const payload = at("payload")[0];
   const status = at("statusCode")[0]?.[0];
   const rest = at("queryParams")[0]?.[0];
+  const headers = bound("header", "http-date");
   return {
     ...(status && { status }),
     labels: bound("label", "date-time"),
     query: bound("query", "date-time"),
     ...(rest && { rest }),
-    headers: bound("header", "http-date"),
+    headers,
+    byHeader: Map.groupBy(headers, ({ wire }) => wire),
     prefixes: at("prefixHeaders").map(([name, m]) => ({ name, prefix: m.locationName!.toLowerCase() })),
     ...(payload && { payload: { name: payload[0], member: payload[1], shape: model.shapes[payload[1].shape]! } }),
     body: members.some(([, m]) => inRequestBody(m)),
@@ -109,18 +113,22 @@ export function readHead(
     const rest = restOfQuery(b, query, { lists, uri: given.uri });
     if (Object.keys(rest).length > 0) out[b.rest] = rest;
   }
-  for (const bound of b.headers) {
-    const text = request.headers[bound.wire];
-    if (text === undefined) continue;
-    const value = bound.list ? splitList(text, bound).map((item) => read(bound, item)) : readHeader(bound, text);
-    if (value !== undefined) out[bound.name] = value;
+  for (const header in request.headers) {
+    const text = request.headers[header]!;
+    for (const bound of b.byHeader.get(header) ?? NONE) {
+      const value = bound.list ? splitList(text, bound).map((item) => read(bound, item)) : readHeader(bound, text);
+      if (value !== undefined) out[bound.name] = value;
+    }
   }
   for (const { name, prefix } of b.prefixes) {
-    const found = Object.entries(request.headers).filter(([header]) => header.startsWith(prefix));
-    if (found.length > 0) out[name] = Object.fromEntries(found.map(([h, v]) => [h.slice(prefix.length), v]));
+    const found = Object.keys(request.headers).filter((header) => header.startsWith(prefix));
+    if (found.length > 0)
+      out[name] = Object.fromEntries(found.map((header) => [header.slice(prefix.length), request.headers[header]]));
   }
   return out;
 }
+
+const NONE: readonly Bound[] = [];
 
 function restOfQuery(b: Bindings, query: URLSearchParams, { lists, uri }: { lists: boolean; uri: string }): object {
   const literals = new URLSearchParams(uri.split("?")[1] ?? "").keys();

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { type AttributeValue, DynamoDB, TransactionCanceledException } from "@aws-sdk/client-dynamodb";
+import {
+  type AttributeValue,
+  type CreateTableCommandInput,
+  DynamoDB,
+  TransactionCanceledException,
+} from "@aws-sdk/client-dynamodb";
 import { startCloud } from "../../../test/cloud.ts";
 
 const cloud = await startCloud();
@@ -146,13 +151,44 @@ test("a batch does not name an item twice, nor too many", async () => {
 });
 
 test("BatchGetItem answers 16 MB and leaves the other keys unprocessed", async () => {
-  const ids = Array.from({ length: 45 }, (_, i) => `large${i}`);
-  for (const id of ids)
-    await dynamodb.putItem({ TableName: "two", Item: { ...key(id), x: { S: "x".repeat(400_000) } } });
-  const { Responses, UnprocessedKeys } = await dynamodb.batchGetItem({ RequestItems: { two: { Keys: ids.map(key) } } });
-  assert.equal(Responses?.two?.length, 42);
-  assert.deepEqual(UnprocessedKeys?.two?.Keys, ids.slice(42).map(key));
+  // It is so warm that it has forty partitions: none is asked for more than 1 MB.
+  const large = await largeItems("warm", 45, { WarmThroughput: { WriteUnitsPerSecond: 40_000 } });
+  assert.deepEqual(await large.read(), large.ids.slice(0, 42));
 });
+
+test("BatchGetItem answers some 1 MB of a partition, and leaves its other keys unprocessed", async () => {
+  const one = await largeItems("one-partition", 6, {
+    BillingMode: "PROVISIONED",
+    ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 5 },
+  });
+  assert.deepEqual(await one.read(), one.ids.slice(0, 3));
+  // On demand it has four from the start.
+  const four = await largeItems("four-partitions", 30, {});
+  assert.equal((await four.read()).length, 12);
+});
+
+/** Items of 400 KB; `read` gives the ids of those that a batch answers, once it is seen that the others are the unprocessed ones. */
+async function largeItems(TableName: string, count: number, more: Partial<CreateTableCommandInput>) {
+  await dynamodb.createTable({
+    TableName,
+    AttributeDefinitions: [{ AttributeName: "id", AttributeType: "S" }],
+    KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+    BillingMode: "PAY_PER_REQUEST",
+    ...more,
+  });
+  const ids = Array.from({ length: count }, (_, i) => `large${i}`);
+  for (const id of ids) await dynamodb.putItem({ TableName, Item: { ...key(id), x: { S: "x".repeat(400_000) } } });
+  const read = async () => {
+    const { Responses, UnprocessedKeys } = await dynamodb.batchGetItem({
+      RequestItems: { [TableName]: { Keys: ids.map(key) } },
+    });
+    const answered = Responses![TableName]!.map(({ id }) => id!.S!);
+    const others = ids.filter((id) => !answered.includes(id));
+    assert.deepEqual(UnprocessedKeys?.[TableName]?.Keys, others.map(key));
+    return answered;
+  };
+  return { ids, read };
+}
 
 test("TransactWriteItems does all of it", async () => {
   await dynamodb.putItem({ TableName: "two", Item: { ...key("t-update"), n: { N: "1" } } });
@@ -268,7 +304,7 @@ test("a transaction carries 4 MB at most", async () => {
     message: "Aggregate size of all items in the transaction exceeds the limit of 4 MB",
   });
   assert.equal(await get("one", "mb0"), undefined);
-  const Gets = Array.from({ length: 11 }, (_, i) => ({ Get: { TableName: "two", Key: key(`large${i}`) } }));
+  const Gets = Array.from({ length: 11 }, (_, i) => ({ Get: { TableName: "warm", Key: key(`large${i}`) } }));
   await assert.rejects(dynamodb.transactGetItems({ TransactItems: Gets }), { name: "ValidationException" });
   assert.equal((await dynamodb.transactGetItems({ TransactItems: Gets.slice(0, 10) })).Responses?.length, 10);
 });

@@ -12,6 +12,7 @@ import { readExpressions } from "./parameters.ts";
 import { inLockingOrder, readItem, writing } from "./rows.ts";
 import { knownTable, openTable, type Table } from "./schema.ts";
 import { type StoredItem, storedByName } from "./stored.ts";
+import { warmNow } from "./throughput.ts";
 import { base64, type Item, itemText, member, soundItem } from "./value.ts";
 
 const MOST_KEYS = 100;
@@ -116,21 +117,56 @@ async function readKeys(tx: Singly, requests: readonly KeyedRequest[]) {
   let bytes = 0;
   const found = await inOrder(requests, async ({ name, table, keys, rowKeys, parameters, projection }) => {
     const items: StoredItem[] = [];
+    const partitions = new Partitions(table);
+    const left: Item[] = [];
     let cost: Cost = { table: 0 };
     for (const [i, key] of rowKeys.entries()) {
-      if (bytes > MOST_BYTES) {
-        unprocessed[name] = { ...parameters, Keys: keys.slice(i) };
-        break;
+      const stored = bytes > MOST_BYTES || partitions.full(key) ? undefined : await readItem(tx, table, key);
+      if (bytes > MOST_BYTES || !partitions.takes(key, stored?.size ?? 0)) {
+        left.push(keys[i]!);
+        continue;
       }
-      const stored = await readItem(tx, table, key);
       bytes += stored?.size ?? 0;
       cost = addCosts(cost, { table: readUnits(stored?.size ?? 0, parameters.ConsistentRead) });
       if (stored) items.push(projection ? stored.with(project(stored.item, projection)) : stored);
     }
+    if (left.length > 0) unprocessed[name] = { ...parameters, Keys: left };
     return { name, table, items, cost };
   });
   return { found, unprocessed };
 }
+
+/** A table's partitions, and how much of each a BatchGetItem has read: AWS reads about 1 MB of one, and leaves its further keys. */
+class Partitions {
+  readonly #count: number;
+  readonly #bytes = new Map<number, number>();
+
+  /** As many as its throughput takes: new ones on demand have four. */
+  constructor(table: Table) {
+    const { read, write } = warmNow(table, table.billingMode);
+    this.#count = Math.max(1, Math.ceil(read / PARTITION_READS), Math.ceil(write / PARTITION_WRITES));
+  }
+
+  full(key: RowKey): boolean {
+    return (this.#bytes.get(this.#of(key)) ?? 0) > MOST_OF_PARTITION;
+  }
+
+  /** False where that is too much; then it is full. */
+  takes(key: RowKey, size: number): boolean {
+    const bytes = (this.#bytes.get(this.#of(key)) ?? 0) + size;
+    this.#bytes.set(this.#of(key), bytes);
+    return bytes <= MOST_OF_PARTITION;
+  }
+
+  #of({ hash }: RowKey): number {
+    return Math.floor((((hash[0]! << 8) | hash[1]!) * this.#count) / 0x10000);
+  }
+}
+/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html */
+const PARTITION_READS = 3000;
+const PARTITION_WRITES = 1000;
+/** Measured: the page says 1 MB. */
+const MOST_OF_PARTITION = 1024 * 1024 + 400 * 1024 - 3;
 
 /** One after the other: a transaction awaits nothing but its store. */
 export async function inOrder<T, R>(list: readonly T[], work: (element: T, index: number) => Promise<R>): Promise<R[]> {

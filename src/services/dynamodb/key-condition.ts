@@ -63,6 +63,7 @@ function collect(condition: Condition, tests: Map<string, KeyTest>): void {
     case "call": {
       if (condition.name !== "begins_with") throw refused.operator(condition.name);
       const [path, values] = firstPath("begins_with", condition.args);
+      if (values[0]!.S === undefined && values[0]!.B === undefined) throw noPrefix(values[0]!);
       add(tests, path, { operator: "begins_with", values });
     }
   }
@@ -107,16 +108,25 @@ export function rangeOf(key: KeySchema, tests: KeyTests): Range {
     sound(attribute, test);
   }
   const rest = [...tests].filter(([name]) => !key.hash.some((attribute) => attribute.name === name));
+  if (key.range.length > 1) noGaps(key, tests);
   const used = key.range.slice(0, rest.length);
   for (const attribute of used)
     if (!tests.has(attribute.name))
       throw errors.validation(`Query condition missed key schema element: ${attribute.name}`);
   if (used.length < rest.length) throw errors.validation("Query key condition not supported");
   for (const attribute of used) sound(attribute, tests.get(attribute.name)!);
-  if (used.slice(0, -1).some(({ name }) => tests.get(name)!.operator !== "="))
-    throw errors.validation("Query key condition not supported");
   const pk = hashBytes(key, tests);
   return { hash: partitionHash(pk), pk, ...bounds(key, used, tests) };
+}
+
+/** Of several range attributes, all before the last one that is tested are tested for equality. */
+function noGaps({ range }: KeySchema, tests: KeyTests): void {
+  const last = range.findLastIndex(({ name }) => tests.has(name));
+  const missed = range.slice(0, Math.max(last, 0)).filter(({ name }) => tests.get(name)?.operator !== "=");
+  if (missed.length > 0)
+    throw errors.validation(
+      `RANGE key attributes ${missed.map(({ name }) => name).join(", ")} must have equality conditions specified in the query because a condition is present on key attribute ${range[last]!.name}`,
+    );
 }
 
 function hashBytes(key: KeySchema, tests: KeyTests): Uint8Array {
@@ -130,11 +140,13 @@ function sound(attribute: KeyAttribute, { operator, values }: KeyTest): void {
       throw errors.invalid("Condition parameter type does not match schema type");
     if (operator !== "begins_with" && operator !== "between") notEmpty(attribute.name, value);
   }
-  if (operator === "begins_with" && attribute.type === "N")
-    throw errors.validation(
-      `Invalid KeyConditionExpression: Incorrect operand type for operator or function; operator or function: begins_with, operand type: ${typeOf(values[0]!)}`,
-    );
+  if (operator === "begins_with" && attribute.type === "N") throw noPrefix(values[0]!);
 }
+
+const noPrefix = (value: AttributeValue) =>
+  errors.validation(
+    `Invalid KeyConditionExpression: Incorrect operand type for operator or function; operator or function: begins_with, operand type: ${typeOf(value)}`,
+  );
 
 type Bounds = Pick<Range, "from" | "to">;
 

@@ -104,3 +104,22 @@ test("adding agrees with exact integer arithmetic", () => {
     }),
   );
 });
+
+test("a number takes a byte for two digits on either side of the point", () => {
+  for (const [number, bytes] of [
+    ["0", 1],
+    ["1", 2],
+    ["12", 2],
+    ["1010", 3],
+    ["100", 2],
+    ["1.5", 3],
+    ["15", 2],
+    ["3.14159", 5],
+    ["100.5", 4],
+    ["0.15", 2],
+    ["0.0000001", 2],
+    ["-42", 3],
+    [`1${"0".repeat(125)}`, 2],
+  ] as const)
+    assert.equal(numberSize(number), bytes, number);
+});

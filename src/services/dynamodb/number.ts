@@ -81,9 +81,15 @@ export function numberBytes(text: string): Uint8Array {
 
 /** As AWS counts: a byte for each two significant digits, one more, and one for the sign. */
 export function numberSize(canonical: string): number {
-  const digits = canonical.replace(/^-?(?:0\.)?0*|\./g, "").replace(/0+$/, "").length;
-  return 1 + Math.ceil(digits / 2) + (canonical.startsWith("-") ? 1 : 0);
+  const negative = canonical.startsWith("-");
+  const [whole = "", fraction = ""] = canonical.slice(negative ? 1 : 0).split(".");
+  if (whole === "0") return 1 + pairs(fraction.replace(/^0+/, "")) + (negative ? 1 : 0);
+  const significant = fraction === "" ? whole.replace(/0+$/, "") : whole;
+  return 1 + pairs(significant) + pairs(fraction) + (negative ? 1 : 0);
 }
+
+/** Two digits to a byte, on either side of the point. */
+const pairs = (digits: string): number => Math.ceil(digits.length / 2);
 
 function within(negative: boolean, digits: string, exponent: number): Decimal {
   const leading = /^0*/.exec(digits)![0].length;

@@ -4,8 +4,8 @@ import { errors } from "./errors.ts";
 import { expireBy, expiryFrom } from "./expiry.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
-import { type Position, readAll, WHOLE_TABLE } from "./pages.ts";
-import type { Index, Table } from "./schema.ts";
+import { type Position, pageBytes, readAll, WHOLE_TABLE } from "./pages.ts";
+import type { Index, KeySchema, Table } from "./schema.ts";
 import { type Stored, StoredItem, type StoredRow } from "./stored.ts";
 import { type Change as Recorded, record, writeRecords } from "./streams/records.ts";
 import { type Item, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
@@ -76,7 +76,7 @@ export async function changeItem(within: Writing, table: Table, change: Change):
   const { key, before, after, expired = false } = change;
   if (after) {
     const expiresMs = expiryFrom(table, after.item, ctx.now);
-    await upsert(tx, { number: table.number, key, itemKey: EMPTY, expiresMs }, after);
+    await upsert(tx, { number: table.number, key, itemKey: EMPTY, schema: table.key, expiresMs }, after);
     await widenView(tx, table, after.item, learned);
     if (expiresMs !== undefined) await expireBy(tx, ctx, table, expiresMs);
   } else await remove(tx, table.number, key, EMPTY);
@@ -129,7 +129,8 @@ export async function changeEntry(tx: Tx, entry: Entry, before?: Item, after?: I
   if (old && !(next && sameKey(old, next))) await remove(tx, entry.index.number, old, entry.itemKey);
   if (!next) return;
   const item = projected(entry.table, entry.index, after!);
-  await upsert(tx, { number: entry.index.number, key: next, itemKey: entry.itemKey }, { item, size: itemSize(item) });
+  const { number, key: schema } = entry.index;
+  await upsert(tx, { number, key: next, itemKey: entry.itemKey, schema }, { item, size: itemSize(item) });
 }
 
 /** What an index keeps of an item. */
@@ -171,24 +172,28 @@ interface Row {
   readonly number: number;
   readonly key: RowKey;
   readonly itemKey: Uint8Array;
+  /** Of the table, or of the index. */
+  readonly schema: KeySchema;
   /** Of an item with a time to live; index entries go with their item. */
   readonly expiresMs?: number | undefined;
 }
 
-async function upsert(tx: Tx, { number, key, itemKey, expiresMs }: Row, { item, size }: Stored): Promise<void> {
+async function upsert(tx: Tx, { number, key, itemKey, schema, expiresMs }: Row, stored: Stored): Promise<void> {
   await tx.run(
-    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size, expires_ms)
-     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size, :expires_ms)
+    `INSERT INTO dynamodb_item (number, hash, pk, sk, item_key, item, size, page_bytes, expires_ms)
+     VALUES (:number, :hash, :pk, :sk, :item_key, :item, :size, :page_bytes, :expires_ms)
      ON CONFLICT (number, hash, pk, sk, item_key)
-       DO UPDATE SET item = excluded.item, size = excluded.size, expires_ms = excluded.expires_ms`,
+       DO UPDATE SET item = excluded.item, size = excluded.size, page_bytes = excluded.page_bytes,
+         expires_ms = excluded.expires_ms`,
     {
       number,
       hash: key.hash,
       pk: key.pk,
       sk: key.sk,
       item_key: itemKey,
-      item: itemText(item),
-      size,
+      item: itemText(stored.item),
+      size: stored.size,
+      page_bytes: pageBytes(stored, schema),
       expires_ms: expiresMs ?? null,
     },
   );

@@ -4,6 +4,7 @@ import { batches } from "./batches.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
 import { items } from "./items.ts";
 import { limits } from "./limits.ts";
+import { MIGRATION as PAGES } from "./pages.ts";
 import { partiql } from "./partiql.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
@@ -29,7 +30,7 @@ const tableWork = { expire, "look at": lookAtMore, settle, sweep: sweepMore } as
 export const dynamodb = defineService({
   name: "dynamodb",
   model: loadModel(import.meta.url),
-  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS, EXPIRY],
+  migrations: [TABLES, ITEMS, TAGS, VIEWS, TRANSACTIONS, POLICIES, STREAMS, EXPIRY, PAGES],
   operations: {
     ...tables,
     ...tableUpdates,

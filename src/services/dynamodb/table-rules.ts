@@ -76,7 +76,7 @@ export function attributesOf(given: Attributes): readonly KeyAttribute[] {
 function tableKey(elements: Elements, attributes: readonly KeyAttribute[]): KeySchema {
   const given = elements ?? [];
   if (given.length === 0) throw errors.invalid("No provided key schema");
-  if (attributes.length === 0)
+  if (attributes.length < given.length)
     throw errors.validation("Invalid KeySchema: Some index key attribute have no definition");
   defined(given, attributes);
   return pairKey(given, attributes);

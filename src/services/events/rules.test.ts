@@ -230,16 +230,20 @@ test("Tags of a rule are added, replaced and taken away", async () => {
   });
 });
 
-const WRONG_RULES: [input: Partial<PutRuleCommandInput>, name: string, message: string][] = [
+const WRONG_RULES: [input: Partial<PutRuleCommandInput>, name: string, message: string | RegExp][] = [
   [
     { ScheduleExpression: undefined },
     "ValidationException",
     "Parameter(s) EventPattern or ScheduleExpression must be specified.",
   ],
   [{ ScheduleExpression: "rate(1 minutes)" }, "ValidationException", "Parameter ScheduleExpression is not valid."],
-  [{ EventBusName: "other" }, "ResourceNotFoundException", "Event bus other does not exist."],
-  [{ EventPattern: '{"source":["a"]}' }, "NotImplemented", "EventPattern is not implemented by aws-like."],
-  [{ RoleArn: "arn:aws:iam::000000000000:role/r" }, "NotImplemented", "RoleArn is not implemented by aws-like."],
+  [{ EventBusName: "other" }, "ValidationException", "ScheduleExpression is supported only on the default event bus."],
+  [
+    { EventBusName: "other", ScheduleExpression: undefined, EventPattern: '{"source":["a"]}' },
+    "ResourceNotFoundException",
+    "Event bus other does not exist.",
+  ],
+  [{ EventPattern: "nonsense" }, "InvalidEventPatternException", /^Event pattern is not valid\. Reason: /],
 ];
 for (const [input, name, message] of WRONG_RULES)
   test(`PutRule refuses ${JSON.stringify(input)}`, async () => {
@@ -253,11 +257,36 @@ const WRONG_TARGETS: [target: Partial<Target>, name: string, message: string][] 
     "Parameter queue is not valid. Reason: Provided Arn is not in correct format.",
   ],
   [
-    { Arn: "arn:aws:sns:us-east-1:000000000000:topic" },
+    { Arn: "arn:aws:states:us-east-1:000000000000:stateMachine:m" },
     "NotImplemented",
-    "A target of sns is not implemented by aws-like.",
+    "A target of states is not implemented by aws-like.",
   ],
-  [{ InputPath: "$.detail" }, "NotImplemented", "Targets.InputPath is not implemented by aws-like."],
+  [
+    { KinesisParameters: { PartitionKeyPath: "$.id" } },
+    "NotImplemented",
+    "Targets.KinesisParameters is not implemented by aws-like.",
+  ],
+  [
+    { InputPath: "$.detail", Input: "{}" },
+    "ValidationException",
+    "Only one of Input, InputPath, or InputTransformer must be provided for target t.",
+  ],
+  [{ InputPath: "detail" }, "ValidationException", "Invalid InputPath for target t : detail"],
+  [
+    { InputTransformer: { InputPathsMap: { a: "$.id" }, InputTemplate: '{"x": <b>}' } },
+    "ValidationException",
+    "InputTemplate for target t contains invalid placeholder b.",
+  ],
+  [
+    { InputTransformer: { InputPathsMap: { a: "$.id" }, InputTemplate: "id is <a>" } },
+    "ValidationException",
+    "Invalid InputTemplate for target t : id is <a>",
+  ],
+  [
+    { Arn: "arn:aws:events:eu-west-1:000000000000:event-bus/default" },
+    "ValidationException",
+    "RoleArn is required for target arn:aws:events:eu-west-1:000000000000:event-bus/default.",
+  ],
   [{ Input: "nonsense" }, "ValidationException", "JSON syntax error in input for target t : nonsense"],
   [{ Arn: `${QUEUE}q.fifo` }, "ValidationException", "Parameter(s) SqsParameters must be specified for target: t."],
 ];

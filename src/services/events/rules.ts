@@ -1,184 +1,187 @@
-// PutRule, DescribeRule, ListRules, DeleteRule, EnableRule, DisableRule, and the tags of rules.
+// PutRule, DescribeRule, ListRules, DeleteRule, EnableRule, DisableRule.
 import {
-  type Access,
-  type Arn,
   type Conditions,
   type Context,
   defineOperations,
   type Input,
   type Output,
-  parseArn,
   parseSchedule,
-  requestTagKeys,
   requestTags,
   type Tags,
-  type Tx,
 } from "../../kernel/mod.ts";
+import { onAll, onRule, passRole } from "./access.ts";
+import { type Bus, busOf, DEFAULT_BUS, openBus, rulesChanged } from "./bus-rows.ts";
 import { errors } from "./errors.ts";
 import { plan } from "./firing.ts";
 import { cursorOf, paged } from "./pages.ts";
+import { compiled } from "./patterns.ts";
 import {
+  busOfRule,
+  countRules,
   findRule,
   listRules,
   listTargets,
   openRule,
   type Rule,
   type RuleRef,
+  type RuleState,
   refOf,
   removeRule,
   ruleArn,
   saveRule,
 } from "./rows.ts";
+import { tagged } from "./tags.ts";
 
-export const onRule = (ctx: Context, action: string, name: string | undefined, conditions?: Conditions): Access => ({
-  action: `events:${action}`,
-  resource: ruleArn(refOf(ctx, name)),
-  ...(conditions && { conditions }),
-});
-
-/** For what is done to a rule that is there: events:creatorAccount says whose it is. No rule here is of a service's making (events:ManagedBy). */
-export const onOwnRule = (ctx: Context, action: string, name: string | undefined, conditions?: Conditions): Access =>
-  onRule(ctx, action, name, { "events:creatorAccount": ctx.account, ...conditions });
-
-const onTags = (action: string, arn: string | undefined, conditions?: Conditions): Access => ({
-  action: `events:${action}`,
-  resource: arn ?? "",
-  conditions: { "events:creatorAccount": parseArn(arn ?? "")?.account ?? "", ...conditions },
-});
+/** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html: a quota that AWS raises when asked. Here the bus's tag is asked. */
+const MOST_RULES = 300;
+const QUOTA_TAG = "aws-like:rules";
 
 export const rules = defineOperations("events", {
   PutRule: {
-    access: (ctx, input) =>
-      ["PutRule", ...(input.Tags?.length ? ["TagResource"] : [])].map((action) =>
-        onOwnRule(ctx, action, input.Name, requestTags(input.Tags)),
+    access: (ctx, input) => [
+      ...["PutRule", ...(input.Tags?.length ? ["TagResource"] : [])].map((action) =>
+        onRule(ctx, action, refOf(ctx, input.EventBusName, input.Name), {
+          ...requestTags(input.Tags),
+          ...patternKeys(input.EventPattern),
+        }),
       ),
+      ...passRole(input.RoleArn),
+    ],
     async handle(ctx, input) {
-      const ref = refOf(ctx, input.Name);
-      onDefaultBus(ctx, input.EventBusName);
-      const { schedule, state } = check(input);
+      const ref = refOf(ctx, input.EventBusName, input.Name);
+      const given = check(ref, input);
       await ctx.write(async (tx) => {
+        const bus = await openBus(tx, busOfRule(ref));
         const before = await findRule(tx, ref);
+        if (before?.managed_by != null) throw errors.managed(ref.name);
+        if (!before && (await countRules(tx, bus)) >= quotaOf(bus)) throw errors.limit();
         const rule: Rule = {
           ...ref,
-          schedule,
-          state,
-          description: input.Description ?? null,
+          ...given,
+          managed_by: null,
+          created_by: before?.created_by ?? ctx.account,
           // "If you are updating an existing rule, any tags you specify in the PutRule operation are ignored."
           tags: before?.tags ?? JSON.stringify(tagged({}, input.Tags ?? [])),
           next_ms: null,
         };
         // What was planned stays so, where nothing of it changed: to put the same rule again puts nothing off.
-        const same = before?.schedule === schedule && before.state === state;
+        const same = before?.schedule === rule.schedule && before.state === rule.state;
         await saveRule(tx, same ? { ...rule, next_ms: before.next_ms } : await plan(ctx, tx, rule));
+        await rulesChanged(ctx, tx, bus);
       });
       return { RuleArn: ruleArn(ref) };
     },
   },
 
   DescribeRule: {
-    access: (ctx, input) => onOwnRule(ctx, "DescribeRule", input.Name),
+    access: (ctx, input) => onRule(ctx, "DescribeRule", refOf(ctx, input.EventBusName, input.Name)),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      const rule = await ctx.read((tx) => openRule(tx, refOf(ctx, input.Name)));
-      return { ...toOutput(rule), CreatedBy: rule.account };
+      const ref = refOf(ctx, input.EventBusName, input.Name);
+      const rule = await ctx.read(async (tx) => {
+        await openBus(tx, busOfRule(ref));
+        return openRule(tx, ref);
+      });
+      return { ...toOutput(rule), CreatedBy: rule.created_by };
     },
   },
 
   ListRules: {
-    access: (ctx) => onRule(ctx, "ListRules", "*"),
+    access: (ctx) => onAll(ctx, "ListRules", "rule"),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      const { account, region } = ctx;
+      const bus = busOf(ctx, input.EventBusName);
       const { items, more } = await paged(input, (page) =>
-        ctx.read((tx) => listRules(tx, { account, region, prefix: input.NamePrefix ?? "", ...page })),
+        ctx.read(async (tx) => {
+          await openBus(tx, bus);
+          return listRules(tx, bus, { prefix: input.NamePrefix ?? "", ...page });
+        }),
       );
       return { Rules: items.map(toOutput), ...(more && { NextToken: cursorOf(items.at(-1)!.name) }) };
     },
   },
 
   DeleteRule: {
-    access: (ctx, input) => onOwnRule(ctx, "DeleteRule", input.Name),
+    access: (ctx, input) => onRule(ctx, "DeleteRule", refOf(ctx, input.EventBusName, input.Name)),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      const ref = refOf(ctx, input.Name);
+      const ref = refOf(ctx, input.EventBusName, input.Name);
       await ctx.write(async (tx) => {
+        const bus = await openBus(tx, busOfRule(ref));
+        const rule = await findRule(tx, ref);
+        if (rule?.managed_by != null && !input.Force) throw errors.managed(ref.name);
         if ((await listTargets(tx, ref, { after: "", limit: 1 })).length > 0)
           throw errors.validation("Rule can't be deleted since it has targets.");
         await removeRule(tx, ref);
+        await rulesChanged(ctx, tx, bus);
       });
       return {};
     },
   },
 
   EnableRule: {
-    access: (ctx, input) => onOwnRule(ctx, "EnableRule", input.Name),
+    access: (ctx, input) => onRule(ctx, "EnableRule", refOf(ctx, input.EventBusName, input.Name)),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      await turn(ctx, refOf(ctx, input.Name), "ENABLED");
+      await turn(ctx, refOf(ctx, input.EventBusName, input.Name), "ENABLED");
       return {};
     },
   },
 
   DisableRule: {
-    access: (ctx, input) => onOwnRule(ctx, "DisableRule", input.Name),
+    access: (ctx, input) => onRule(ctx, "DisableRule", refOf(ctx, input.EventBusName, input.Name)),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      await turn(ctx, refOf(ctx, input.Name), "DISABLED");
+      await turn(ctx, refOf(ctx, input.EventBusName, input.Name), "DISABLED");
       return {};
-    },
-  },
-
-  TagResource: {
-    access: (_ctx, input) => onTags("TagResource", input.ResourceARN, requestTags(input.Tags)),
-    async handle(ctx, input) {
-      const given = input.Tags ?? [];
-      await retag(ctx, input.ResourceARN, (before) => tagged(before, given));
-      return {};
-    },
-  },
-
-  UntagResource: {
-    access: (_ctx, input) => onTags("UntagResource", input.ResourceARN, requestTagKeys(input.TagKeys)),
-    async handle(ctx, input) {
-      const gone = new Set(input.TagKeys);
-      await retag(ctx, input.ResourceARN, (before) =>
-        Object.fromEntries(Object.entries(before).filter(([key]) => !gone.has(key))),
-      );
-      return {};
-    },
-  },
-
-  ListTagsForResource: {
-    access: (_ctx, input) => onTags("ListTagsForResource", input.ResourceARN),
-    async handle(ctx, input) {
-      const rule = await ctx.read((tx) => taggedRule(tx, input.ResourceARN));
-      const tags = JSON.parse(rule.tags) as Tags;
-      return { Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) };
     },
   },
 });
 
-/** By name or ARN. There is no other bus yet. */
-export function onDefaultBus(ctx: Context, nameOrArn = "default"): void {
-  const own = `arn:aws:events:${ctx.region}:${ctx.account}:event-bus/`;
-  const name = nameOrArn.startsWith(own) ? nameOrArn.slice(own.length) : nameOrArn;
-  if (name !== "default") throw errors.noBus(name);
-}
+type Given = Pick<Rule, "schedule" | "pattern" | "state" | "description" | "role_arn">;
 
-function check(input: Input<"events", "PutRule">): Pick<Rule, "schedule" | "state"> {
-  if (input.EventPattern) throw errors.notImplemented("EventPattern");
-  if (input.RoleArn) throw errors.notImplemented("RoleArn");
-  const { ScheduleExpression: schedule, State: state = "ENABLED" } = input;
-  if (!schedule) throw errors.validation("Parameter(s) EventPattern or ScheduleExpression must be specified.");
-  if (!parseSchedule(schedule)) throw errors.validation("Parameter ScheduleExpression is not valid.");
+/** AWS's order: something to wait for; what it waits for; its state. */
+function check(ref: RuleRef, input: Input<"events", "PutRule">): Given {
+  const { ScheduleExpression, EventPattern, State: state = "ENABLED" } = input;
+  const schedule = ScheduleExpression || null;
+  const pattern = EventPattern || null;
+  if (schedule === null && pattern === null)
+    throw errors.validation("Parameter(s) EventPattern or ScheduleExpression must be specified.");
+  if (schedule !== null && ref.bus !== DEFAULT_BUS)
+    throw errors.validation("ScheduleExpression is supported only on the default event bus.");
+  if (schedule !== null && !parseSchedule(schedule)) throw errors.parameter("ScheduleExpression");
+  if (pattern !== null) compiled(pattern);
   if (state !== "ENABLED" && state !== "DISABLED") throw errors.notImplemented(`State ${state}`);
-  return { schedule, state };
+  return { schedule, pattern, state, description: input.Description ?? null, role_arn: input.RoleArn || null };
 }
 
-async function turn(ctx: Context, ref: RuleRef, state: Rule["state"]): Promise<void> {
+function quotaOf({ tags }: Bus): number {
+  const said = Number((JSON.parse(tags) as Tags)[QUOTA_TAG]);
+  return said > 0 ? said : MOST_RULES;
+}
+
+const KEYS: Readonly<Record<string, string>> = { source: "events:source", "detail-type": "events:detail-type" };
+
+/** What the pattern asks for by name, for policies that say which events may be listened to. */
+function patternKeys(text: string | undefined): Conditions {
+  try {
+    const pattern = JSON.parse(text ?? "{}") as Record<string, unknown>;
+    const named = Object.entries(KEYS).flatMap(([member, key]) => {
+      const values = Array.isArray(pattern?.[member]) ? (pattern[member] as unknown[]) : [];
+      const texts = values.filter((value) => typeof value === "string");
+      return texts.length > 0 ? [[key, texts] as const] : [];
+    });
+    return Object.fromEntries(named);
+  } catch (error) {
+    // What is no JSON is refused by the handler, in AWS's words.
+    if (!(error instanceof SyntaxError)) throw error;
+    return {};
+  }
+}
+
+async function turn(ctx: Context, ref: RuleRef, state: RuleState): Promise<void> {
   await ctx.write(async (tx) => {
+    const bus = await openBus(tx, busOfRule(ref));
     const rule = await openRule(tx, ref);
-    if (rule.state !== state) await saveRule(tx, await plan(ctx, tx, { ...rule, state }));
+    if (rule.managed_by !== null) throw errors.managed(ref.name);
+    if (rule.state === state) return;
+    await saveRule(tx, await plan(ctx, tx, { ...rule, state }));
+    await rulesChanged(ctx, tx, bus);
   });
 }
 
@@ -188,43 +191,10 @@ function toOutput(rule: Rule): NonNullable<Output<"events", "ListRules">["Rules"
     Arn: ruleArn(rule),
     State: rule.state,
     ...(rule.description !== null && { Description: rule.description }),
-    ScheduleExpression: rule.schedule,
-    EventBusName: "default",
+    ...(rule.schedule !== null && { ScheduleExpression: rule.schedule }),
+    ...(rule.pattern !== null && { EventPattern: rule.pattern }),
+    ...(rule.role_arn !== null && { RoleArn: rule.role_arn }),
+    ...(rule.managed_by !== null && { ManagedBy: rule.managed_by }),
+    EventBusName: rule.bus,
   };
-}
-
-// https://docs.aws.amazon.com/general/latest/gr/aws_tagging.html
-const MOST_TAGS = 50;
-
-function tagged(before: Tags, given: NonNullable<Input<"events", "TagResource">["Tags"]>): Tags {
-  const after = { ...before, ...Object.fromEntries(given.map(({ Key = "", Value = "" }) => [Key, Value])) };
-  if (Object.keys(after).length > MOST_TAGS) throw errors.limit();
-  return after;
-}
-
-async function retag(ctx: Context, arn: string | undefined, to: (before: Tags) => Tags): Promise<void> {
-  await ctx.write(async (tx) => {
-    const rule = await taggedRule(tx, arn);
-    await saveRule(tx, { ...rule, tags: JSON.stringify(to(JSON.parse(rule.tags) as Tags)) });
-  });
-}
-
-async function taggedRule(tx: Tx, arn: string | undefined): Promise<Rule> {
-  const ref = refOfArn(arn ?? "");
-  if (!ref)
-    throw errors.validation("Parameter ResourceARN is not valid. Reason: Provided Arn is not in correct format.");
-  return openRule(tx, ref);
-}
-
-function refOfArn(arn: Arn): RuleRef | undefined {
-  const parts = parseArn(arn);
-  const name = /^rule\/(?:default\/)?([^/]+)$/.exec(parts?.resource ?? "")?.[1];
-  return parts?.service === "events" && name ? { account: parts.account, region: parts.region, name } : undefined;
-}
-
-/** For the door. */
-export async function resourceTags(ctx: Context, resource: Arn): Promise<Tags | undefined> {
-  const ref = refOfArn(resource);
-  const rule = ref && (await ctx.read((tx) => findRule(tx, ref)));
-  return rule && (JSON.parse(rule.tags) as Tags);
 }

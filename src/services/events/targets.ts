@@ -1,67 +1,61 @@
 // PutTargets, RemoveTargets, ListTargetsByRule, ListRuleNamesByTarget.
-import { defineOperations, type Input, parseArn } from "../../kernel/mod.ts";
+import { defineOperations } from "../../kernel/mod.ts";
+import { onAll, onRule, passRole } from "./access.ts";
+import { busOf, openBus, rulesChanged } from "./bus-rows.ts";
 import { errors } from "./errors.ts";
 import { cursorOf, paged } from "./pages.ts";
-import { listTargets, openRule, refOf } from "./rows.ts";
-import { onDefaultBus, onOwnRule, onRule } from "./rules.ts";
-
-export type Target = NonNullable<Input<"events", "PutTargets">["Targets"]>[number];
+import { busOfRule, listTargets, openRule, putTarget, refOf, removeTarget, ruleNamesOf } from "./rows.ts";
+import { checkTarget, type Target } from "./target-checks.ts";
 
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 const MOST_TARGETS = 5;
 
 export const targets = defineOperations("events", {
   PutTargets: {
-    access: (ctx, input) =>
-      onOwnRule(ctx, "PutTargets", input.Rule, {
+    access: (ctx, input) => [
+      onRule(ctx, "PutTargets", refOf(ctx, input.EventBusName, input.Rule), {
         "events:TargetArn": (input.Targets ?? []).map(({ Arn = "" }) => Arn),
       }),
+      ...[...new Set(input.Targets?.map(({ RoleArn }) => RoleArn))].flatMap(passRole),
+    ],
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
+      const ref = refOf(ctx, input.EventBusName, input.Rule);
       const given = input.Targets ?? [];
-      for (const target of given) check(target);
-      const ref = refOf(ctx, input.Rule);
+      for (const target of given) checkTarget(ref, target);
       await ctx.write(async (tx) => {
-        await openRule(tx, ref);
+        await openBus(tx, busOfRule(ref));
+        if ((await openRule(tx, ref)).managed_by !== null) throw errors.managed(ref.name);
         for (const target of given)
-          await tx.run(
-            `INSERT INTO events_target (account, region, rule_name, target_id, arn, definition)
-             VALUES (:account, :region, :name, :id, :arn, :definition)
-             ON CONFLICT (account, region, rule_name, target_id)
-             DO UPDATE SET arn = excluded.arn, definition = excluded.definition`,
-            { ...ref, id: target.Id!, arn: target.Arn!, definition: JSON.stringify(target) },
-          );
+          await putTarget(tx, ref, { id: target.Id!, arn: target.Arn!, definition: JSON.stringify(target) });
         if ((await listTargets(tx, ref)).length > MOST_TARGETS) throw errors.limit();
+        await rulesChanged(ctx, tx, busOfRule(ref));
       });
       return { FailedEntryCount: 0, FailedEntries: [] };
     },
   },
 
   RemoveTargets: {
-    access: (ctx, input) => onOwnRule(ctx, "RemoveTargets", input.Rule),
+    access: (ctx, input) => onRule(ctx, "RemoveTargets", refOf(ctx, input.EventBusName, input.Rule)),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      const ref = refOf(ctx, input.Rule);
+      const ref = refOf(ctx, input.EventBusName, input.Rule);
       await ctx.write(async (tx) => {
-        await openRule(tx, ref);
-        for (const id of input.Ids ?? [])
-          await tx.run(
-            `DELETE FROM events_target
-             WHERE account = :account AND region = :region AND rule_name = :name AND target_id = :id`,
-            { ...ref, id },
-          );
+        await openBus(tx, busOfRule(ref));
+        const rule = await openRule(tx, ref);
+        if (rule.managed_by !== null && !input.Force) throw errors.managed(ref.name);
+        for (const id of input.Ids ?? []) await removeTarget(tx, ref, id);
+        await rulesChanged(ctx, tx, busOfRule(ref));
       });
       return { FailedEntryCount: 0, FailedEntries: [] };
     },
   },
 
   ListTargetsByRule: {
-    access: (ctx, input) => onOwnRule(ctx, "ListTargetsByRule", input.Rule),
+    access: (ctx, input) => onRule(ctx, "ListTargetsByRule", refOf(ctx, input.EventBusName, input.Rule)),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      const ref = refOf(ctx, input.Rule);
+      const ref = refOf(ctx, input.EventBusName, input.Rule);
       const { items, more } = await paged(input, (page) =>
         ctx.read(async (tx) => {
+          await openBus(tx, busOfRule(ref));
           await openRule(tx, ref);
           return listTargets(tx, ref, page);
         }),
@@ -74,53 +68,17 @@ export const targets = defineOperations("events", {
   },
 
   ListRuleNamesByTarget: {
-    access: (ctx) => onRule(ctx, "ListRuleNamesByTarget", "*"),
+    access: (ctx) => onAll(ctx, "ListRuleNamesByTarget", "rule"),
     async handle(ctx, input) {
-      onDefaultBus(ctx, input.EventBusName);
-      const { account, region } = ctx;
+      const bus = busOf(ctx, input.EventBusName);
       const { items, more } = await paged(input, (page) =>
-        ctx.read((tx) =>
-          tx.all<{ rule_name: string }>(
-            `SELECT DISTINCT rule_name FROM events_target
-             WHERE account = :account AND region = :region AND arn = :arn AND rule_name > :after
-             ORDER BY rule_name LIMIT :limit`,
-            { account, region, arn: input.TargetArn!, ...page },
-          ),
-        ),
+        ctx.read(async (tx) => {
+          await openBus(tx, bus);
+          return ruleNamesOf(tx, bus, { arn: input.TargetArn!, ...page });
+        }),
       );
       const RuleNames = items.map(({ rule_name }) => rule_name);
       return { RuleNames, ...(more && { NextToken: cursorOf(RuleNames.at(-1)!) }) };
     },
   },
 });
-
-/** What a target may have here; the rest of AWS's members would have no effect. */
-const MEMBERS = ["Id", "Arn", "Input", "SqsParameters", "RetryPolicy", "DeadLetterConfig"];
-const SERVICES = ["lambda", "sqs"];
-
-function check(target: Target): void {
-  const { Id, Arn, Input: input } = target;
-  const arn = parseArn(Arn ?? "");
-  if (!arn) throw errors.validation(`Parameter ${Arn} is not valid. Reason: Provided Arn is not in correct format.`);
-  if (!SERVICES.includes(arn.service)) throw errors.notImplemented(`A target of ${arn.service}`);
-  for (const [member, value] of Object.entries(target))
-    if (value !== undefined && !MEMBERS.includes(member)) throw errors.notImplemented(`Targets.${member}`);
-  if (input !== undefined && !isJson(input))
-    throw errors.validation(`JSON syntax error in input for target ${Id} : ${input}`);
-  const fifo = arn.service === "sqs" && arn.resource.endsWith(".fifo");
-  if (fifo && !target.SqsParameters?.MessageGroupId)
-    throw errors.validation(`Parameter(s) SqsParameters must be specified for target: ${Id}.`);
-  const dead = target.DeadLetterConfig?.Arn;
-  if (dead !== undefined && parseArn(dead)?.service !== "sqs")
-    throw errors.validation(`Parameter ${dead} is not valid. Reason: Provided Arn is not in correct format.`);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return false;
-  }
-}

@@ -25,13 +25,20 @@ export interface Batch {
   boarding: number;
   bytes: number;
   readonly keys: Set<string>;
-  readonly files: { readonly place: Place; readonly path: string }[];
+  readonly files: File[];
   /** Resolves when nobody boards any more. */
   readonly full: PromiseWithResolvers<void>;
   closed: boolean;
   /** Set when it is closed; resolves when all is on the disk. */
   flushed: Promise<void> | undefined;
 }
+
+interface File {
+  readonly place: Place;
+  readonly path: string;
+}
+
+type Arrived = File & { readonly fingerprint: string };
 
 export interface Carried {
   readonly bucket: string;
@@ -51,8 +58,8 @@ export const carry = (tx: Tx, batch: Batch, { bucket, key, rank, bytes }: Carrie
 export class Carrier {
   readonly #ctx: Context;
   #filling = newBatch();
-  /** The batch of each object whose file is not yet on the disk. */
-  readonly #aboard = new Map<string, Batch>();
+  /** Objects whose files are not yet on the disk. */
+  readonly #aboard = new Map<string, { readonly batch: Batch; readonly fingerprint: string }>();
   #bytes = 0;
   #last: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -75,23 +82,25 @@ export class Carrier {
   }
 
   /** `file` has its name; undefined: nothing came of it. */
-  leave(
-    batch: Batch,
-    { bucket, key, file }: { bucket: string; key: string; file: Batch["files"][number] | undefined },
-  ): void {
+  leave(batch: Batch, { bucket, key, file }: { bucket: string; key: string; file: Arrived | undefined }): void {
     if (file) {
       const name = `${bucket}/${key}`;
       batch.files.push(file);
       batch.keys.add(name);
-      this.#aboard.set(name, batch);
+      this.#aboard.set(name, { batch, fingerprint: file.fingerprint });
     }
     batch.boarding--;
     if (batch.closed && batch.boarding === 0) batch.full.resolve();
   }
 
+  /** Of the plain file of this key, where it is as its row says and not yet on the disk. */
+  fingerprintOf(bucket: string, key: string): string | undefined {
+    return this.#aboard.get(`${bucket}/${key}`)?.fingerprint;
+  }
+
   /** Resolves when the plain file of this key is on the disk: what does not carry its own bytes must not follow before. */
   async settle(bucket: string, key: string): Promise<void> {
-    const batch = this.#aboard.get(`${bucket}/${key}`);
+    const batch = this.#aboard.get(`${bucket}/${key}`)?.batch;
     if (batch === this.#filling) this.#close();
     await batch?.flushed;
   }
@@ -128,7 +137,7 @@ export class Carrier {
     } catch (error) {
       await this.#giveUp(batch, error);
     }
-    for (const name of batch.keys) if (this.#aboard.get(name) === batch) this.#aboard.delete(name);
+    for (const name of batch.keys) if (this.#aboard.get(name)?.batch === batch) this.#aboard.delete(name);
     this.#bytes -= batch.bytes;
   }
 
@@ -159,14 +168,14 @@ const newBatch = (): Batch => ({
 });
 
 /** Bytes and names. A file that has gone since is not missed: what took it away saw to that. */
-export async function syncFiles(files: Batch["files"]): Promise<void> {
+export async function syncFiles(files: readonly File[]): Promise<void> {
   const places = new Set(files.map(({ place }) => place));
   const whole = files.length > FEW ? await wholeSync() : undefined;
   if (whole) for (const { root } of places) await whole(root);
   else await syncEach(files);
 }
 
-async function syncEach(files: Batch["files"]): Promise<void> {
+async function syncEach(files: readonly File[]): Promise<void> {
   const directories = new Map(files.map(({ place, path }) => [dirname(path), place.disk]));
   await Promise.all(files.map(({ place, path }) => fileThere(place.disk, path)));
   await Promise.all(Array.from(directories, ([directory, disk]) => disk.gone(directory)));

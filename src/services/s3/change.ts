@@ -4,6 +4,7 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { AwsError, type Context, type Tx } from "../../kernel/mod.ts";
+import { bucketFacts, readBucket } from "./buckets.ts";
 import { carry } from "./carried.ts";
 import { errors } from "./errors.ts";
 import { type EventName, notify, type Origin } from "./events.ts";
@@ -113,14 +114,14 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
   if (guard !== null) made.push(pathOf(place, key, guard));
   const batch = mayCarry && seat.side === null ? carrier?.board(put.bytes.length) : undefined;
   if (put.bytes && !batch) await onDisk(place, seat.side === null ? put.staged : pathOf(place, key, seat.side));
-  let file: { place: Place; path: string } | undefined;
+  let file: { place: Place; path: string; fingerprint: string } | undefined;
   try {
     const sequence = nextSequence(ctx);
     const version: NewVersion = { ...put.version, ...seat, guard, modified_ms: put.as?.modifiedMs ?? ctx.clock.now() };
     const dying = newest && isPlain(newest) && seat.side !== null ? removalOf(newest) : undefined;
     const rank = await commit(ctx, made, async (tx) => {
-      const now = await sameBucket(tx, bucket);
-      const rank = rankAfter(await unchanged(tx, stored, { before, check: put.check }), sequence);
+      const { bucket: now, newest: last } = await unchanged(tx, stored, { before, check: put.check });
+      const rank = rankAfter(last, sequence);
       await insertVersion(tx, {
         bucket: bucket.name,
         key: stored,
@@ -145,7 +146,7 @@ async function putAt(ctx: Context, place: Place, { put, before, made }: PutAt): 
       return rank;
     });
     const seated = await follow(ctx, place, { bucket: bucket.name, key: stored, rank, ...seat });
-    if (seated && batch) file = { place, path: pathOf(place, key, null) };
+    if (seated && batch) file = { place, path: pathOf(place, key, null), fingerprint: version.fingerprint };
     // Not waited for: until the name is on the disk, the staged bytes are, and their row. The next change of the key waits.
     else if (seated) before.until(seated.synced());
     if (dying) await carryOut(ctx, place, dying);
@@ -242,11 +243,10 @@ async function changing<T>(
   }
 }
 
-const beforeOf = (ctx: Context, bucket: BucketRow, key: string): Promise<Omit<Before, "until">> =>
-  ctx.read(async (tx) => ({
-    bucket: await sameBucket(tx, bucket),
-    standing: await standing(tx, bucket.name, storedKey(key)),
-  }));
+const beforeOf = async (ctx: Context, bucket: BucketRow, key: string): Promise<Omit<Before, "until">> => ({
+  bucket: checkSame(await bucketFacts(ctx, bucket.name), bucket),
+  standing: await standing(ctx.singly, bucket.name, storedKey(key)),
+});
 
 export async function isChangedOutside(
   ctx: Context,
@@ -274,8 +274,8 @@ async function removeCurrent(ctx: Context, removal: Removal, before: Before): Pr
       const aside = await setAside(place, key, { demoted: next.demoted, made });
       const sequence = nextSequence(ctx);
       await commit(ctx, made, async (tx) => {
-        const now = await sameBucket(tx, bucket);
-        const rank = rankAfter(await unchanged(tx, stored, { before, check }), sequence);
+        const { bucket: now, newest: last } = await unchanged(tx, stored, { before, check });
+        const rank = rankAfter(last, sequence);
         if (marks)
           await insertVersion(tx, {
             bucket: bucket.name,
@@ -428,21 +428,33 @@ const withExistingRoot = <T>(ctx: Context, bucket: BucketRow, work: (place: Plac
     return await work(place);
   });
 
-/** The bucket as it is now: it may have been deleted, or its versioning changed, since the request was read. */
-async function sameBucket(tx: Tx, { name, created_ms }: BucketRow): Promise<BucketRow> {
-  const bucket = await tx.one<BucketRow>("SELECT * FROM s3_bucket WHERE name = :name", { name });
-  if (!bucket || bucket.created_ms !== created_ms) throw errors.noSuchBucket(name);
-  return bucket;
+/** The bucket as it is now: it may have been deleted since the request was read. */
+const sameBucket = async (tx: Tx, bucket: BucketRow): Promise<BucketRow> =>
+  checkSame(await readBucket(tx, bucket.name), bucket);
+
+function checkSame(now: BucketRow | undefined, { name, created_ms }: BucketRow): BucketRow {
+  if (!now || now.created_ms !== created_ms) throw errors.noSuchBucket(name);
+  return now;
 }
 
-/** Within one process the key's lock sees to it; another node on the same database is told apart here. */
+/**
+ * Within one process the key's lock sees to it; another node on the same database is told apart here, and so is versioning that was switched on since.
+ * Answers the bucket as it is, and the newest version's rank.
+ */
 async function unchanged(
   tx: Tx,
   key: string,
   { before, check }: { before: Before; check: Put["check"] },
-): Promise<ObjectRow | undefined> {
-  const { newest } = await standing(tx, before.bucket.name, key);
-  if (newest?.rank !== before.standing.newest?.rank)
+): Promise<{ bucket: BucketRow; newest: Pick<ObjectRow, "rank"> | undefined }> {
+  const { name } = before.bucket;
+  const now = await tx.one<BucketRow & { newest: number | null }>(
+    `SELECT b.*, (SELECT o.rank FROM s3_object o WHERE o.bucket = b.name AND o.key = :key ORDER BY o.rank LIMIT 1) AS newest
+     FROM s3_bucket b WHERE b.name = :name`,
+    { name, key },
+  );
+  const bucket = checkSame(now, before.bucket);
+  const rank = now!.newest ?? undefined;
+  if (rank !== before.standing.newest?.rank || bucket.versioning !== before.bucket.versioning)
     throw check ? errors.conditionalConflict() : errors.operationAborted();
-  return newest;
+  return { bucket, newest: rank === undefined ? undefined : { rank } };
 }

@@ -2,6 +2,7 @@
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 import { createHash } from "node:crypto";
 import type { Context, Tx } from "../../kernel/mod.ts";
+import { bridged } from "./bridge.ts";
 import { keyOf } from "./keys.ts";
 import type { BucketRow, ObjectRow } from "./tables.ts";
 
@@ -42,6 +43,8 @@ export interface ObjectEvent {
   readonly etag?: string;
   readonly versionId: string | undefined;
   readonly sequence: number;
+  /** Of what has a copy in an archive. */
+  readonly storageClass?: string;
   /** What the record has of this kind of event only: `glacierEventData`, `lifecycleEventData`, `replicationEventData`. */
   readonly more?: object;
 }
@@ -80,6 +83,8 @@ export async function notify(
       ...(origin.requestId !== undefined && { cause: origin.requestId }),
     });
   }
+  const told = tellsEventBridge(bucket) ? bridged(ctx, bucket, origin, event) : undefined;
+  if (told) await ctx.put(tx, told);
 }
 
 /** Of something that happened to a version and left its content as it was: its tags, its ACL, its copy in an archive. */
@@ -98,6 +103,7 @@ export async function notifyAbout(
     etag: row.etag,
     versionId: bucket.versioning ? row.version_id : undefined,
     sequence,
+    storageClass: row.storage_class,
     ...(more && { more }),
   });
 }
@@ -141,12 +147,15 @@ function record(
         ...(event.size !== undefined && { size: event.size }),
         ...(event.etag !== undefined && { eTag: event.etag }),
         ...(event.versionId !== undefined && { versionId: event.versionId }),
-        sequencer: event.sequence.toString(16).toUpperCase().padStart(18, "0"),
+        sequencer: sequencerOf(event),
       },
     },
     ...event.more,
   };
 }
+
+export const sequencerOf = ({ sequence }: Pick<ObjectEvent, "sequence">): string =>
+  sequence.toString(16).toUpperCase().padStart(18, "0");
 
 /** "2.2 for cross-region replication event notifications, 2.3 for S3 Lifecycle, ... object ACL, object tagging, and object restoration delete events". */
 function versionOf(event: EventName): string {
@@ -179,18 +188,28 @@ const customerIdOf = (account: string): string =>
 export const extendedIdOf = (requestId: string): string => createHash("sha384").update(requestId).digest("base64");
 
 /** What a bucket's row keeps, for all kinds of destination alike. Parsed once for each text. */
-const parsed = new Map<string, readonly Configuration[]>();
+interface Parsed {
+  readonly configurations: readonly Configuration[];
+  readonly eventBridge: boolean;
+}
+const parsed = new Map<string, Parsed>();
 const MAX_PARSED = 1000;
 
-export function configurationsOf({ notification }: Pick<BucketRow, "notification">): readonly Configuration[] {
-  if (notification === null) return [];
-  let configurations = parsed.get(notification);
-  if (!configurations) {
-    configurations = flatten(JSON.parse(notification) as StoredNotification);
+export const configurationsOf = (bucket: Pick<BucketRow, "notification">): readonly Configuration[] =>
+  parsedOf(bucket)?.configurations ?? [];
+
+const tellsEventBridge = (bucket: Pick<BucketRow, "notification">): boolean => parsedOf(bucket)?.eventBridge ?? false;
+
+function parsedOf({ notification }: Pick<BucketRow, "notification">): Parsed | undefined {
+  if (notification === null) return undefined;
+  let found = parsed.get(notification);
+  if (!found) {
+    const stored = JSON.parse(notification) as StoredNotification;
+    found = { configurations: flatten(stored), eventBridge: stored.EventBridgeConfiguration !== undefined };
     if (parsed.size >= MAX_PARSED) parsed.clear();
-    parsed.set(notification, configurations);
+    parsed.set(notification, found);
   }
-  return configurations;
+  return found;
 }
 
 interface StoredRule {
@@ -207,6 +226,8 @@ export interface StoredNotification {
     | undefined;
   readonly QueueConfigurations?: readonly (StoredRule & { QueueArn: string | undefined })[] | undefined;
   readonly TopicConfigurations?: readonly (StoredRule & { TopicArn: string | undefined })[] | undefined;
+  /** That it is there says it all. */
+  readonly EventBridgeConfiguration?: object | undefined;
 }
 
 export const flatten = (stored: StoredNotification): Configuration[] => [

@@ -84,8 +84,9 @@ export interface Seat {
  * directories. The caller holds the key's lock.
  */
 export async function findSeat(place: Place, key: string, staged: string): Promise<Seat> {
-  if (fitsPath(place.root, key) && (await canBePlain(place, key))) {
-    return { side: null, staged: basename(staged), supersedes: plainFingerprint(place, key) ?? null };
+  if (fitsPath(place.root, key)) {
+    const there = await roomFor(place, key);
+    if (there) return { side: null, staged: basename(staged), supersedes: there.supersedes };
   }
   const side = newSide();
   await moveToSide(staged, place, side);
@@ -168,14 +169,16 @@ export async function copyFile(from: string, to: string): Promise<void> {
   }
 }
 
-async function canBePlain(place: Place, key: string): Promise<boolean> {
+/** The fingerprint of the plain file that stands there; undefined where none can. */
+async function roomFor(place: Place, key: string): Promise<{ supersedes: string | null } | undefined> {
   const path = `${place.root}/${key}`;
   if (key.includes("/")) {
-    if (!(await hasOwnParent(place, dirname(path)))) return false;
+    if (!(await hasOwnParent(place, dirname(path)))) return undefined;
     // A root that is missing is not made: see placeOf.
   } else if (!isDirectory(place.root)) await fs.stat(place.root);
-  const there = entryAt(path);
-  return !there?.isDirectory() || (await givesWay(path));
+  const there = lookAt(path);
+  if (there?.isDirectory() && !(await givesWay(path))) return undefined;
+  return { supersedes: there?.isFile() ? fingerprintOf(there) : null };
 }
 
 /** A directory stands where a file is to be. An empty one holds no object. */
@@ -249,11 +252,16 @@ const isFile = (path: string): boolean => statAt(path) !== undefined;
 
 /** Of a plain file. Takes microseconds: not worth a thread. */
 export function statAt(path: string): BigIntStats | undefined {
+  const stat = lookAt(path);
+  return stat?.isFile() ? stat : undefined;
+}
+
+/** Links are not followed. */
+function lookAt(path: string): BigIntStats | undefined {
   try {
-    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    return stat?.isFile() ? stat : undefined;
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
   } catch (error) {
-    if (is(error, "ENOTDIR", "ENAMETOOLONG", "EACCES")) return undefined;
+    if (is(error, "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES")) return undefined;
     throw error;
   }
 }

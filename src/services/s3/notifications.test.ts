@@ -255,19 +255,6 @@ for (const [what, rules] of [
     await put(Bucket, ...(rules as unknown as Partial<LambdaFunctionConfiguration>[]));
   });
 
-test("EventBridge is refused by name while it is not there", async () => {
-  const { Bucket } = await newBucket();
-  const error = await failure(
-    s3.send(
-      new PutBucketNotificationConfigurationCommand({
-        Bucket,
-        NotificationConfiguration: { EventBridgeConfiguration: {} },
-      }),
-    ),
-  );
-  assert.deepEqual([error.name, error.status], ["NotImplemented", 501]);
-});
-
 test("a key in a record is encoded as java.net.URLEncoder does, but for the slash", () => {
   assert.equal(formEncoded("a b/c+d*e-f_g.h~i!'()"), "a+b/c%2Bd*e-f_g.h%7Ei%21%27%28%29");
 });

@@ -41,11 +41,11 @@ export const notifications = defineOperations("s3", {
     async handle(ctx, input) {
       const bucket = await bucketOf(ctx, input);
       const wanted = input.NotificationConfiguration ?? {};
-      if (wanted.EventBridgeConfiguration) throw errors.notImplemented("EventBridgeConfiguration");
       const stored = {
         ...named("TopicConfigurations", wanted.TopicConfigurations),
         ...named("QueueConfigurations", wanted.QueueConfigurations),
         ...named("LambdaFunctionConfigurations", wanted.LambdaFunctionConfigurations),
+        ...(wanted.EventBridgeConfiguration && { EventBridgeConfiguration: {} }),
       } as StoredNotification;
       const configurations = flatten(stored);
       checkArns(stored);
@@ -53,7 +53,7 @@ export const notifications = defineOperations("s3", {
       checkFilters(stored);
       checkOverlap(configurations);
       if (!input.SkipDestinationValidation) await checkDestinations(ctx, bucket, configurations);
-      const notification = configurations.length > 0 ? JSON.stringify(stored) : null;
+      const notification = Object.keys(stored).length > 0 ? JSON.stringify(stored) : null;
       await ctx.write((tx) =>
         tx.run("UPDATE s3_bucket SET notification = :notification WHERE name = :name", {
           name: bucket.name,

@@ -1,6 +1,7 @@
 // One batch of paths of a bucket, compared with their rows: what is news becomes the row and the event that the API would have made of it.
 import type { Context, Tx } from "../../kernel/mod.ts";
 import { objectArn, readBucket } from "./buckets.ts";
+import type { Carrier } from "./carried.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
 import { defaultClass } from "./directory-names.ts";
@@ -54,7 +55,11 @@ export interface Taken {
   readonly restless: readonly string[];
 }
 
-export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, keys: readonly string[]): Promise<Taken> {
+export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, all: readonly string[]): Promise<Taken> {
+  // Most hints are of what the API has just written.
+  const { carrier } = stateOf(ctx);
+  const keys = carrier ? all.filter((key) => !isCarried(carrier, bucket, place, key)) : all;
+  if (keys.length === 0) return NOTHING;
   const { known, guarded } = await knownFingerprints(ctx, bucket.name, keys);
   const changed = keys.filter((key) => plainFingerprint(place, key) !== known.get(key));
   const restless: string[] = [];
@@ -73,6 +78,13 @@ export async function takeIn(ctx: Context, bucket: BucketRow, place: Place, keys
     news.some(({ content }) => !content) && !isDirectory(place.root) ? news.filter(({ content }) => content) : news;
   const count = seen.length > 0 ? await commit(forkFor(ctx, bucket), bucket, place, seen) : 0;
   return { count, restless };
+}
+
+const NOTHING: Taken = { count: 0, restless: [] };
+
+function isCarried(carrier: Carrier, { name }: BucketRow, place: Place, key: string): boolean {
+  const carried = carrier.fingerprintOf(name, storedKey(key));
+  return carried !== undefined && carried === plainFingerprint(place, key);
 }
 
 const forkFor = (ctx: Context, { account, region }: BucketRow): Context =>

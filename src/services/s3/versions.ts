@@ -1,6 +1,6 @@
 // How the row of a key changes: the one place where versions come, are succeeded, and go. Used by the API and by reconcile alike.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
-import { newToken, type Tx } from "../../kernel/mod.ts";
+import { newToken, type Singly, type Tx } from "../../kernel/mod.ts";
 import type { BucketRow, Lock, ObjectRow } from "./tables.ts";
 
 /** The version that a bucket without versioning, or with suspended versioning, keeps of a key. */
@@ -14,7 +14,7 @@ export interface Standing {
   readonly nullVersion: ObjectRow | undefined;
 }
 
-export async function standing(tx: Tx, bucket: string, key: string): Promise<Standing> {
+export async function standing(tx: Singly, bucket: string, key: string): Promise<Standing> {
   const newest = await tx.one<ObjectRow>(
     "SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key ORDER BY rank LIMIT 1",
     { bucket, key },
@@ -23,7 +23,7 @@ export async function standing(tx: Tx, bucket: string, key: string): Promise<Sta
   return { newest, nullVersion: await versionOf(tx, bucket, key, NULL_VERSION) };
 }
 
-export const versionOf = (tx: Tx, bucket: string, key: string, versionId: string): Promise<ObjectRow | undefined> =>
+export const versionOf = (tx: Singly, bucket: string, key: string, versionId: string): Promise<ObjectRow | undefined> =>
   tx.one<ObjectRow>("SELECT * FROM s3_object WHERE bucket = :bucket AND key = :key AND version_id = :versionId", {
     bucket,
     key,
@@ -53,7 +53,7 @@ export function succession(
 }
 
 /** The rank of what comes after `newest`, at the earliest `sequence`. */
-export const rankAfter = (newest: ObjectRow | undefined, sequence: number): number =>
+export const rankAfter = (newest: Pick<ObjectRow, "rank"> | undefined, sequence: number): number =>
   -Math.max(sequence, newest ? 1 - newest.rank : 0);
 
 export type NewVersion = Pick<
