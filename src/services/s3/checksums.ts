@@ -102,9 +102,6 @@ export function digestOf(algorithm: Algorithm, bytes: Uint8Array): string {
   return digest.digest();
 }
 
-/** Which OpenSSL computes of many bytes at once. */
-const HASHES = ["SHA1", "SHA256", "SHA512", "MD5"] as const;
-
 /**
  * What a request says of its body: the algorithm to compute, and the value to compare with where it is not in a trailer (`x-amz-trailer`). That
  * `x-amz-sdk-checksum-algorithm` must be the one that is sent was seen on AWS (versitygw's issues 1657 and 1659).
