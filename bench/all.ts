@@ -11,16 +11,18 @@ const benches = [
   "drop",
   "lambda",
   "dynamodb",
+  "sqs",
   "decisions",
   "s3",
   "s3-lists",
   "watch",
   "store",
   "patterns",
+  "sns",
 ] as const;
 
 /** Only where they are named: they take minutes and gigabytes. */
-const large = ["dynamodb-large"] as const;
+const large = ["dynamodb-large", "events", "scheduler"] as const;
 
 const PAGE = new URL("../docs/performance.md", import.meta.url);
 const MARK = "<!-- Below: written by bench/all.ts --write -->";

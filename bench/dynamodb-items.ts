@@ -1,11 +1,10 @@
 // The table that the DynamoDB benches read and write, of as many items as wanted, and what they ask of it.
-import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { DynamoDB } from "@aws-sdk/client-dynamodb";
 import { rowKey } from "../src/services/dynamodb/item-key.ts";
 import { type Item, itemSize, itemText } from "../src/services/dynamodb/value.ts";
-import type { Host } from "./host.ts";
+import { type Host, settled } from "./host.ts";
 import { median } from "./table.ts";
 
 export const TableName = "bench";
@@ -128,13 +127,6 @@ export async function fill(client: DynamoDB, host: Host, items: number): Promise
   }
   db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   settled(host);
-}
-
-/** The kernel still writes out gigabytes: that would be measured, too. */
-function settled(host: Host): void {
-  const file = openSync(join(host.dir, "db.sqlite"), "r+");
-  fsyncSync(file);
-  closeSync(file);
 }
 
 const PARTITIONS_A_COMMIT = 20_000;

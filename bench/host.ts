@@ -1,7 +1,7 @@
 // The processes under measure, each of its own: aws-like as a user starts it, and the bare server that is its limit.
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -64,6 +64,13 @@ export async function startHost(dir: string, ...options: string[]): Promise<Host
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** A database that was just filled: the kernel still writes out gigabytes, and that would be measured, too. */
+export function settled({ dir }: Host): void {
+  const file = openSync(join(dir, "db.sqlite"), "r+");
+  fsyncSync(file);
+  closeSync(file);
 }
 
 export type Child = AsyncDisposable & { readonly process: ChildProcess };

@@ -4,9 +4,10 @@ import { Readable } from "node:stream";
 import type { Aws, ClockChange } from "./aws.ts";
 import { defaults } from "./config.ts";
 import { AwsError } from "./kernel/error.ts";
+import { PatternFault } from "./kernel/pattern/pattern.ts";
 import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { peek, RAW, services, VIEW_OF, viewQuery } from "./services.ts";
+import { OUTBOX, optOut, peek, RAW, services, VIEW_OF, viewQuery, watchEvents } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -46,6 +47,18 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     }),
   "POST /_aws-like/table": (aws, body) => tableRows(aws, body),
   "POST /_aws-like/queue": (aws, body) => peekQueue(aws, body),
+  "GET /_aws-like/outbox": async (aws, _body, query) => ({
+    letters: await aws.read((tx) =>
+      tx.all(OUTBOX, { after: Number(query.get("after") ?? 0) || 0, limit: MOST_LETTERS }),
+    ),
+  }),
+  "POST /_aws-like/outbox": async (aws, { stop }) => {
+    const { account, region } = aws.config;
+    const number = String(stop);
+    if (!(await aws.write((tx) => optOut(tx, { account, region, number, now: aws.now() }))))
+      throw new AwsError("BadRequest", 400, `${number} is no telephone number`);
+    return { stopped: number };
+  },
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -63,10 +76,14 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
 
 /** It may take hours, and tells what it finds as it finds it. */
 const CHECK = "/_aws-like/fsck";
+/** What passes the event buses, from now on: it ends when who asks goes. */
+const EVENTS = "/_aws-like/events";
 /** More would be one long answer; a database that is near can be read itself. */
 const MOST_PEEKED = 1_000;
 const MOST_ROWS = 10_000;
 const MOST_BYTES = 8 * 1024 * 1024;
+/** Of the outbox, at once. */
+const MOST_LETTERS = 100;
 /** Read first, to see how large they are. */
 const SOME_ROWS = 100;
 
@@ -119,6 +136,10 @@ export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswe
       refuseStrangers(aws, request);
       const { repair } = await readJson(request);
       return lines(aws.check({ repair: repair === true }));
+    }
+    if (request.method === "GET" && request.path === EVENTS) {
+      refuseStrangers(aws, request);
+      return watched(aws, new URLSearchParams(request.query));
     }
     if (!route) throw new AwsError("NotFound", 404, `there is no ${request.method} ${request.path}`);
     if (!OPEN.includes(request.path) || request.method !== "GET") refuseStrangers(aws, request);
@@ -179,6 +200,32 @@ async function readJson(request: HttpRequest): Promise<Body> {
     return JSON.parse(Buffer.concat(chunks).toString("utf8")) as Body;
   } catch {
     throw new AwsError("BadRequest", 400, "the body is not JSON");
+  }
+}
+
+/** JSON, one line each; the first one, `{"watching":true}`, says that it has begun. */
+function watched({ endpoint }: Aws, query: URLSearchParams): HttpAnswer {
+  const left = new AbortController();
+  const asked = { bus: query.get("bus") ?? undefined, pattern: query.get("pattern") ?? undefined };
+  const events = watching(endpoint, { ...asked, signal: left.signal })[Symbol.asyncIterator]();
+  const body = new Readable({
+    read() {
+      void events.next().then(({ value, done }) => this.push(done ? null : `${JSON.stringify(value)}\n`));
+    },
+    destroy(error, done) {
+      left.abort();
+      done(error);
+    },
+  });
+  body.push('{"watching":true}\n');
+  return { status: 200, headers: { "content-type": "application/x-ndjson" }, body };
+}
+
+function watching(endpoint: string, asked: Parameters<typeof watchEvents>[1]): ReturnType<typeof watchEvents> {
+  try {
+    return watchEvents(endpoint, asked);
+  } catch (error) {
+    throw error instanceof PatternFault ? new AwsError("BadRequest", 400, error.message) : error;
   }
 }
 

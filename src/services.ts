@@ -9,11 +9,17 @@ import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { scheduler } from "./services/scheduler/service.ts";
+import { sns } from "./services/sns/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
 
 /** For those who read a table's view in SQL. */
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
+/** For those who watch what passes the buses. */
+export { type Passed, watchEvents } from "./services/events/tap.ts";
+/** For those who read the outbox, and answer what lies there. */
+export { OUTBOX, optOut } from "./services/sns/outbox-query.ts";
 /** For those who look into a queue. */
 export { peek } from "./services/sqs/peek.ts";
 
@@ -26,9 +32,9 @@ export const services: readonly AnyService[] = [
   dynamodbstreams,
   lambda,
   sqs,
-  modelOnly("sns"),
+  sns,
   events,
-  modelOnly("scheduler"),
+  scheduler,
   pipes,
   iam,
   sts,

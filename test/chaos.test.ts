@@ -17,9 +17,11 @@ import { startCloud } from "./cloud.ts";
 import { policy, refusal } from "./principals.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "aws-like-chaos-"));
-after(() => rm(dir, { recursive: true }));
 const cloud = await startCloud({ dir });
-after(() => cloud[Symbol.asyncDispose]());
+after(async () => {
+  await cloud[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true });
+});
 afterEach(() => cloud.aws.chaos({ clear: {}, seed: 1 }));
 const sqs = cloud.client(SQS);
 const ARN = "arn:aws:sqs:us-east-1:000000000000:";
@@ -59,7 +61,13 @@ test("A throttled call is refused with its service's own error, after a policy's
 test("It is told with its seed, by why too", async () => {
   await cloud.aws.chaos({ seed: 7, set: { kind: "throttle", what: "sqs:ListQueues", percent: 100 } });
   const error = (await sqs.listQueues().catch((error) => error)) as { $metadata: { requestId: string } };
-  const { entries } = await cloud.aws.why({ names: [error.$metadata.requestId] });
+  const { entries, explanations } = await cloud.aws.why({ names: [error.$metadata.requestId] });
+  assert.deepEqual(explanations[0]!.notes, ["chaos: throttled sqs:ListQueues, seed 7"]);
+  // It was no denial.
+  assert.equal(
+    (await cloud.aws.why({ denied: true })).entries.some(({ id }) => id === error.$metadata.requestId),
+    false,
+  );
   const told = entries.filter(({ text }) => text.startsWith("chaos: "));
   assert.deepEqual(
     told.map(({ level, text }) => [level, text]),

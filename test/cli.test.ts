@@ -30,6 +30,7 @@ const COMMANDS = [
   "fsck",
   "queue",
   "send",
+  "events",
   "chaos",
   "doctor",
   "reset",

@@ -51,10 +51,15 @@ const VALUES: Readonly<Record<string, unknown>> = {
   "pipes.RoleArn": "arn:aws:iam::000000000000:role/walked",
   "pipes.Source": "arn:aws:sqs:us-east-1:000000000000:walked",
   "pipes.Target": "arn:aws:sqs:us-east-1:000000000000:walked",
+  "scheduler.RoleArn": "arn:aws:iam::000000000000:role/walked",
+  "scheduler.ResourceArn": "arn:aws:scheduler:us-east-1:000000000000:schedule-group/walked",
   "events.Arn": "arn:aws:sqs:us-east-1:000000000000:walked",
   EventSourceArn: "arn:aws:events:us-east-1:000000000000:event-bus/walked",
   ConnectionArn: "arn:aws:events:us-east-1:000000000000:connection/walked/1",
   "lambda.Action": "lambda:InvokeFunction",
+  TopicArn: "arn:aws:sns:us-east-1:000000000000:walked",
+  "sns.ResourceArn": "arn:aws:sns:us-east-1:000000000000:walked",
+  SubscriptionArn: "arn:aws:sns:us-east-1:000000000000:walked:00000000-0000-0000-0000-000000000000",
   "sts.RoleArn": "arn:aws:iam::000000000000:role/assumed",
   // Not his own, which he needs to go on.
   AccountId: "999999999999",
@@ -74,6 +79,7 @@ const INPUTS: Readonly<Record<string, object>> = {
   "dynamodb.BatchExecuteStatement": { Statements: [STATEMENT] },
   "dynamodb.ExecuteTransaction": { TransactStatements: [STATEMENT] },
   "dynamodbstreams.GetRecords": { ShardIterator: ITERATOR },
+  "sns.Publish": { TopicArn: "arn:aws:sns:us-east-1:000000000000:walked", Message: "walked" },
   "dynamodb.TransactWriteItems": { TransactItems: [{ Put: { TableName: "walked", Item: ITEM } }] },
 };
 
@@ -181,7 +187,9 @@ const REFUSALS: Readonly<Record<string, readonly [code: string, status: number]>
   events: JSON_REFUSAL,
   organizations: JSON_REFUSAL,
   lambda: ["AccessDeniedException", 403],
+  sns: ["AuthorizationError", 403],
   pipes: ["AccessDeniedException", 403],
+  scheduler: ["AccessDeniedException", 403],
 };
 
 interface Permission {

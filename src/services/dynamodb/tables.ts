@@ -11,8 +11,6 @@ import {
   findTable,
   type Index,
   insertTable,
-  NAME,
-  NAME_RULE,
   nextNumber,
   redefine,
   type Table,
@@ -88,7 +86,6 @@ export const tables = defineOperations("dynamodb", {
   ListTables: {
     access: (ctx) => onAll(ctx, "ListTables"),
     async handle(ctx, { ExclusiveStartTableName: after = "", Limit = MOST_TABLES_LISTED }) {
-      if (after !== "" && !NAME.test(after)) throw errors.validation(NAME_RULE);
       const rows = await ctx.read((tx) =>
         tx.all<{ name: string }>(
           `SELECT name FROM dynamodb_table WHERE account = :account AND region = :region AND name > :after

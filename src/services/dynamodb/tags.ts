@@ -11,7 +11,8 @@ import {
 } from "../../kernel/mod.ts";
 import { onTable } from "./access.ts";
 import { errors } from "./errors.ts";
-import { openTable, type Table } from "./schema.ts";
+import { findTable, type Table, tableRef } from "./schema.ts";
+import { settledTable } from "./states.ts";
 
 export const MIGRATION = `
   CREATE TABLE dynamodb_tag (
@@ -33,9 +34,10 @@ interface Tag {
 
 export const tags = defineOperations("dynamodb", {
   TagResource: {
-    access: (ctx, input) => onTable(ctx, "TagResource", input.ResourceArn, requestTags(input.Tags)),
+    access: (ctx, input) => onTable(ctx, "TagResource", tagged(input.ResourceArn), requestTags(input.Tags)),
     async handle(ctx, input) {
       const given = tagRules(input.Tags ?? []);
+      if (given.length === 0) throw errors.validation("Atleast one Tag needs to be provided as Input.");
       await ctx.write(async (tx) => {
         const table = await taggedTable(tx, ctx, input.ResourceArn);
         await writeTags(tx, table, given);
@@ -45,11 +47,12 @@ export const tags = defineOperations("dynamodb", {
   },
 
   UntagResource: {
-    access: (ctx, input) => onTable(ctx, "UntagResource", input.ResourceArn, requestTagKeys(input.TagKeys)),
+    access: (ctx, input) => onTable(ctx, "UntagResource", tagged(input.ResourceArn), requestTagKeys(input.TagKeys)),
     async handle(ctx, input) {
+      if (!input.TagKeys?.length) throw errors.validation("Atleast one Tag Key needs to be provided as Input.");
       await ctx.write(async (tx) => {
         const { number } = await taggedTable(tx, ctx, input.ResourceArn);
-        for (const key of input.TagKeys ?? [])
+        for (const key of input.TagKeys!)
           await tx.run("DELETE FROM dynamodb_tag WHERE number = :number AND key = :key", { number, key });
       });
       return {};
@@ -57,7 +60,7 @@ export const tags = defineOperations("dynamodb", {
   },
 
   ListTagsOfResource: {
-    access: (ctx, input) => onTable(ctx, "ListTagsOfResource", input.ResourceArn),
+    access: (ctx, input) => onTable(ctx, "ListTagsOfResource", tagged(input.ResourceArn)),
     async handle(ctx, input) {
       const after = input.NextToken === undefined ? "" : Buffer.from(input.NextToken, "base64url").toString();
       const rows = await ctx.read(async (tx) => {
@@ -94,15 +97,13 @@ export async function resourceTags(ctx: Context, resource: Arn): Promise<Readonl
 export function tagRules(given: Tags): readonly Tag[] {
   const pairs = given.map(({ Key = "", Value = "" }) => ({ key: Key, value: Value }));
   for (const { key, value } of pairs) {
-    if (!TAG.test(key) || !TAG.test(value))
-      throw errors.invalid(
-        "One or more tag keys or values contain characters that are not valid. Only letters, numbers, spaces and + - = . _ : / @ are allowed",
-      );
+    if (!TAG.test(key)) throw errors.validation(`The Tag Key provided is invalid, Key: ${key}`);
+    if (!TAG.test(value)) throw errors.validation(`The Tag Value provided is invalid, Value: ${value}`);
     if (key.toLowerCase().startsWith("aws:"))
-      throw errors.invalid("One or more tag keys begin with the reserved prefix aws:");
+      throw errors.validation(`Tag Key cannot be prefixed with aws:, Key: ${key}`);
   }
-  if (new Set(pairs.map(({ key }) => key)).size < pairs.length)
-    throw errors.invalid("Tag keys must be unique within a request");
+  const twice = pairs.find(({ key }, i) => pairs.findIndex((other) => other.key === key) < i);
+  if (twice) throw errors.validation(`Duplicate Tag Keys provided as input: Duplicate Tag Key found ${twice.key}`);
   return pairs;
 }
 
@@ -116,7 +117,8 @@ export async function writeTags(tx: Tx, { number }: Table, given: readonly Tag[]
   const row = await tx.one<{ count: number }>("SELECT COUNT(*) AS count FROM dynamodb_tag WHERE number = :number", {
     number,
   });
-  if (row!.count > MOST_TAGS) throw errors.invalid(`The number of tags exceeds the limit of ${MOST_TAGS}`);
+  if (row!.count > MOST_TAGS)
+    throw errors.validation("Number of Tags exceed the current limit for the provided ResourceArn");
 }
 
 export async function removeTags(tx: Tx, { number }: Table): Promise<void> {
@@ -124,8 +126,20 @@ export async function removeTags(tx: Tx, { number }: Table): Promise<void> {
 }
 
 /** Only a table's ARN will do: names, and ARNs of indexes, are refused. */
-async function taggedTable(tx: Tx, ctx: Context, arn: string | undefined): Promise<Table> {
-  if (arn === undefined || !parseArn(arn))
-    throw errors.validation(`Invalid TableArn: Invalid ResourceArn provided as input ${arn}`);
-  return openTable(tx, ctx, arn);
+function tagged(arn = ""): string {
+  if (!arn.startsWith("arn:")) throw errors.invalid(`ARNs must start with 'arn:': ${arn}`);
+  const { service, resource = "" } = parseArn(arn) ?? {};
+  if (service !== "dynamodb") throw errors.invalid(`Provided Arn is not a DynamoDB resource arn: ${arn}`);
+  if (/^table\/[^/]+\/index\//.test(resource))
+    throw errors.invalid(
+      `Invalid resource arn provided, only table or stream is accepted. Provided resource arn: ${arn}`,
+    );
+  return arn;
+}
+
+async function taggedTable(tx: Tx, ctx: Context, arn = ""): Promise<Table> {
+  const table = await findTable(tx, tableRef(ctx, tagged(arn)));
+  if (!table || table.status === "CREATING") throw errors.arnNotFound(arn);
+  settledTable(table);
+  return table;
 }

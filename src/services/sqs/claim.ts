@@ -4,7 +4,6 @@ import { queueArn, queueOfArn } from "./access.ts";
 import { nextOfQueue } from "./fifo.ts";
 import { findQueue, type Queue } from "./queue-row.ts";
 import { redriveOf } from "./redrive.ts";
-import { removeExpired } from "./retention.ts";
 import type { MessageRow } from "./tables.ts";
 import { take, type Wanted } from "./take.ts";
 
@@ -19,7 +18,6 @@ interface Claimed {
 
 export async function claim(tx: Tx, queue: Queue, of: Omit<Wanted, "receipt">): Promise<Claimed> {
   const wanted: Wanted = { ...of, receipt: newToken(32) };
-  await removeExpired(tx, queue, wanted.now);
   const redrive = redriveOf(queue.attributes);
   // Where the target was deleted, messages stay.
   const target = redrive && (await findQueue(tx, queueOfArn(redrive.deadLetterTargetArn)!));

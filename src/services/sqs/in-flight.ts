@@ -112,13 +112,16 @@ async function remove(
   queue: Queue,
   { receipt, handle, now }: { receipt: Receipt; handle: string; now: number },
 ): Promise<void> {
-  const held = await holding(tx, queue, receipt);
-  if (!held) return;
-  if (queue.fifo && held.visible_ms <= now)
-    throw errors.parameter("ReceiptHandle", handle, "The receipt handle has expired.");
+  if (receipt.queueNumber !== queue.number) return;
+  if (queue.fifo) {
+    const held = await holding(tx, queue, receipt);
+    if (!held) return;
+    if (held.visible_ms <= now) throw errors.parameter("ReceiptHandle", handle, "The receipt handle has expired.");
+  }
   await tx.run(
-    "DELETE FROM sqs_message WHERE queue_number = :number AND sequence = :sequence AND message_id = :message_id",
-    { number: queue.number, sequence: held.sequence, message_id: held.message_id },
+    `DELETE FROM sqs_message
+     WHERE queue_number = :number AND sequence = :sequence AND message_id = :message_id AND receipt = :receipt`,
+    { number: queue.number, sequence: receipt.sequence, message_id: receipt.messageId, receipt: receipt.receipt },
   );
 }
 

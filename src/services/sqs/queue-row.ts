@@ -31,7 +31,7 @@ interface Row {
 
 const COLUMNS = "account, region, name, number, attributes, tags, created_ms, modified_ms, purged_ms";
 
-export async function findQueue(tx: Tx, { account, region, name }: QueueRef): Promise<Queue | undefined> {
+export async function findQueue(tx: Pick<Tx, "one">, { account, region, name }: QueueRef): Promise<Queue | undefined> {
   const row = await tx.one<Row>(
     `SELECT ${COLUMNS} FROM sqs_queue WHERE account = :account AND region = :region AND name = :name`,
     { account, region, name },
@@ -39,7 +39,7 @@ export async function findQueue(tx: Tx, { account, region, name }: QueueRef): Pr
   return row && toQueue(row);
 }
 
-export async function openQueue(tx: Tx, ctx: Context, url: string | undefined): Promise<Queue> {
+export async function openQueue(tx: Pick<Tx, "one">, ctx: Context, url: string | undefined): Promise<Queue> {
   const queue = await findQueue(tx, queueOfUrl(ctx, url));
   if (!queue) throw errors.noQueue();
   return queue;
@@ -98,8 +98,21 @@ export async function countMessages(
 /** 48 bits of chance: no two queues that ever were have the same. */
 export const newNumber = (): number => Number.parseInt(newHex(12), 16);
 
+/** A queue is read with each message, and changed seldom: what its attributes say is parsed once. */
+const parsed = new Map<string, Attributes>();
+const MOST_PARSED = 1000;
+
+function attributesOf(text: string): Attributes {
+  const known = parsed.get(text);
+  if (known) return known;
+  const attributes = JSON.parse(text) as Attributes;
+  if (parsed.size >= MOST_PARSED) parsed.delete(parsed.keys().next().value!);
+  parsed.set(text, attributes);
+  return attributes;
+}
+
 const toQueue = (row: Row): Queue => {
-  const attributes = JSON.parse(row.attributes) as Attributes;
+  const attributes = attributesOf(row.attributes);
   return {
     account: row.account,
     region: row.region,

@@ -12,7 +12,7 @@ import { digest, type StoredAttributes, selected, toOutput } from "./message-att
 import { openQueue, type Queue } from "./queue-row.ts";
 import { receiptHandle } from "./receipts.ts";
 import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
-import { oldestSequence } from "./retention.ts";
+import { oldestSequence, removeExpired } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
 import { nextVisible, waitingOf } from "./waiting.ts";
@@ -26,7 +26,7 @@ export const receiving = defineOperations("sqs", {
     access: (ctx, input) => onQueue(ctx, "ReceiveMessage", input),
     async handle(ctx, input) {
       const asked = check(input);
-      const found = await ctx.read((tx) => openQueue(tx, ctx, input.QueueUrl));
+      const found = await openQueue(ctx.singly, ctx, input.QueueUrl);
       const waitS = input.WaitTimeSeconds ?? numberOf(found.attributes, "ReceiveMessageWaitTimeSeconds");
       if (input.ReceiveRequestAttemptId !== undefined && !found.fifo)
         throw errors.notOfThisType("ReceiveRequestAttemptId", input.ReceiveRequestAttemptId);
@@ -76,8 +76,7 @@ async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]>
   for (;;) {
     using arrival = waiting.arrival(queue.number);
     // A retry gets what is in flight.
-    const worth =
-      poll.input.ReceiveRequestAttemptId !== undefined || (await ctx.read((tx) => anyVisible(tx, queue, ctx.now)));
+    const worth = poll.input.ReceiveRequestAttemptId !== undefined || (await anyVisible(ctx.singly, queue, ctx.now));
     const crowd = worth ? await waiting.crowds.of(ctx, queue) : undefined;
     if (crowd && crowd.room <= 0 && waitMs === 0 && !queue.fifo) throw errors.inFlight();
     if (crowd && crowd.room > 0) {
@@ -87,7 +86,7 @@ async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]>
       if (moved.size > 0) continue; // dead letters only: what is behind them may be alive
     }
     if (ctx.now >= until || ctx.signal.aborted || waiting.ended) return [];
-    const next = await ctx.read((tx) => nextVisible(tx, queue, ctx.now));
+    const next = await nextVisible(ctx.singly, queue, ctx.now);
     await waiting.until(ctx, arrival, Math.min(next ?? until, until));
   }
 }
@@ -100,6 +99,7 @@ async function attempt(
   const most = Math.min(input.MaxNumberOfMessages ?? 1, room);
   const id = input.ReceiveRequestAttemptId;
   const now = ctx.now;
+  const { sweeps, crowds } = waitingOf(ctx);
   // Drawn before: a transaction may run twice.
   const disorder = disorderOf(ctx, found, most);
   const { queue, ...claimed } = await ctx.write(async (tx) => {
@@ -108,20 +108,22 @@ async function attempt(
     const visibilityMs = (input.VisibilityTimeout ?? numberOf(queue.attributes, "VisibilityTimeout")) * 1000;
     const again = id === undefined ? undefined : await takenBefore(tx, queue, { id, visibilityMs, now });
     if (again) return { queue, taken: again, moved: NONE };
+    if (sweeps.isDue(queue, now)) await removeExpired(tx, queue, now);
     const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: disorder.skip });
     await disorder.copy(tx, claimed.taken);
     if (id !== undefined) await rememberAttempt(tx, queue, { id, now, rows: claimed.taken });
     return { queue, ...claimed };
   });
   if (disorder.tell(claimed.taken)) waitingOf(ctx).wake(queue.number);
-  waitingOf(ctx).crowds.took(queue, claimed.taken.length);
+  sweeps.done(queue, now);
+  crowds.took(queue, claimed.taken.length);
   return claimed;
 }
 
 const NONE: ReadonlySet<number> = new Set();
 
 /** Reading costs no commit. On a FIFO queue there may yet be none to take. */
-async function anyVisible(tx: Tx, queue: Queue, now: number): Promise<boolean> {
+async function anyVisible(tx: Pick<Tx, "one">, queue: Queue, now: number): Promise<boolean> {
   const row = await tx.one(
     `SELECT sequence FROM sqs_message
      WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest ORDER BY visible_ms, sequence LIMIT 1`,

@@ -8,7 +8,23 @@ import { firstSequence } from "./tables.ts";
 export const oldestSequence = ({ attributes }: Queue, now: number): number =>
   firstSequence(now - numberOf(attributes, "MessageRetentionPeriod") * 1000);
 
-/** A look into the index where there is nothing to remove: done with each send and receive. */
+/** What is expired is not told, removed or not: so it is removed now and then, with what is sent and received. ms on the clock. */
+const EVERY_MS = 10_000;
+
+/** When each queue was swept last. */
+export class Sweeps {
+  readonly #last = new Map<number, number>();
+
+  isDue({ number }: Queue, now: number): boolean {
+    return now - (this.#last.get(number) ?? 0) >= EVERY_MS;
+  }
+
+  /** After the commit of a transaction that was told it is due. */
+  done({ number }: Queue, now: number): void {
+    if (now - (this.#last.get(number) ?? 0) >= EVERY_MS) this.#last.set(number, now);
+  }
+}
+
 export async function removeExpired(tx: Tx, queue: Queue, now: number): Promise<void> {
   await tx.run("DELETE FROM sqs_message WHERE queue_number = :number AND sequence < :oldest", {
     number: queue.number,

@@ -1,6 +1,6 @@
 // SendMessage and SendMessageBatch.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type Context, defineOperations, type Input, newRequestId, type Output, type Tx } from "../../kernel/mod.ts";
 import { onQueue } from "./access.ts";
 import { numberOf } from "./attributes.ts";
@@ -23,13 +23,16 @@ export const sending = defineOperations("sqs", {
     access: (ctx, input) => onQueue(ctx, "SendMessage", input),
     async handle(ctx, input) {
       const sound = checkMessage(input);
+      const { now } = ctx;
+      const { sweeps } = waitingOf(ctx);
       const { queue, sent } = await ctx.write(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
-        await removeExpired(tx, queue, ctx.now);
+        if (sweeps.isDue(queue, now)) await removeExpired(tx, queue, now);
         const most = numberOf(queue.attributes, "MaximumMessageSize");
         if (sound.bytes > most) throw errors.tooLong(most);
         return { queue, sent: await send(ctx, tx, queue, sound) };
       });
+      sweeps.done(queue, now);
       waitingOf(ctx).wake(queue.number);
       return sent;
     },
@@ -40,12 +43,14 @@ export const sending = defineOperations("sqs", {
     async handle(ctx, input) {
       const entries = checkEntries(input.Entries, "SendMessageBatchRequestEntry");
       const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
+      const { now } = ctx;
+      const { sweeps } = waitingOf(ctx);
       if (bytes > MOST_BATCH_BYTES) throw errors.batchTooLong(MOST_BATCH_BYTES, bytes);
       const { queue, results } = await ctx.write(async (tx) => {
         const queue = await openQueue(tx, ctx, input.QueueUrl);
         const most = numberOf(queue.attributes, "MaximumMessageSize");
         checkFifoEntries(queue, entries);
-        await removeExpired(tx, queue, ctx.now);
+        if (sweeps.isDue(queue, now)) await removeExpired(tx, queue, now);
         const results = new Results<Result>();
         for (const entry of entries)
           await results.add(entry.Id, async () => {
@@ -55,6 +60,7 @@ export const sending = defineOperations("sqs", {
           });
         return { queue, results };
       });
+      sweeps.done(queue, now);
       if (results.successful.length > 0) waitingOf(ctx).wake(queue.number);
       return results.output();
     },
@@ -214,7 +220,7 @@ async function insertMessage(
   );
 }
 
-export const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
+export const md5 = (text: string): string => hash("md5", text);
 
 /** The unique id of a user or of a role and its session, the number of an account; the name of a service. */
 function senderIdOf({ principal }: Context): string {

@@ -4,6 +4,7 @@ import type { Arn, Config, Context, Running, Tx, Watch } from "../../kernel/mod.
 import { queueOfArn } from "./access.ts";
 import { Crowds } from "./crowd.ts";
 import { findQueue } from "./queue-row.ts";
+import { Sweeps } from "./retention.ts";
 
 /** Another process on the same database cannot wake us: we look. Real time. */
 const SHARED_LOOK_MS = 250;
@@ -38,7 +39,11 @@ export async function watch(ctx: Context, resource: Arn): Promise<Watch> {
 }
 
 /** When the next hidden message shows. ms since the epoch. */
-export async function nextVisible(tx: Tx, { number }: { number: number }, now: number): Promise<number | undefined> {
+export async function nextVisible(
+  tx: Pick<Tx, "one">,
+  { number }: { number: number },
+  now: number,
+): Promise<number | undefined> {
   const row = await tx.one<{ next: number | null }>(
     "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
     { number, now },
@@ -55,6 +60,7 @@ class Waiting implements Running {
   readonly #shared: boolean;
   readonly #ended = new AbortController();
   readonly crowds = new Crowds();
+  readonly sweeps = new Sweeps();
   readonly #arrivals = new Map<number, Set<() => void>>();
 
   constructor(ctx: Context) {
