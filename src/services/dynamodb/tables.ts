@@ -111,7 +111,11 @@ export const tables = defineOperations("dynamodb", {
         if (await isBeingCopied(tx, table)) throw errors.inUse(`Table is being used: ${table.name}`);
         admitDelete(table);
         await closeStream(tx, ctx, table);
-        const going = await redefine(tx, table, { status: "DELETING" });
+        // Items may yet expire in it: the stream is told of none.
+        const going = await redefine(tx, table, {
+          status: "DELETING",
+          ...(table.stream && { stream: { ...table.stream, enabled: false } }),
+        });
         await afterwards(tx, ctx, going, { step: { done: "deleted" }, takes: "delete" });
         return going;
       });
