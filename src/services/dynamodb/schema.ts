@@ -89,6 +89,27 @@ export interface Definition extends Capacity {
   readonly pitr?: PointInTime | undefined;
   /** Of a table that is CREATING: where its items come from. */
   readonly restore?: Restore | undefined;
+  /** Of a global table: the tables of its name in other regions. */
+  readonly replicas?: readonly Replica[] | undefined;
+}
+
+export interface Replica {
+  readonly region: string;
+  /** Absent: ACTIVE. */
+  readonly status?: "CREATING" | "DELETING" | undefined;
+  /** The region of the table that it was made of; empty: it was the first. */
+  readonly from: string;
+  readonly addedMs: number;
+  readonly throughput?: { readonly ReadCapacityUnits?: number | undefined };
+  readonly onDemandThroughput?: { readonly MaxReadRequestUnits?: number | undefined };
+  readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
+  readonly indexes?: readonly ReplicaIndex[];
+}
+
+export interface ReplicaIndex {
+  readonly IndexName?: string | undefined;
+  readonly ProvisionedThroughputOverride?: { readonly ReadCapacityUnits?: number | undefined } | undefined;
+  readonly OnDemandThroughputOverride?: { readonly MaxReadRequestUnits?: number | undefined } | undefined;
 }
 
 export interface PointInTime {

@@ -5,6 +5,7 @@ import { isBeingCopied } from "./copies.ts";
 import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { checkPolicy } from "./policy-rules.ts";
+import { noRecentSource } from "./replicas.ts";
 import { changing, putPolicy } from "./resource-policies.ts";
 import {
   findTable,
@@ -106,6 +107,7 @@ export const tables = defineOperations("dynamodb", {
           throw errors.validation(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
           );
+        noRecentSource(table, ctx.now);
         if (await isBeingCopied(tx, table)) throw errors.inUse(`Table is being used: ${table.name}`);
         admitDelete(table);
         await closeStream(tx, ctx, table);
