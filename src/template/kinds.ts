@@ -7,6 +7,7 @@ import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
 import { bucket } from "./s3.ts";
 import { schedule, scheduleGroup } from "./scheduler.ts";
+import { subscription, topic, topicPolicy } from "./sns.ts";
 import { queue, queuePolicy } from "./sqs.ts";
 
 export const kinds: Readonly<Record<string, Kind>> = {
@@ -25,6 +26,9 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::S3::Bucket": bucket,
   "AWS::Scheduler::Schedule": schedule,
   "AWS::Scheduler::ScheduleGroup": scheduleGroup,
+  "AWS::SNS::Subscription": subscription,
+  "AWS::SNS::Topic": topic,
+  "AWS::SNS::TopicPolicy": topicPolicy,
   "AWS::SQS::Queue": queue,
   "AWS::SQS::QueuePolicy": queuePolicy,
 };

@@ -11,6 +11,9 @@ const SCHEDULE = record(
   ["Schedule"],
 );
 
+const SNS_EVENT = record({ Topic: "text", FilterPolicy: "json", FilterPolicyScope: "text", RedrivePolicy: "json" }, [
+  "Topic",
+]);
 const PATTERN = record(
   {
     Pattern: "json",
@@ -78,6 +81,34 @@ const events: Readonly<Record<string, (expanding: Expanding, into: Resources) =>
       ...target,
       properties: merge(target.properties, notification) as Fields,
       dependsOn: [...target.dependsOn, `${id}Permission`],
+    });
+  },
+
+  SNS({ resource, id, path, given }, into) {
+    convert(SNS_EVENT, given, `${path}.Properties`);
+    const { line } = given;
+    const topic = need(given, "Topic", `${path}.Properties`);
+    make(into, resource, {
+      id: `${id}Permission`,
+      type: "AWS::Lambda::Permission",
+      properties: {
+        Action: "lambda:InvokeFunction",
+        FunctionName: call(line, "Ref", resource.id),
+        Principal: "sns.amazonaws.com",
+        SourceArn: topic,
+      },
+    });
+    make(into, resource, {
+      id,
+      type: "AWS::SNS::Subscription",
+      properties: {
+        Protocol: "lambda",
+        Endpoint: call(line, "Fn::GetAtt", [resource.id, "Arn"]),
+        TopicArn: topic,
+        FilterPolicy: field(given, "FilterPolicy"),
+        FilterPolicyScope: field(given, "FilterPolicyScope"),
+        RedrivePolicy: field(given, "RedrivePolicy"),
+      },
     });
   },
 
