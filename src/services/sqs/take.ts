@@ -19,13 +19,26 @@ export interface Wanted {
 }
 
 export async function take(tx: Tx, queue: Queue, wanted: Wanted): Promise<MessageRow[]> {
-  if (queue.fifo) return inOrder(await update(tx, queue, FIRST_OF_GROUPS, wanted));
+  if (queue.fifo) return takeInOrder(tx, queue, wanted);
   if (wanted.noisy.length > 0) return takeFairly(tx, queue, wanted);
   if (wanted.skip > 0) {
     const rows = await update(tx, queue, BEYOND, wanted, { skip: wanted.skip });
     if (rows.length > 0) return rows;
   }
   return inOrder(await update(tx, queue, FIRST_VISIBLE, wanted));
+}
+
+/** Of what was sent first. Where all of that waits for its group, group by group: a backlog behind a message in flight is not looked through. */
+async function takeInOrder(tx: Tx, queue: Queue, wanted: Wanted): Promise<MessageRow[]> {
+  const params = { number: queue.number, now: wanted.now, oldest: oldestSequence(queue, wanted.now) };
+  const rows = await tx.all<MessageRow>(FIRST_OF_GROUPS, { ...params, most: wanted.most });
+  if (rows.length === 0)
+    for (const { name } of await tx.all<{ name: string }>(FREE_GROUPS, { ...params, most: wanted.most })) {
+      if (rows.length >= wanted.most) break;
+      const left = wanted.most - rows.length;
+      rows.push(...(await tx.all<MessageRow>(FIRST_OF_FREE_GROUP, { ...params, most: left, group: name })));
+    }
+  return mark(tx, queue, inOrder(rows), wanted);
 }
 
 /** First what the quiet have, whoever has waited longest of each; then what the noisy have. */
@@ -46,15 +59,19 @@ async function takeFairly(tx: Tx, queue: Queue, wanted: Wanted): Promise<Message
   return taken;
 }
 
-async function update(
-  tx: Tx,
-  queue: Queue,
-  which: string,
-  { most, visibilityMs, now, receipt }: Wanted,
-  params: Params = {},
-): Promise<MessageRow[]> {
+async function update(tx: Tx, queue: Queue, which: string, wanted: Wanted, params: Params = {}): Promise<MessageRow[]> {
+  const { most, now } = wanted;
   const { number } = queue;
   const rows = await tx.all<MessageRow>(which, { ...params, number, now, oldest: oldestSequence(queue, now), most });
+  return mark(tx, queue, rows, wanted);
+}
+
+async function mark(
+  tx: Tx,
+  { number }: Queue,
+  rows: MessageRow[],
+  { visibilityMs, now, receipt }: Wanted,
+): Promise<MessageRow[]> {
   const until = now + visibilityMs;
   const marked = { number, now, until, receipt };
   const [first, second] = rows;
@@ -104,30 +121,51 @@ const BEYOND = `${FIRST_VISIBLE} OFFSET :skip`;
 const FIRST_OF_GROUP = `${VISIBLE} AND group_id = :group ORDER BY sequence LIMIT :most`;
 
 /** While a message of a group is in flight, or delayed, those behind it wait. */
-const FIRST_OF_GROUPS = `
-  SELECT * FROM sqs_message AS candidate
-  WHERE queue_number = :number AND visible_ms <= :now AND sequence >= :oldest AND NOT EXISTS (
+const NOTHING_BEFORE = `
+  NOT EXISTS (
     SELECT 1 FROM sqs_message AS earlier
     WHERE earlier.queue_number = candidate.queue_number AND earlier.group_id = candidate.group_id
       AND earlier.sequence < candidate.sequence AND earlier.visible_ms > :now)
   ORDER BY sequence LIMIT :most`;
+
+/** Messages that are looked at before the groups are. */
+const WINDOW = 200;
+const FIRST_OF_GROUPS = `SELECT * FROM (${VISIBLE} ORDER BY sequence LIMIT ${WINDOW}) AS candidate WHERE ${NOTHING_BEFORE}`;
+const FIRST_OF_FREE_GROUP = `
+  SELECT * FROM (${VISIBLE} AND group_id = :group ORDER BY sequence LIMIT :most) AS candidate WHERE ${NOTHING_BEFORE}`;
+
+/** From group to group along the index. */
+const EACH_GROUP = `
+  each_group (name) AS (
+    SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number
+    UNION ALL
+    SELECT (SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number AND group_id > each_group.name)
+    FROM each_group WHERE each_group.name IS NOT NULL
+  )`;
+
+/** Groups whose first message is visible, the one that has waited longest first. */
+const FREE_GROUPS = `
+  WITH RECURSIVE ${EACH_GROUP}, head (name, sequence) AS (
+    SELECT each_group.name, (
+      SELECT MIN(sequence) FROM sqs_message
+      WHERE queue_number = :number AND group_id = each_group.name AND sequence >= :oldest)
+    FROM each_group WHERE each_group.name IS NOT NULL
+  )
+  SELECT head.name AS name FROM head JOIN sqs_message AS message
+    ON message.queue_number = :number AND message.sequence = head.sequence AND message.group_id = head.name
+  WHERE message.visible_ms <= :now ORDER BY head.sequence LIMIT :most`;
 
 /**
  * The first visible message of each quiet group, from group to group along the index: it costs as much as there are groups, however deep the
  * backlog of a noisy one. A message without a group is a group of its own.
  */
 const FIRST_OF_QUIET = `
-  WITH RECURSIVE tenant (name) AS (
-    SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number
-    UNION ALL
-    SELECT (SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number AND group_id > tenant.name)
-    FROM tenant WHERE tenant.name IS NOT NULL
-  ), tip (name, sequence) AS (
-    SELECT tenant.name, (
+  WITH RECURSIVE ${EACH_GROUP}, tip (name, sequence) AS (
+    SELECT each_group.name, (
       SELECT MIN(sequence) FROM sqs_message
-      WHERE queue_number = :number AND group_id = tenant.name AND visible_ms <= :now AND sequence >= :oldest)
-    FROM tenant WHERE tenant.name IS NOT NULL
-      AND tenant.name NOT IN (${Array.from({ length: MOST_NOISY }, (_, i) => `:noisy${i}`).join(", ")})
+      WHERE queue_number = :number AND group_id = each_group.name AND visible_ms <= :now AND sequence >= :oldest)
+    FROM each_group WHERE each_group.name IS NOT NULL
+      AND each_group.name NOT IN (${Array.from({ length: MOST_NOISY }, (_, i) => `:noisy${i}`).join(", ")})
   )
   SELECT * FROM (
     SELECT message.* FROM tip JOIN sqs_message AS message
