@@ -12,6 +12,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { SNS } from "@aws-sdk/client-sns";
 import { SQS } from "@aws-sdk/client-sqs";
 import { startCloud } from "./cloud.ts";
 import { policy, refusal } from "./principals.ts";
@@ -38,6 +39,7 @@ test("A throttled call is refused with its service's own error, after a policy's
       () => cloud.client(DynamoDBClient).send(new ListTablesCommand()),
       "ProvisionedThroughputExceededException 400 The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.",
     ],
+    ["sns:*", () => cloud.client(SNS).listTopics(), "Throttled 429 Rate exceeded"],
     ["iam:List*", () => cloud.client(IAMClient).send(new ListUsersCommand()), "Throttling 400 Rate exceeded"],
     [
       "s3:CreateBucket",

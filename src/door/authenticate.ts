@@ -105,7 +105,7 @@ const isStrangeToIam = (principal: Principal): boolean =>
 async function knownCredential(
   ctx: Context,
   identities: readonly Identity[],
-  of: { readonly accessKeyId: string; readonly sessionToken?: string },
+  of: { readonly accessKeyId: string; readonly sessionToken?: string; readonly express?: true },
 ): Promise<Credential | "badToken" | undefined> {
   for (const identity of identities) {
     const credential = await identity.credential?.(ctx, of);

@@ -86,13 +86,15 @@ const grantedToService = (principal: Subject, action: string): boolean =>
   principal.kind === "service" && BETWEEN_SERVICES[principal.name]?.includes(action) === true;
 
 /** Services whose resources have another name in ARNs than the service has here. */
-const OWNERS: Readonly<Record<string, string>> = { "execute-api": "apigateway" };
+const OWNERS: Readonly<Record<string, string>> = { "execute-api": "apigateway", s3express: "s3" };
 
 /** The owner's root may always look at and change a bucket's policy: nobody locks himself out. */
-const NEVER_LOCKED = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+const NEVER_LOCKED = ["s3", "s3express"].flatMap((service) =>
+  ["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"].map((action) => `${service}:${action}`),
+);
 
 /** What is about to be made is the caller's, even where the name turns out to be another's: that is BucketAlreadyExists, no denial. */
-const MAKES_ITS_RESOURCE = ["s3:CreateBucket"];
+const MAKES_ITS_RESOURCE = ["s3:CreateBucket", "s3express:CreateBucket"];
 
 /** What stands around a resource. */
 interface Guard {

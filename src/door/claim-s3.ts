@@ -17,6 +17,8 @@ import {
 import { claimVersion2, isVersion2 } from "./signature-v2.ts";
 
 const WEEK_S = 604_800;
+/** What directory buckets are asked with; S3 knows which of its buckets are. */
+const S3_EXPRESS = "s3express";
 export const ALGORITHM_4A = "AWS4-ECDSA-P256-SHA256";
 const PAYLOADS = [
   "UNSIGNED-PAYLOAD",
@@ -92,8 +94,8 @@ function fromHeader(request: HttpRequest, header: string, terms: Terms): Claim {
         MaxAllowedSkewMilliseconds: SKEW_MS,
       },
     });
-  const sessionToken = request.headers["x-amz-security-token"];
-  return { kind: "header", ...scope, signedHeaders: signed, signature, timestamp, payloadHash, sessionToken };
+  const token = tokenOf(request.headers["x-amz-s3session-token"], request.headers["x-amz-security-token"]);
+  return { kind: "header", ...scope, signedHeaders: signed, signature, timestamp, payloadHash, ...token };
 }
 
 function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, terms: Terms): Claim {
@@ -138,7 +140,10 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
     (signed.includes("x-amz-content-sha256") ? request.headers["x-amz-content-sha256"] : undefined) ??
     "UNSIGNED-PAYLOAD";
   checkPayload(payloadHash);
-  const sessionToken = query.get("X-Amz-Security-Token") ?? request.headers["x-amz-security-token"];
+  const token = tokenOf(
+    query.get("X-Amz-S3session-Token"),
+    query.get("X-Amz-Security-Token") ?? request.headers["x-amz-security-token"],
+  );
   return {
     kind: "query",
     ...scope,
@@ -147,9 +152,12 @@ function fromQuery(request: HttpRequest, query: ReadonlyMap<string, string>, ter
     timestamp: date,
     expires,
     payloadHash,
-    sessionToken,
+    ...token,
   };
 }
+
+const tokenOf = (express: string | undefined, sessionToken: string | undefined) =>
+  express === undefined ? { sessionToken } : { sessionToken: express, express: true as const };
 
 export function readCredential(credential: string, terms: Terms, malformed: (text: string) => AwsError) {
   const parts = credentialParts(credential);
@@ -160,7 +168,7 @@ export function readCredential(credential: string, terms: Terms, malformed: (tex
   if (!/^\d{8}$/.test(date))
     throw malformed(`incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`);
   if (region === "") throw malformed("a non-empty region must be provided in the credential.");
-  if (service !== terms.service)
+  if (service !== terms.service && !(terms.service === "s3" && service === S3_EXPRESS))
     throw malformed(`incorrect service "${service}". This endpoint belongs to "${terms.service}".`);
   if (term !== "aws4_request") throw malformed(`incorrect terminal "${term}". This endpoint uses "aws4_request".`);
   return { accessKeyId, date, region, service };

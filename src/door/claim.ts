@@ -12,6 +12,8 @@ export interface Claim extends Scope {
   /** 64 hexadecimal digits, if it is right. */
   readonly signature: string;
   readonly sessionToken?: string;
+  /** The token is one of CreateSession, for a directory bucket of S3: it is good for nothing else. */
+  readonly express?: true;
   /** 20130524T000000Z */
   readonly timestamp: string;
   /** Seconds; presigned requests only. */

@@ -122,6 +122,10 @@ test("a bucket in the host is put into the path", () => {
   assert.equal(at("my.dotted.bucket.s3.eu-west-1.amazonaws.com"), "/my.dotted.bucket/k");
   assert.equal(at("b.s3-eu-west-1.amazonaws.com"), "/b/k");
   assert.equal(at("b.s3.dualstack.eu-west-1.amazonaws.com"), "/b/k");
+  assert.equal(at("b--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com"), "/b--use1-az4--x-s3/k");
+  assert.equal(at("s3express-control.us-east-1.amazonaws.com", "/b--use1-az4--x-s3"), "/b--use1-az4--x-s3");
+  assert.equal(at("127.0.0.1:4566", "/b--use1-az4--x-s3//k//l"), "/b--use1-az4--x-s3/k//l");
+  assert.equal(at("127.0.0.1:4566", "/b//k"), "/b//k");
   assert.equal(at("b.s3.localhost.localstack.cloud:4566"), "/b/k");
   assert.equal(at("s3.localhost.localstack.cloud:4566"), "/k");
   assert.equal(at("s3.us-east-1.amazonaws.com"), "/k");

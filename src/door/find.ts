@@ -118,8 +118,9 @@ const LAMBDA =
   /^\/20\d\d-\d\d-\d\d\/(functions|layers|event-source-mappings|tags|account-settings|code-signing-configs|capacity-providers|durable-executions)(\/|$)/;
 const SCHEDULER = /^\/(schedules|schedule-groups)(\/|$)/;
 const S3_CONTROL = /^\/v20180820\//;
-/** bucket.s3.localhost, bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1..., s3.dualstack...; not s3-website. */
-const S3_HOST = /^(?:(.+)\.)?s3(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?\./;
+/** bucket.s3.localhost, bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1..., s3.dualstack..., bucket.s3express-use1-az4.us-east-1...; not s3-website. */
+const S3_HOST =
+  /^(?:(.+)\.)?s3(?:express-(?:control|[a-z0-9]+(?:-[a-z0-9]+)*-az\d+)|(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d)?)\./;
 /** SNS's notifications carry these as links, which name neither version nor host. */
 const LINKS = ["ConfirmSubscription", "Unsubscribe"];
 const QUEUE_HOST = /^(?:sqs\.|(?:[a-z0-9-]+\.)?queue\.)/;
@@ -188,8 +189,13 @@ function scopeOf(request: HttpRequest): string | undefined {
 function pathStyle(request: HttpRequest, hosts: readonly string[]): HttpRequest {
   const host = hostOf(request);
   const bucket = S3_HOST.exec(host)?.[1] ?? underOwnName(host, hosts);
-  return bucket === undefined ? request : { ...request, path: `/${bucket}${request.path}` };
+  if (bucket !== undefined) return { ...request, path: `/${bucket}${request.path}` };
+  const doubled = TWO_SLASHES.exec(request.path);
+  return doubled ? { ...request, path: `/${doubled[1]}/${doubled[2]}` } : request;
 }
+
+/** The SDK for JavaScript puts two slashes behind a directory bucket where its endpoint is an address: AWS has no such paths. */
+const TWO_SLASHES = /^\/([^/]+--x-s3)\/\/(.*)$/s;
 
 function underOwnName(host: string, hosts: readonly string[]): string | undefined {
   const base = hosts.filter((own) => host.endsWith(`.${own}`)).sort((a, b) => b.length - a.length)[0];

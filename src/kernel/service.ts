@@ -56,7 +56,7 @@ export interface Service<S extends ServiceName = ServiceName> {
   grants?(ctx: Context, access: Access): readonly NamedPolicy[] | Promise<readonly NamedPolicy[]>;
   /** Tags of a resource: aws:ResourceTag/KEY. Asked only where a policy wants one. Undefined: there is no such resource. */
   resourceTags?(ctx: Context, resource: Arn): Tags | undefined | Promise<Tags | undefined>;
-  /** iam, sts, organizations: who an access key is, what a principal may do, what an account may do at most. */
+  /** iam, sts, organizations, s3 (its directory buckets' sessions): who an access key is, what a principal may do, what an account may do at most. */
   readonly identity?: Identity;
   /** Brings something to one of my ARNs. A throw means: again, as the work's `retry` says. */
   deliver?(ctx: Context, work: Work): Promise<void>;
@@ -173,7 +173,12 @@ export interface Identity {
   /** undefined: not a key of mine. "badToken": mine, but not with this token. */
   credential?(
     ctx: Context,
-    of: { readonly accessKeyId: string; readonly sessionToken?: string | undefined },
+    of: {
+      readonly accessKeyId: string;
+      readonly sessionToken?: string | undefined;
+      /** It came as the token of a directory bucket's session. */
+      readonly express?: true | undefined;
+    },
   ): Credential | "badToken" | undefined | Promise<Credential | "badToken" | undefined>;
   /** Of a user, a role session or a federated user; undefined where the principal is not this service's. The same object as long as nothing changed. */
   policies?(ctx: Context, principal: Principal): Held | Promise<Held> | undefined;

@@ -41,6 +41,8 @@ export const errors = {
       400,
       `Resource-based policy not found for the provided ResourceArn: ${what}`,
     ),
+  /** Of replicas. */
+  validationInUse: (message: string) => new AwsError("ResourceInUseException", 400, message),
   invalidRequest: (message: string) => new AwsError("ValidationException", 400, `Invalid Request: ${message}`),
   /** The operations on backups, exports and recovery have codes of their own. `table`: as it was named. */
   sourceNotFound: (table: string) => new AwsError("TableNotFoundException", 400, `Table not found: ${table}`),

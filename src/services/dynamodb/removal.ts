@@ -3,6 +3,7 @@ import type { Context, Tx } from "../../kernel/mod.ts";
 import { keepDeleted } from "./backups.ts";
 import { forgetExpiry } from "./expiry.ts";
 import { pruneAll } from "./history.ts";
+import { leaveGroup } from "./replicas.ts";
 import { removePolicy } from "./resource-policies.ts";
 import { deleteTable, type Table } from "./schema.ts";
 import { sweep } from "./sweep.ts";
@@ -16,6 +17,7 @@ export async function dropTable(tx: Tx, ctx: Context, table: Table): Promise<voi
   await pruneAll(tx, ctx, table);
   const going = table.pitr ? table.indexes : [table, ...table.indexes];
   await sweep(tx, ctx, { arn: table.arn, numbers: going.map(({ number }) => number) });
+  await leaveGroup(tx, table);
   await forgetExpiry(tx, table);
   await dropView(tx, table);
   await removeTags(tx, table);

@@ -14,7 +14,7 @@ import {
 import { onTable } from "./access.ts";
 import { type Backup, openBackup } from "./backup-rows.ts";
 import { onBackup } from "./backups.ts";
-import { beginCopy, copySome, isBeingCopied, type Source, type Span } from "./copies.ts";
+import { beginCopy, type Copied, copySome, isBeingCopied, type Source, type Span } from "./copies.ts";
 import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { rowKey } from "./item-key.ts";
@@ -162,11 +162,16 @@ export async function restoreRows(ctx: Context, work: Work): Promise<void> {
 
 /** Whether all is there: then the table is ACTIVE. */
 async function restoreStep(tx: Tx, table: Table): Promise<boolean> {
+  const copied = await fillStep(tx, table);
+  if (copied?.done) await redefine(tx, table, { status: undefined, restore: undefined });
+  return copied === undefined || copied.done;
+}
+
+/** Some of a table's items, and what its indexes hold of them; undefined: there are no more. */
+export async function fillStep(tx: Tx, table: Table): Promise<Copied | undefined> {
   const copied = await copySome(tx, table.number);
-  if (!copied) return true;
-  if (table.indexes.length > 0) await fillIndexes(tx, table, copied.span);
-  if (copied.done) await redefine(tx, table, { status: undefined, restore: undefined });
-  return copied.done;
+  if (copied && table.indexes.length > 0) await fillIndexes(tx, table, copied.span);
+  return copied;
 }
 
 /** Items that an index could not hold are left out of it, as they were before. */

@@ -7,6 +7,7 @@ import { MIGRATION as COPIES } from "./copies.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
 import { MIGRATION as EXPORT_FILES, giveUpExport, type RunExport, runExport } from "./export-run.ts";
 import { exportOperations } from "./exports.ts";
+import { type DropReplica, dropReplica, followTtl, type MakeReplica, makeReplica } from "./global-tables.ts";
 import { MIGRATION as HISTORY, type Prune, prune } from "./history.ts";
 import { giveUpImport, type RunImport, runImport } from "./import-run.ts";
 import { importOperations } from "./imports.ts";
@@ -18,11 +19,14 @@ import { partiql } from "./partiql.ts";
 import { pointInTime } from "./point-in-time.ts";
 import { queries } from "./queries.ts";
 import { quirks } from "./quirks.ts";
+import type { FollowTtl } from "./replicas.ts";
+import { replicate } from "./replication.ts";
 import { MIGRATION as POLICIES, resourcePolicies, resourcePolicy } from "./resource-policies.ts";
 import { type RestoreRows, restoreRows, restores } from "./restore.ts";
 import { MIGRATION as ITEMS } from "./rows.ts";
 import { MIGRATION as TABLES } from "./schema.ts";
 import { type Settle, settle } from "./settle.ts";
+import { type Replicate, MIGRATION as STAMPS } from "./stamps.ts";
 import { streamOperations } from "./streams/operations.ts";
 import { tend } from "./streams/shards.ts";
 import { isStreamArn, MIGRATION as STREAMS, watch } from "./streams/streams.ts";
@@ -45,7 +49,11 @@ type TableWork =
   | RestoreRows
   | Prune
   | RunExport
-  | RunImport;
+  | RunImport
+  | MakeReplica
+  | DropReplica
+  | FollowTtl
+  | Replicate;
 const tableWork = {
   expire,
   settle,
@@ -57,6 +65,10 @@ const tableWork = {
   prune,
   export: runExport,
   import: runImport,
+  "make replica": makeReplica,
+  "drop replica": dropReplica,
+  "follow ttl": followTtl,
+  replicate,
 } as const;
 
 export const dynamodb = defineService({
@@ -73,6 +85,7 @@ export const dynamodb = defineService({
     EXPIRY,
     PAGES,
     [COPIES, BACKUPS, HISTORY, JOBS, EXPORT_FILES].join(";"),
+    STAMPS,
   ],
   operations: {
     ...tables,

@@ -188,7 +188,8 @@ function bucketsAreThere(ctx: Context, demand: Demand): void | Promise<void> {
   const [first, ...rest] = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
   if (first === undefined) return undefined;
   // A role that is given to S3 is no bucket.
-  if (!first.resource.startsWith("arn:aws:s3:::")) return bucketsAreThere(ctx, rest);
+  if (!first.resource.startsWith("arn:aws:s3:::") && !first.resource.startsWith(EXPRESS_ARN))
+    return bucketsAreThere(ctx, rest);
   const name = bucketOfArn(first.resource);
   if (name === "*") return undefined;
   return after(bucketFacts(ctx, name), (bucket) => {
@@ -202,7 +203,7 @@ function keyed(ctx: Context, demand: Demand, request: HttpRequest | undefined): 
   const one = (access: Access): Access => ({
     ...access,
     conditions: async (wanted) => ({
-      ...(request && signatureKeys(request)),
+      ...(request && ofService(access.action, signatureKeys(request))),
       ...(await bucketKeys(ctx, access.resource, wanted)),
       ...(typeof access.conditions === "function" ? await access.conditions(wanted) : access.conditions),
     }),
@@ -210,7 +211,14 @@ function keyed(ctx: Context, demand: Demand, request: HttpRequest | undefined): 
   return Array.isArray(demand) ? (demand as readonly Access[]).map(one) : one(demand as Access);
 }
 
+/** `s3express:authType` is what `s3:authType` is. */
+const ofService = (action: string, keys: Conditions): Conditions =>
+  action.startsWith("s3express:")
+    ? Object.fromEntries(Object.entries(keys).map(([key, value]) => [key.replace(/^s3:/, "s3express:"), value]))
+    : keys;
+
 async function bucketKeys(ctx: Context, resource: string, wanted: ReadonlySet<string>): Promise<Conditions> {
+  if (resource.startsWith(EXPRESS_ARN)) return zoneKeys(ctx, resource);
   if (!wanted.has("s3:resourceaccount") && !has(wanted, "s3:buckettag/")) return {};
   const bucket = await bucketFacts(ctx, bucketOfArn(resource));
   if (!bucket) return {};
@@ -218,7 +226,18 @@ async function bucketKeys(ctx: Context, resource: string, wanted: ReadonlySet<st
   return { "s3:ResourceAccount": bucket.account, ...Object.fromEntries(tags) };
 }
 
-export const bucketOfArn = (resource: string): string => resource.slice("arn:aws:s3:::".length).split("/", 1)[0]!;
+async function zoneKeys(ctx: Context, resource: string): Promise<Conditions> {
+  const bucket = await bucketFacts(ctx, bucketOfArn(resource));
+  return bucket?.zone ? { "s3express:ResourceAccount": bucket.account, "s3express:LocationName": bucket.zone } : {};
+}
+
+/** Of `arn:aws:s3:::BUCKET/KEY`, or `arn:aws:s3express:REGION:ACCOUNT:bucket/BUCKET`. */
+export const bucketOfArn = (resource: string): string =>
+  resource.startsWith(EXPRESS_ARN)
+    ? resource.slice(resource.indexOf("/") + 1)
+    : resource.slice("arn:aws:s3:::".length).split("/", 1)[0]!;
+
+const EXPRESS_ARN = "arn:aws:s3express:";
 
 /** How the request was signed. s3:signatureAge is in ms, of real time; s3:TlsVersion is in no request without TLS. */
 function signatureKeys({ headers, query, form }: HttpRequest): Conditions {

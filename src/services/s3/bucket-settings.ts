@@ -1,6 +1,7 @@
 // Versioning and policy of a bucket.
 import { type Context, defineOperations, resourcePolicyFault } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
+import { isDirectoryBucket } from "./directory-names.ts";
 import { errors } from "./errors.ts";
 import { isPublicPolicy } from "./policy-status.ts";
 import { expectPolicyMayBe } from "./public-access.ts";
@@ -89,7 +90,8 @@ function checkPolicy(bucket: string, text: string): void {
       throw errors.malformedPolicy("Allow with NotPrincipal is not allowed.");
     const actions = listOf(statement.Action ?? statement.NotAction);
     if (actions.length === 0) throw errors.malformedPolicy("Missing required field Action");
-    if (!actions.every((action) => action === "*" || /^s3:[A-Za-z*?]+$/i.test(action)))
+    const service = isDirectoryBucket(bucket) ? "s3express" : "s3";
+    if (!actions.every((action) => action === "*" || new RegExp(`^${service}:[A-Za-z*?]+$`, "i").test(action)))
       throw errors.malformedPolicy("Policy has invalid action");
     const resources = listOf(statement.Resource ?? statement.NotResource);
     if (resources.length === 0) throw errors.malformedPolicy("Missing required field Resource");
@@ -121,8 +123,11 @@ function statementsOf(text: string): Statement[] {
 const listOf = (value: unknown): string[] =>
   (Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === "string");
 
+const OF_GENERAL = /^arn:(?:aws|\*):s3:::([^/]*)/;
+const OF_DIRECTORY = /^arn:(?:aws|\*):s3express:[^:]*:[^:]*:bucket\/([^/]*)$/;
+
 function isOf(bucket: string, resource: string): boolean {
-  const name = /^arn:(?:aws|\*):s3:::([^/]*)/.exec(resource)?.[1];
+  const name = (isDirectoryBucket(bucket) ? OF_DIRECTORY : OF_GENERAL).exec(resource)?.[1];
   if (name === undefined) return false;
   const pattern = name
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")

@@ -20,6 +20,8 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { userWith } from "../../../test/principals.ts";
 import { failure, startCloudWithBuckets } from "../../../test/s3.ts";
 
 const { cloud, newBucket, s3 } = await startCloudWithBuckets({ bucketDefaults: "classic" });
@@ -80,7 +82,10 @@ test("a location constraint is that of the endpoint, or any at us-east-1's", asy
   assert.equal(await location("loc-none"), undefined);
   await create("loc-eu", constrained("EU"));
   assert.equal(await location("loc-eu"), "EU");
-  assert.equal((await s3.send(new HeadBucketCommand({ Bucket: "loc-eu" }))).BucketRegion, "eu-west-1");
+  assert.equal(
+    (await inRegion("eu-west-1").send(new HeadBucketCommand({ Bucket: "loc-eu" }))).BucketRegion,
+    "eu-west-1",
+  );
   await create("loc-west", constrained("us-west-1"));
   assert.equal(await location("loc-west"), "us-west-1");
   for (const bad of ["us-east-1", "foo"])
@@ -132,9 +137,44 @@ test("a host that names a region is that region's endpoint: another's bucket is 
   );
   const { LocationConstraint } = await client.send(new GetBucketLocationCommand({ Bucket: "at-home" }));
   assert.equal(LocationConstraint, undefined);
+  // What is signed for one region is no other's endpoint's business.
+  client.config.region = async () => "us-east-1";
+  const malformed = await failure(client.send(new GetObjectCommand({ Bucket: "abroad", Key: "k" })));
+  assert.deepEqual(
+    [malformed.name, malformed.status, malformed.message, malformed.Region],
+    [
+      "AuthorizationHeaderMalformed",
+      400,
+      "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'",
+      "eu-west-1",
+    ],
+  );
   client.destroy();
-  // The one endpoint of all.
-  await s3.send(new HeadBucketCommand({ Bucket: "abroad" }));
+});
+
+test("a host that names none is the endpoint of the region that is signed for, and SDKs follow to another's", async () => {
+  await create("in-ireland", { CreateBucketConfiguration: { LocationConstraint: "eu-west-1" } });
+  const error = await failure(s3.send(new PutObjectCommand({ Bucket: "in-ireland", Key: "k", Body: "x" })));
+  assert.deepEqual([error.name, error.status], ["PermanentRedirect", 301]);
+  const nobody = cloud.client(S3Client, await userWith(cloud, "nobody"));
+  assert.equal((await failure(nobody.send(new HeadBucketCommand({ Bucket: "in-ireland" })))).status, 301);
+  const following = cloud.client(S3Client);
+  following.config.followRegionRedirects = true;
+  await following.send(new PutObjectCommand({ Bucket: "in-ireland", Key: "k", Body: "followed" }));
+  const get = await inRegion("eu-west-1").send(new GetObjectCommand({ Bucket: "in-ireland", Key: "k" }));
+  assert.equal(await get.Body!.transformToString(), "followed");
+  // "aws-global" is us-east-1 to the SDK itself.
+  for (const region of ["auto", "garage"]) {
+    const wrong = await failure(inRegion(region).send(new HeadBucketCommand({ Bucket: "in-ireland" })));
+    assert.equal(wrong.status, 400);
+    const listing = await failure(inRegion(region).send(new ListBucketsCommand({})));
+    assert.deepEqual(
+      [listing.message, listing.Region],
+      [`The authorization header is malformed; the region '${region}' is wrong; expecting 'us-east-1'`, "us-east-1"],
+    );
+  }
+  const url = await getSignedUrl(inRegion("auto"), new GetObjectCommand({ Bucket: "in-ireland", Key: "k" }));
+  assert.match(await (await fetch(url)).text(), /<Code>AuthorizationQueryParametersError<\/Code>.*<Region>eu-west-1</);
 });
 
 test("buckets are listed to their own account", async () => {

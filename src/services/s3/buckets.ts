@@ -4,6 +4,7 @@ import { dirname, join, normalize, sep } from "node:path";
 import { type Context, defineOperations, type Input, type Tx } from "../../kernel/mod.ts";
 import { onNewBucket } from "./access.ts";
 import { canonical, type Grant, grantsOfHeaders, isPublicGrant } from "./acl-grammar.ts";
+import { expressArn, isDirectoryBucket, isZoneOf, zoneOfName } from "./directory-names.ts";
 import { errors } from "./errors.ts";
 import { is } from "./files.ts";
 import { afterPrefix } from "./keys.ts";
@@ -21,6 +22,8 @@ const DIRECTORY_TAG = "aws-like:directory";
 const MAX_BUCKETS_PAGE = 10_000;
 /** Of an account, as it is given one. https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html */
 const MAX_BUCKETS = 10_000;
+/** Of an account, in one region. https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html */
+const MAX_DIRECTORY_BUCKETS = 100;
 
 export interface BucketInput {
   readonly Bucket?: string | undefined;
@@ -57,15 +60,16 @@ export const buckets = defineOperations("s3", {
     },
     async handle(ctx, input) {
       const name = input.Bucket!;
-      checkName(name);
+      const zone = zoneOf(ctx, input);
+      if (zone === null) checkName(name);
       refuse(input);
       const location = input.CreateBucketConfiguration?.LocationConstraint;
-      const region = regionOf(ctx, location);
+      const region = zone === null ? regionOf(ctx, location) : ctx.region;
       const tags = (input.CreateBucketConfiguration?.Tags ?? []) as Tag[];
       checkTags(tags, 50);
       const existing = await ctx.read((tx) => readBucket(tx, name));
       // In us-east-1 making one's own bucket again is a success, and changes nothing.
-      if (existing?.account === ctx.account && region === "us-east-1" && existing.region === region)
+      if (zone === null && existing?.account === ctx.account && region === "us-east-1" && existing.region === region)
         return { Location: `/${name}`, BucketArn: bucketArn(name) };
       if (existing)
         throw existing.account === ctx.account
@@ -95,25 +99,29 @@ export const buckets = defineOperations("s3", {
         encryption: null,
         payer: null,
         accelerate: null,
+        zone,
       };
       await ctx.write(async (tx) => {
         if (await readBucket(tx, name)) throw errors.operationAborted();
-        const count = await bucketCount(tx, ctx.account);
-        if (count >= MAX_BUCKETS) throw errors.tooManyBuckets(count, MAX_BUCKETS);
+        const count = await bucketCount(tx, row);
+        const most = zone === null ? MAX_BUCKETS : MAX_DIRECTORY_BUCKETS;
+        if (count >= most) throw errors.tooManyBuckets(count, most);
         // Two that are made at once may have asked for one directory.
         if (await overlapping(tx, directory)) throw errors.operationAborted();
         await tx.run(
           `INSERT INTO s3_bucket (name, account, region, location, directory, created_ms, versioning, ownership, acl, public_access, tags, policy,
-             notification, object_lock, lifecycle, logging, replication, cors, website, encryption, payer, accelerate)
+             notification, object_lock, lifecycle, logging, replication, cors, website, encryption, payer, accelerate, zone)
            VALUES (:name, :account, :region, :location, :directory, :created_ms, :versioning, :ownership, :acl, :public_access, :tags, :policy,
-             :notification, :object_lock, :lifecycle, :logging, :replication, :cors, :website, :encryption, :payer, :accelerate)`,
+             :notification, :object_lock, :lifecycle, :logging, :replication, :cors, :website, :encryption, :payer, :accelerate, :zone)`,
           { ...row },
         );
       });
       await stateOf(ctx).reconciler?.add(row);
       ctx.log.info(`bucket ${name} is ${directory}/`, { subject: bucketArn(name) });
       const own = region === "us-east-1" ? `/${name}` : `http://${name}.s3.amazonaws.com/`;
-      return { Location: own, BucketArn: bucketArn(name) };
+      return zone === null
+        ? { Location: own, BucketArn: bucketArn(name) }
+        : { Location: `/${name}`, BucketArn: expressArn(row) };
     },
   },
 
@@ -137,6 +145,7 @@ export const buckets = defineOperations("s3", {
         await tx.run("DELETE FROM s3_configuration WHERE bucket = :name", { name: bucket.name });
         await tx.run("DELETE FROM s3_task WHERE bucket = :name", { name: bucket.name });
         await tx.run("DELETE FROM s3_access_log WHERE bucket = :name", { name: bucket.name });
+        await tx.run("DELETE FROM s3_rename WHERE bucket = :name", { name: bucket.name });
         if ((await tx.run("DELETE FROM s3_bucket WHERE name = :name", { name: bucket.name })) === 0)
           throw errors.noSuchBucket(bucket.name);
       });
@@ -153,7 +162,11 @@ export const buckets = defineOperations("s3", {
     access: (_, { Bucket }) => ({ action: "s3:ListBucket", resource: bucketArn(Bucket!) }),
     async handle(ctx, input) {
       const bucket = await bucketOf(ctx, input);
-      return { BucketArn: bucketArn(bucket.name), BucketRegion: bucket.region, AccessPointAlias: false };
+      const { name, region, zone } = bucket;
+      const at = { BucketRegion: region, AccessPointAlias: false };
+      if (zone === null) return { BucketArn: bucketArn(name), ...at };
+      const location = { BucketLocationType: "AvailabilityZone", BucketLocationName: zone } as const;
+      return { BucketArn: expressArn(bucket), ...location, ...at };
     },
   },
 
@@ -169,7 +182,7 @@ export const buckets = defineOperations("s3", {
       const limit = MaxBuckets ?? MAX_BUCKETS_PAGE;
       const rows = await ctx.read((tx) =>
         tx.all<BucketRow>(
-          `SELECT * FROM s3_bucket WHERE account = :account AND name > :after AND name >= :prefix AND name < :until
+          `SELECT * FROM s3_bucket WHERE account = :account AND zone IS NULL AND name > :after AND name >= :prefix AND name < :until
              AND (:region = '' OR region = :region) ORDER BY name LIMIT :count`,
           {
             account: ctx.account,
@@ -219,18 +232,29 @@ export function ownerOf(ctx: Context, account: string): { ID: string; DisplayNam
   };
 }
 
-const toToken = (text: string): string => Buffer.from(text).toString("base64url");
+export const toToken = (text: string): string => Buffer.from(text).toString("base64url");
 
-function fromToken(token: string): string {
+export function fromToken(token: string): string {
   const text = Buffer.from(token, "base64url").toString();
   if (toToken(text) !== token)
     throw errors.invalidArgument("The continuation token provided is incorrect", "continuation-token", token);
   return text;
 }
 
-const bucketCount = async (tx: Tx, account: string): Promise<number> =>
-  (await tx.one<{ count: number }>("SELECT COUNT(*) AS count FROM s3_bucket WHERE account = :account", { account }))!
-    .count;
+/** Of its kind: directory buckets are counted in each region. */
+async function bucketCount(tx: Tx, { account, region, zone }: BucketRow): Promise<number> {
+  const counted =
+    zone === null
+      ? await tx.one<{ count: number }>(
+          "SELECT COUNT(*) AS count FROM s3_bucket WHERE account = :account AND zone IS NULL",
+          { account },
+        )
+      : await tx.one<{ count: number }>(
+          "SELECT COUNT(*) AS count FROM s3_bucket WHERE account = :account AND region = :region AND zone IS NOT NULL",
+          { account, region },
+        );
+  return counted!.count;
+}
 
 function checkName(name: string): void {
   const sound =
@@ -246,6 +270,8 @@ function checkName(name: string): void {
 const REGION =
   /^(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov|-iso[a-z]*)?-(north|south|east|west|central|northeast|southeast|northwest|southwest)-\d$/;
 
+export const isRegion = (name: string): boolean => REGION.test(name);
+
 /** A constraint is the endpoint's own region, or, at us-east-1's endpoint, any other. Recorded on AWS. */
 function regionOf(ctx: Context, location: string | undefined): string {
   if (ctx.region === "us-east-1") {
@@ -258,6 +284,29 @@ function regionOf(ctx: Context, location: string | undefined): string {
   if (location === "EU" && ctx.region === "eu-west-1") return "eu-west-1";
   if (location !== ctx.region) throw errors.illegalLocationConstraint(location);
   return location;
+}
+
+/**
+ * Of a directory bucket, which says its zone in its name and in its configuration; null: it is to be one of the general kind. A general bucket's
+ * configuration of a directory bucket's name is MalformedXML (aws-controllers-k8s' issue 2658).
+ */
+function zoneOf(ctx: Context, { Bucket, CreateBucketConfiguration: configuration = {} }: NewBucket): string | null {
+  const { Bucket: kind, Location: location, LocationConstraint } = configuration;
+  if (!isDirectoryBucket(Bucket)) {
+    if (kind || location) throw errors.invalidBucketName(Bucket!);
+    return null;
+  }
+  const zone = zoneOfName(Bucket!);
+  if (zone === undefined) throw errors.invalidBucketName(Bucket!);
+  if (!kind || !location || LocationConstraint !== undefined) throw errors.malformedXml();
+  if (kind.Type !== "Directory") throw errors.malformedXml();
+  // A local zone is for accounts that were let into it.
+  if (location.Type === "LocalZone") throw errors.accessDenied();
+  if (location.Type !== "AvailabilityZone" || kind.DataRedundancy !== "SingleAvailabilityZone")
+    throw errors.malformedXml();
+  if (location.Name !== zone) throw errors.invalidBucketName(Bucket!);
+  if (!isZoneOf(ctx.region, zone)) throw errors.invalidLocationConstraint(zone);
+  return zone;
 }
 
 const ENABLED = JSON.stringify({ ObjectLockEnabled: "Enabled" });

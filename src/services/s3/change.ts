@@ -83,6 +83,14 @@ export const putVersion = (ctx: Context, put: Put): Promise<Stored> =>
     }),
   );
 
+/** For whoever holds the key's lock, and has seen that no change from outside waits. `until`: the lock must be held as long. */
+export const putHeld = (ctx: Context, put: Put, until: Before["until"]): Promise<Stored> =>
+  orDiscard([put.staged], async (made) => {
+    const before = { ...(await beforeOf(ctx, put.bucket, put.key)), until };
+    put.check?.(live(before.standing.newest));
+    return await withRoot(ctx, put.bucket, (place) => putAt(ctx, place, { put, before, made }));
+  });
+
 interface PutAt {
   readonly put: Put;
   readonly before: Before;
@@ -226,10 +234,7 @@ async function changing<T>(
   const { locks, reconciler } = stateOf(ctx);
   for (let first = true; ; first = false) {
     const done = await locks.hold(bucket.name, key, async (until) => {
-      const before = {
-        bucket: checkSame(await bucketFacts(ctx, bucket.name), bucket),
-        standing: await standing(ctx.singly, bucket.name, storedKey(key)),
-      };
+      const before = await beforeOf(ctx, bucket, key);
       if (first && reconciler && (await isChangedOutside(ctx, bucket, key, before.standing.newest))) return undefined;
       return { value: await work({ ...before, until }) };
     });
@@ -238,7 +243,12 @@ async function changing<T>(
   }
 }
 
-async function isChangedOutside(
+const beforeOf = async (ctx: Context, bucket: BucketRow, key: string): Promise<Omit<Before, "until">> => ({
+  bucket: checkSame(await bucketFacts(ctx, bucket.name), bucket),
+  standing: await standing(ctx.singly, bucket.name, storedKey(key)),
+});
+
+export async function isChangedOutside(
   ctx: Context,
   bucket: BucketRow,
   key: string,

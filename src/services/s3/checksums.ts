@@ -95,14 +95,12 @@ export function openDigest(algorithm: Algorithm): Digest {
 
 /** Of bytes that are all there; base64. */
 export function digestOf(algorithm: Algorithm, bytes: Uint8Array): string {
-  if (HASHES.some((name) => name === algorithm)) return hash(algorithm, bytes, "base64");
+  const { crc, xxhash } = algorithms[algorithm];
+  if (!crc && !xxhash) return hash(algorithm, bytes, "base64");
   const digest = openDigest(algorithm);
   digest.update(bytes);
   return digest.digest();
 }
-
-/** Which OpenSSL computes of many bytes at once. */
-const HASHES = ["SHA1", "SHA256", "SHA512", "MD5"] as const;
 
 /**
  * What a request says of its body: the algorithm to compute, and the value to compare with where it is not in a trailer (`x-amz-trailer`). That

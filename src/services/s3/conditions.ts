@@ -54,7 +54,7 @@ export function checkSource(
   row: ObjectRow,
   now: number,
 ): void {
-  const verdict = judge(
+  checkConditions(
     {
       IfMatch: input.CopySourceIfMatch,
       IfNoneMatch: input.CopySourceIfNoneMatch,
@@ -62,9 +62,18 @@ export function checkSource(
       IfUnmodifiedSince: input.CopySourceIfUnmodifiedSince,
     },
     row,
-    now,
+    { now, prefix: "x-amz-copy-source-" },
   );
-  if (!verdict.holds) throw errors.preconditionFailed(`x-amz-copy-source-${verdict.condition}`);
+}
+
+/** Of a write: each kind of failure is a 412, and names the header with its prefix. */
+export function checkConditions(
+  conditions: ReadConditions,
+  row: ObjectRow,
+  { now, prefix }: { now: number; prefix: string },
+): void {
+  const verdict = judge(conditions, row, now);
+  if (!verdict.holds) throw errors.preconditionFailed(`${prefix}${verdict.condition}`);
 }
 
 /** Put, copy and complete. A delete marker counts as no object. */

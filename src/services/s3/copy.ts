@@ -5,6 +5,7 @@ import { bucketOf, objectArn } from "./buckets.ts";
 import { putVersion } from "./change.ts";
 import { type Algorithm, askedAlgorithm, type Checksum, checksumMembers } from "./checksums.ts";
 import { checkSource, lastModified, quoted, writeCheck } from "./conditions.ts";
+import { defaultClass } from "./directory-names.ts";
 import { encrypted, newEncryptionMembers, openerOf, planOf, sealOf } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { discard, holdsBytesOf, pathOf, statAt } from "./files.ts";
@@ -254,7 +255,7 @@ function properties(input: CopyInput, row: ObjectRow) {
   return {
     headers: JSON.stringify({ ...headers, ...redirect }),
     metadata: row.metadata,
-    storage_class: input.StorageClass ?? "STANDARD",
+    storage_class: input.StorageClass ?? defaultClass(input.Bucket),
     tags,
   };
 }

@@ -30,6 +30,11 @@ export const errors = {
       `A header or parameter you provided implies functionality that is not implemented: ${what}`,
       { Header: what },
     ),
+  /** Not of this kind of bucket. */
+  headerNotImplemented: (header: string) =>
+    new AwsError("NotImplemented", 501, "A header you provided implies functionality that is not implemented", {
+      Header: header,
+    }),
   accessDenied: () => new AwsError("AccessDenied", 403, "Access Denied"),
   malformedXml: () =>
     new AwsError(

@@ -1,20 +1,28 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import {
+  chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { test } from "node:test";
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
+  ListObjectVersionsCommand,
   PutBucketTaggingCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
@@ -209,4 +217,40 @@ test("while a bucket's directory is missing its objects are not taken for delete
   await cloud.settle();
   assert.equal(await text(Bucket, "k"), "of k");
   await put(Bucket, "new");
+});
+
+test("a file keeps its permissions when the API writes it again", async () => {
+  const { Bucket, directory } = await newBucket();
+  await put(Bucket, "script");
+  assert.equal(statSync(`${directory}/script`).mode & 0o777, 0o644);
+  chmodSync(`${directory}/script`, 0o750);
+  await put(Bucket, "script", "other");
+  assert.equal(await text(Bucket, "script"), "other");
+  assert.equal(statSync(`${directory}/script`).mode & 0o777, 0o750);
+});
+
+test("a file with holes has them in the copies that a versioned bucket keeps", async () => {
+  const { Bucket, directory } = await newBucket({ versioned: true });
+  const file = openSync(`${directory}/sparse`, "w", 0o640);
+  writeSync(file, "begin", 0);
+  writeSync(file, "end", 50 * 1024 ** 2);
+  closeSync(file);
+  await cloud.settle();
+  const side = `${workspace}/.aws-like/s3/${Bucket}/side`;
+  const copies = readdirSync(side, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.equal(copies.length, 1);
+  const { size, blocks, mode } = statSync(`${copies[0]!.parentPath}/${copies[0]!.name}`);
+  assert.deepEqual([size, mode & 0o777], [50 * 1024 ** 2 + 3, 0o640]);
+  assert.ok(blocks * 512 < 1024 ** 2, `${blocks} blocks`);
+  // Written over in place, it is the copy that the older version is.
+  const { ETag } = await s3.send(new HeadObjectCommand({ Bucket, Key: "sparse" }));
+  writeFileSync(`${directory}/sparse`, "other");
+  await cloud.settle();
+  const { Versions } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+  const older = Versions!.find(({ IsLatest }) => !IsLatest)!;
+  assert.equal(older.ETag, ETag);
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: "sparse", VersionId: older.VersionId }));
+  const bytes = Buffer.from(await Body!.transformToByteArray());
+  assert.equal(bytes.length, 50 * 1024 ** 2 + 3);
+  assert.equal(`"${createHash("md5").update(bytes).digest("hex")}"`, ETag);
 });

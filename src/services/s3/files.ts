@@ -1,12 +1,23 @@
 // Files: where bytes lie, and how they come there. No row is known here.
 // A bucket has a root (its directory, where an object is the plain file of its key) and a home on the same file system (what is being written, and
 // the bytes of what no path can hold: odd keys, older versions, parts). Nothing is ever written through a symbolic link below the root.
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, renameSync, type Stats } from "node:fs";
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  type Stats,
+} from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { newHex } from "../../kernel/mod.ts";
 import { type Disk, syncMade } from "./durable.ts";
 import { fitsPath, STAGE_NAME } from "./keys.ts";
+import { copySparse, hasHoles } from "./sparse.ts";
 
 export interface Place {
   readonly root: string;
@@ -22,6 +33,9 @@ export interface Place {
  * no journal.
  */
 const ORDERED = { ext4: 0xef53, xfs: 0x58465342, btrfs: 0x9123683e } as const;
+
+/** Of what is staged, under the usual umask. */
+const NEW_MODE = 0o644;
 
 /** What tells the bytes of a file from others, without reading them. A rename, link or chmod leaves it. */
 export const fingerprintOf = (stat: BigIntStats): string => `${stat.ino}:${stat.size}:${stat.mtimeNs}`;
@@ -86,6 +100,7 @@ export interface Seat {
 export async function findSeat(place: Place, key: string, staged: string): Promise<Seat> {
   if (fitsPath(place.root, key)) {
     const there = await roomFor(place, key);
+    if (there?.mode !== undefined) chmodSync(staged, there.mode);
     if (there) return { side: null, staged: basename(staged), supersedes: there.supersedes };
   }
   const side = newSide();
@@ -163,14 +178,33 @@ export async function copyToSide(from: string, place: Place): Promise<string> {
 export async function copyFile(from: string, to: string): Promise<void> {
   const fd = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    await fs.copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const stat = fstatSync(fd, { bigint: true });
+    if (hasHoles(stat)) await copyWithHoles(`/proc/self/fd/${fd}`, to, stat);
+    else await fs.copyFile(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   } finally {
     closeSync(fd);
   }
 }
 
-/** The fingerprint of the plain file that stands there; undefined where none can. */
-async function roomFor(place: Place, key: string): Promise<{ supersedes: string | null } | undefined> {
+async function copyWithHoles(from: string, to: string, stat: BigIntStats): Promise<void> {
+  try {
+    await fs.copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+  } catch (error) {
+    if (!is(error, "ENOTSUP", "EOPNOTSUPP", "EXDEV", "ENOSYS", "EINVAL", "ENOTTY")) throw error;
+    await discard(to);
+    await copySparse(from, to, stat);
+  }
+}
+
+interface Room {
+  /** The fingerprint of the plain file that stands there. */
+  readonly supersedes: string | null;
+  /** What somebody made of its permissions: they stay with the name. */
+  readonly mode?: number;
+}
+
+/** Undefined where no plain file can be. */
+async function roomFor(place: Place, key: string): Promise<Room | undefined> {
   const path = `${place.root}/${key}`;
   if (key.includes("/")) {
     if (!(await hasOwnParent(place, dirname(path)))) return undefined;
@@ -178,7 +212,9 @@ async function roomFor(place: Place, key: string): Promise<{ supersedes: string 
   } else if (!isDirectory(place.root)) await fs.stat(place.root);
   const there = lookAt(path);
   if (there?.isDirectory() && !(await givesWay(path))) return undefined;
-  return { supersedes: there?.isFile() ? fingerprintOf(there) : null };
+  if (!there?.isFile()) return { supersedes: null };
+  const mode = Number(there.mode) & 0o777;
+  return { supersedes: fingerprintOf(there), ...(mode !== NEW_MODE && { mode }) };
 }
 
 /** A directory stands where a file is to be. An empty one holds no object. */

@@ -2,6 +2,7 @@
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
 import { type AwsError, defineOperations, type Input, newToken } from "../../kernel/mod.ts";
 import { bucketArn, bucketOf } from "./buckets.ts";
+import { isDirectoryBucket } from "./directory-names.ts";
 import { errors } from "./errors.ts";
 import { keyOf } from "./keys.ts";
 import type { BucketRow, ObjectRow, UploadRow } from "./tables.ts";
@@ -48,6 +49,7 @@ export const lifecycle = defineOperations("s3", {
         ID: rule.ID || newToken(48),
       }));
       check(Rules);
+      if (isDirectoryBucket(input.Bucket)) Rules.forEach(checkOfDirectory);
       const bucket = await bucketOf(ctx, input);
       await ctx.write(async (tx) => {
         await tx.run("UPDATE s3_bucket SET lifecycle = :lifecycle WHERE name = :name", {
@@ -202,6 +204,16 @@ export function classAt(
 }
 
 /** AWS's order: the document, then each rule's id, filter and actions. */
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-lifecycle.html: expiration in days, by prefix and size, and uploads. */
+function checkOfDirectory({ Filter, Expiration, ...rule }: Rule): void {
+  const { Transitions, NoncurrentVersionTransitions, NoncurrentVersionExpiration } = rule;
+  const tags = Filter?.Tag ?? Filter?.And?.Tags;
+  if (Transitions || NoncurrentVersionTransitions || NoncurrentVersionExpiration || tags)
+    throw errors.invalidRequest("This bucket supports rules that expire objects by prefix and size only.");
+  if (Expiration && Expiration.Days === undefined)
+    throw errors.invalidRequest("This bucket supports expiration in days only.");
+}
+
 function check(rules: readonly Rule[]): void {
   if (rules.length === 0 || rules.length > MAX_RULES) throw errors.malformedXml();
   const ids = new Set<string>();

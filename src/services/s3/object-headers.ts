@@ -1,5 +1,6 @@
 // What a request says of the object that it makes, what of it is kept, and what is refused because it would have no effect.
 import { DEFAULT_CONTENT_TYPE } from "./content-types.ts";
+import { defaultClass, isDirectoryBucket } from "./directory-names.ts";
 import { errors } from "./errors.ts";
 import { MAX_KEY } from "./keys.ts";
 import { metadataFrom, metadataTo } from "./metadata.ts";
@@ -7,6 +8,7 @@ import { headerOf } from "./request.ts";
 import type { ContentHeaders } from "./tables.ts";
 
 export interface ObjectHeaders {
+  readonly Bucket?: string | undefined;
   readonly Key?: string | undefined;
   readonly CacheControl?: string | undefined;
   readonly ContentDisposition?: string | undefined;
@@ -50,7 +52,8 @@ export function refuseWithoutEffect(input: ObjectHeaders): void {
 export function checkObject(input: ObjectHeaders): void {
   refuseWithoutEffect(input);
   if (Buffer.byteLength(input.Key!) > MAX_KEY) throw errors.keyTooLong(input.Key!);
-  if (input.StorageClass !== undefined && !STORAGE_CLASSES.includes(input.StorageClass))
+  const classes = isDirectoryBucket(input.Bucket) ? [defaultClass(input.Bucket)] : STORAGE_CLASSES;
+  if (input.StorageClass !== undefined && !classes.includes(input.StorageClass))
     throw errors.invalidStorageClass(input.StorageClass);
   if (input.WebsiteRedirectLocation !== undefined && !/^(https?:\/\/|\/)/.test(input.WebsiteRedirectLocation))
     throw errors.invalidRedirect();
@@ -72,7 +75,7 @@ export function kept(input: ObjectHeaders): { headers: string; metadata: string 
   return {
     headers: JSON.stringify(headers),
     metadata: metadataOf(input.Metadata),
-    storage_class: input.StorageClass ?? "STANDARD",
+    storage_class: input.StorageClass ?? defaultClass(input.Bucket),
   };
 }
 

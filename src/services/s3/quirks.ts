@@ -19,6 +19,9 @@ export const quirks: Quirks = {
   // What is posted to a bucket, and is no operation, was meant for a browser's form.
   route(request, modelled) {
     const route = modelled();
+    // GET / is asked of two endpoints on AWS: what it was signed for tells which.
+    if (route?.operation === "ListBuckets" && SIGNED_EXPRESS.test(request.headers.authorization ?? request.query))
+      return { ...route, operation: "ListDirectoryBuckets" };
     if (!route && request.method === "POST" && request.query === "" && /^\/[^/]+\/?$/.test(request.path))
       throw errors.preconditionFailed("Bucket POST must be of the enclosure-type multipart/form-data");
     return route;
@@ -70,6 +73,8 @@ export const quirks: Quirks = {
         : errors.malformedXml()
       : null,
 };
+
+const SIGNED_EXPRESS = /Credential=[^,&\s]+(?:\/|%2F)s3express(?:\/|%2F)aws4_request/;
 
 const extended = ({ headers }: HttpAnswer): Record<string, string> => ({
   "x-amz-id-2": extendedIdOf(headers["x-amz-request-id"] ?? ""),

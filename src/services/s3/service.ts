@@ -13,6 +13,8 @@ import { bucketFacts, buckets, givenDirectories } from "./buckets.ts";
 import { deliver, giveUp } from "./by-itself.ts";
 import { copies } from "./copy.ts";
 import { cors } from "./cors.ts";
+import { directoryBuckets, withDirectoryBuckets } from "./directory-buckets.ts";
+import { expressSessions, identity } from "./express-sessions.ts";
 import { check } from "./fsck.ts";
 import { inventory } from "./inventory.ts";
 import { lifecycle } from "./lifecycle.ts";
@@ -27,6 +29,7 @@ import { publicAccess } from "./public-access.ts";
 import { quirks } from "./quirks.ts";
 import { startReconciler } from "./reconcile.ts";
 import { withRegions } from "./regions.ts";
+import { renames } from "./rename.ts";
 import { replication } from "./replication.ts";
 import { withReplicas } from "./replication-run.ts";
 import { requestPayment, withPayers } from "./request-payment.ts";
@@ -45,37 +48,42 @@ export const s3 = defineService({
   model,
   migrations,
   operations: withRequestKeys(
-    withRegions(
-      withBodyDigests(
-        withReplicas(
-          withPayers(
-            {
-              ...buckets,
-              ...bucketSettings,
-              ...acls,
-              ...ownership,
-              ...publicAccess,
-              ...policyStatus,
-              ...cors,
-              ...bucketEncryption,
-              ...websites,
-              ...requestPayment,
-              ...acceleration,
-              ...tagging,
-              ...notifications,
-              ...objects,
-              ...objectLock,
-              ...lifecycle,
-              ...replication,
-              ...logging,
-              ...inventory,
-              ...restores,
-              ...copies,
-              ...attributes,
-              ...lists,
-              ...uploads,
-            },
-            model,
+    withDirectoryBuckets(
+      withRegions(
+        withBodyDigests(
+          withReplicas(
+            withPayers(
+              {
+                ...buckets,
+                ...bucketSettings,
+                ...acls,
+                ...ownership,
+                ...publicAccess,
+                ...policyStatus,
+                ...cors,
+                ...bucketEncryption,
+                ...websites,
+                ...requestPayment,
+                ...acceleration,
+                ...tagging,
+                ...notifications,
+                ...objects,
+                ...objectLock,
+                ...lifecycle,
+                ...replication,
+                ...logging,
+                ...inventory,
+                ...restores,
+                ...copies,
+                ...attributes,
+                ...lists,
+                ...uploads,
+                ...expressSessions,
+                ...directoryBuckets,
+                ...renames,
+              },
+              model,
+            ),
           ),
         ),
       ),
@@ -86,6 +94,7 @@ export const s3 = defineService({
   resourcePolicy,
   resourceOwner,
   grants: aclPolicies,
+  identity,
   resourceTags: (ctx, resource) => after(bucketAt(ctx, resource), (bucket) => bucket && tagsByKey(bucket)),
   directories: givenDirectories,
   check,

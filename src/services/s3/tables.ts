@@ -140,6 +140,15 @@ export const migrations = [
     bytes BLOB NOT NULL,
     PRIMARY KEY (batch, bucket, key, rank)
   )`,
+  `
+  ALTER TABLE s3_bucket ADD COLUMN zone TEXT;          -- of a directory bucket: use1-az4
+  CREATE TABLE s3_rename (                             -- what was renamed under a token of the client's: it may ask again
+    bucket TEXT NOT NULL,
+    token TEXT NOT NULL,
+    request TEXT NOT NULL,      -- digest of its parameters
+    done_ms BIGINT NOT NULL,
+    PRIMARY KEY (bucket, token)
+  )`,
 ];
 
 export interface BucketRow {
@@ -165,6 +174,7 @@ export interface BucketRow {
   readonly encryption: string | null;
   readonly payer: "Requester" | null;
   readonly accelerate: "Enabled" | "Suspended" | null;
+  readonly zone: string | null;
 }
 
 /** What keeps a version from being deleted. */

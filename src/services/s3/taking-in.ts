@@ -4,6 +4,7 @@ import { objectArn, readBucket } from "./buckets.ts";
 import type { Carrier } from "./carried.ts";
 import type { Checksum } from "./checksums.ts";
 import { contentTypeOf } from "./content-types.ts";
+import { defaultClass } from "./directory-names.ts";
 import { type EventName, notify } from "./events.ts";
 import { discard, is, isDirectory, isSeatOpen, type Place, pathOf, plainFingerprint, sizeAndTimeOf } from "./files.ts";
 import { guardOf } from "./guards.ts";
@@ -229,7 +230,10 @@ async function apply(tx: Tx, { bucket, place, news, sequence, writer }: Applicat
       rank,
       succession: next,
       version: content
-        ? { ...versionOf(key, content, writer.clock.now()), ...defaultLock(bucket, writer.clock.now()) }
+        ? {
+            ...versionOf({ bucket: bucket.name, key }, content, writer.clock.now()),
+            ...defaultLock(bucket, writer.clock.now()),
+          }
         : { ...noBytes, modified_ms: writer.clock.now() },
       deleteMarker: !content,
       demotedSide: sideOf(next.demoted),
@@ -276,8 +280,13 @@ const setFingerprint = (tx: Tx, { bucket, key, rank }: ObjectRow, fingerprint: s
 const sideOf = (demoted: ObjectRow | undefined): string | null | undefined =>
   demoted && isPlain(demoted) ? (demoted.guard ?? undefined) : demoted?.side;
 
-const versionOf = (key: string, content: NonNullable<News["content"]>, now: number): NewVersion => ({
+const versionOf = (
+  { bucket, key }: { bucket: string; key: string },
+  content: NonNullable<News["content"]>,
+  now: number,
+): NewVersion => ({
   ...noBytes,
+  storage_class: defaultClass(bucket),
   size: content.size,
   etag: content.md5,
   modified_ms: now,

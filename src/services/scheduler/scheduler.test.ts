@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from "@aws-sdk/client-iam";
+import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import {
-  CreateScheduleCommand,
   type CreateScheduleCommandInput,
   CreateScheduleGroupCommand,
   DeleteScheduleCommand,
@@ -17,63 +16,23 @@ import {
   UntagResourceCommand,
   UpdateScheduleCommand,
 } from "@aws-sdk/client-scheduler";
-import { CreateQueueCommand, GetQueueUrlCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { startCloud, type TestCloud } from "../../../test/cloud.ts";
+import { GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { allow, policy, refusal, trust, userWith } from "../../../test/principals.ts";
-
-const ACCOUNT = "000000000000";
-const ROLE = `arn:aws:iam::${ACCOUNT}:role/sched`;
-const QUEUE = `arn:aws:sqs:us-east-1:${ACCOUNT}:q`;
-const GROUP = `arn:aws:scheduler:us-east-1:${ACCOUNT}:schedule-group/default`;
-const MINUTE = 60_000;
-
-/** A cloud whose clock stands at noon, with a role that may do all that `may` says, and a queue. */
-async function scheduled({ may = allow("*"), dir }: { may?: object; dir?: string } = {}) {
-  const cloud = await startCloud(dir === undefined ? {} : { dir });
-  await cloud.aws.clock({ freeze: true });
-  await cloud.advance(Date.parse("2027-01-10T12:00:00Z") - cloud.aws.now());
-  await role(cloud, "sched", may);
-  await cloud.client(SQSClient).send(new CreateQueueCommand({ QueueName: "q" }));
-  const scheduler = cloud.client(SchedulerClient);
-  return { cloud, scheduler, [Symbol.asyncDispose]: () => cloud[Symbol.asyncDispose]() };
-}
-
-async function role(cloud: TestCloud, RoleName: string, may: object, condition: object = {}): Promise<void> {
-  const iam = cloud.client(IAMClient);
-  const document = trust({ Service: "scheduler.amazonaws.com" }, condition);
-  await iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: document }));
-  await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: "p", PolicyDocument: policy(may) }));
-}
-
-const schedule = (
-  Name: string,
-  ScheduleExpression: string,
-  { target, ...more }: Partial<CreateScheduleCommandInput> & { target?: object } = {},
-) =>
-  new CreateScheduleCommand({
-    Name,
-    ScheduleExpression,
-    FlexibleTimeWindow: { Mode: "OFF" },
-    Target: { Arn: QUEUE, RoleArn: ROLE, Input: Name, ...target },
-    ...more,
-  });
-
-/** Bodies of all messages that wait in a queue, oldest first; they are taken out of sight for twelve hours. */
-async function received(cloud: TestCloud, QueueName = "q") {
-  const sqs = cloud.client(SQSClient);
-  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName }));
-  const all = [];
-  for (;;) {
-    const take = { QueueUrl, MaxNumberOfMessages: 10, MessageAttributeNames: ["All"], VisibilityTimeout: 43_200 };
-    const { Messages = [] } = await sqs.send(new ReceiveMessageCommand(take));
-    if (Messages.length === 0) return all;
-    all.push(...Messages);
-  }
-}
-const bodies = async (cloud: TestCloud, queue?: string) => (await received(cloud, queue)).map(({ Body }) => Body);
+import {
+  ACCOUNT,
+  bodies,
+  GROUP,
+  MINUTE,
+  QUEUE,
+  ROLE,
+  received,
+  role,
+  schedule,
+  startCloudAtNoon,
+} from "../../../test/schedules.ts";
 
 test("Schedules are created, read, changed, listed by page and deleted", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { scheduler } = it;
   const made = await scheduler.send(schedule("one", "rate(5 minutes)", { State: "DISABLED", Description: "first" }));
   const arn = `arn:aws:scheduler:us-east-1:${ACCOUNT}:schedule/default/one`;
@@ -133,7 +92,7 @@ test("Schedules are created, read, changed, listed by page and deleted", async (
 });
 
 test("Groups hold schedules, have tags, and take their schedules with them", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const Tags = [{ Key: "team", Value: "a" }];
   const { ScheduleGroupArn } = await scheduler.send(
@@ -278,7 +237,7 @@ const REFUSED: readonly [
   ],
 ];
 test("CreateSchedule refuses what AWS refuses, and what we have not", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const AssumeRolePolicyDocument = trust({ Service: "lambda.amazonaws.com" });
   await cloud.client(IAMClient).send(new CreateRoleCommand({ RoleName: "lambdas", AssumeRolePolicyDocument }));
@@ -293,7 +252,7 @@ test("CreateSchedule refuses what AWS refuses, and what we have not", async () =
 });
 
 test("A ClientToken makes CreateSchedule the same request; without it the name is taken", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { scheduler } = it;
   await scheduler.send(schedule("s", "rate(1 day)", { ClientToken: "token" }));
   await scheduler.send(schedule("s", "rate(1 day)", { ClientToken: "token" }));
@@ -303,7 +262,7 @@ test("A ClientToken makes CreateSchedule the same request; without it the name i
 });
 
 test("A rate is due at once, then in step; changed, it begins anew; disabled, it is not", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const rate = schedule("r", "rate(10 minutes)");
   await scheduler.send(rate);
@@ -323,7 +282,7 @@ test("A rate is due at once, then in step; changed, it begins anew; disabled, it
 });
 
 test("Start and end bound a schedule; completed, it stays or is deleted", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const at = (time: string) => new Date(`2027-01-10T${time}Z`);
   const bounds = { StartDate: at("13:00:00"), EndDate: at("13:20:00") };
@@ -354,7 +313,7 @@ test("Start and end bound a schedule; completed, it stays or is deleted", async 
 });
 
 test("A flexible window moves each invocation somewhere within it, and the scheduled time stays", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const window = { FlexibleTimeWindow: { Mode: "FLEXIBLE", MaximumWindowInMinutes: 30 } } as const;
   const target = { Input: "<aws.scheduler.scheduled-time>" };
@@ -372,7 +331,7 @@ test("A flexible window moves each invocation somewhere within it, and the sched
 });
 
 test("Context attributes say what is invoked, when and how often it was tried", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const Input =
     "<aws.scheduler.schedule-arn>|<aws.scheduler.scheduled-time>|<aws.scheduler.execution-id>|<aws.scheduler.attempt-number>|<aws.scheduler.other>";
@@ -397,7 +356,7 @@ test("Context attributes say what is invoked, when and how often it was tried", 
 });
 
 test("A universal target calls an operation under the role", async () => {
-  await using it = await scheduled({ may: allow(["sqs:CreateQueue", "sqs:SendMessage"]) });
+  await using it = await startCloudAtNoon({ may: allow(["sqs:CreateQueue", "sqs:SendMessage"]) });
   const { cloud, scheduler } = it;
   const universal = (Name: string, action: string, input: object) =>
     schedule(Name, "at(2027-01-10T12:01:00)", {
@@ -436,7 +395,7 @@ test("A universal target calls an operation under the role", async () => {
 });
 
 test("A refusal is a dead letter at once, by the role, with what AWS says of it", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const Arn = QUEUE.replace(/q$/, "none");
   await scheduler.send(schedule("s", "at(2027-01-10T12:01:00)", { target: { Arn, DeadLetterConfig: { Arn: QUEUE } } }));
@@ -462,7 +421,7 @@ test("A refusal is a dead letter at once, by the role, with what AWS says of it"
 });
 
 test("A role may ask for the schedule's group; its trust is asked again at each invocation", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;
   const condition = (arn: string) => ({
     Condition: { StringEquals: { "aws:SourceArn": arn, "aws:SourceAccount": ACCOUNT } },
@@ -482,7 +441,7 @@ test("A role may ask for the schedule's group; its trust is asked again at each 
 });
 
 test("Who makes a schedule needs scheduler:CreateSchedule on it, and iam:PassRole", async () => {
-  await using it = await scheduled();
+  await using it = await startCloudAtNoon();
   const { cloud } = it;
   const none = cloud.client(SchedulerClient, await userWith(cloud, "none"));
   assert.match(

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import {
   CreateBucketCommand,
@@ -15,8 +14,9 @@ import {
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { run, temporary } from "./bin.ts";
-import { startCloud } from "./cloud.ts";
+import { run, temporary } from "../../../test/bin.ts";
+import { startCloud } from "../../../test/cloud.ts";
+import { openStore } from "../../store/open.ts";
 
 const put = (s3: S3Client, Bucket: string, Key: string, Body: string) =>
   s3.send(new PutObjectCommand({ Bucket, Key, Body }));
@@ -32,8 +32,9 @@ function alter(path: string, reference: string): void {
 
 test("fsck finds what is wrong in a stopped workspace, mends what it can, and says what it cannot", async () => {
   await using it = await temporary();
+  let databaseUrl = "";
   {
-    await using cloud = await startCloud({ dir: it.dir, databaseUrl: "" });
+    await using cloud = await startCloud({ dir: it.dir });
     const s3 = cloud.client(S3Client);
     for (const Bucket of ["plain", "kept"]) await s3.send(new CreateBucketCommand({ Bucket }));
     const VersioningConfiguration = { Status: "Enabled" } as const;
@@ -49,34 +50,38 @@ test("fsck finds what is wrong in a stopped workspace, mends what it can, and sa
         new UploadPartCommand({ Bucket: "plain", Key: "parts", UploadId, PartNumber, Body: `part ${PartNumber}` }),
       );
     await cloud.settle();
+    databaseUrl = cloud.aws.config.databaseUrl;
   }
   const fsck = async (...args: string[]) => {
-    const { code, stdout, stderr } = await run(["fsck", "--dir", it.dir, ...args]);
+    const { code, stdout, stderr } = await run(["fsck", "--dir", it.dir, ...args], {
+      env: { DATABASE_URL: databaseUrl },
+    });
     assert.equal(stderr, "");
     return { code, lines: stdout.split("\n").filter(Boolean) };
   };
   assert.deepEqual((await fsck()).lines.at(-1), "12 objects and versions, 165 bytes: all is well");
 
   const side = (bucket: string, name: string) => join(it.dir, ".aws-like/s3", bucket, "side", name.slice(0, 2), name);
-  using database = new DatabaseSync(join(it.dir, "db.sqlite"));
-  const column = (sql: string) => String(Object.values(database.prepare(sql).get()!)[0]);
+  const store = await openStore(databaseUrl, it.dir);
+  const column = async (sql: string) => String(Object.values((await store.singly.one(sql))!)[0]);
   const reference = join(it.dir, "reference");
   writeFileSync(reference, "");
   alter(join(it.dir, "buckets/plain/altered"), reference);
   rmSync(join(it.dir, "buckets/plain/gone"));
   writeFileSync(join(it.dir, "buckets/plain/strange"), "strange");
-  alter(side("plain", column("SELECT side FROM s3_object WHERE key = 'a//damaged'")), reference);
+  alter(side("plain", await column("SELECT side FROM s3_object WHERE key = 'a//damaged'")), reference);
   alter(join(it.dir, "buckets/kept/restored"), reference);
-  rmSync(side("kept", column("SELECT guard FROM s3_object WHERE key = 'guarded' AND current = 1")));
-  database.exec("UPDATE s3_object SET current = 1 - current WHERE key = 'swapped'");
-  rmSync(side("kept", column("SELECT side FROM s3_object WHERE key = 'lost' AND current = 0")));
-  rmSync(side("plain", column("SELECT side FROM s3_part WHERE number = 2")));
+  rmSync(side("kept", await column("SELECT guard FROM s3_object WHERE key = 'guarded' AND current = 1")));
+  await store.write((tx) => tx.run("UPDATE s3_object SET current = 1 - current WHERE key = 'swapped'"));
+  rmSync(side("kept", await column("SELECT side FROM s3_object WHERE key = 'lost' AND current = 0")));
+  rmSync(side("plain", await column("SELECT side FROM s3_part WHERE number = 2")));
   const stray = side("plain", "ab".repeat(16));
   mkdirSync(join(stray, ".."), { recursive: true });
   writeFileSync(stray, "");
   writeFileSync(join(it.dir, ".aws-like/s3/plain/stage/stray"), "");
   mkdirSync(join(it.dir, ".aws-like/s3/no-bucket"));
 
+  await store.close();
   const expected = [
     /^s3:\/\/kept\/guarded \(version \S+\): the guard of its plain file is gone/,
     /^s3:\/\/kept\/lost \(version \S+\): its bytes are gone; .*its row is removed$/,
@@ -112,7 +117,7 @@ test("fsck finds what is wrong in a stopped workspace, mends what it can, and sa
   assert.match(after.lines[0]!, /damaged/);
   assert.ok(!existsSync(stray) && !readdirSync(join(it.dir, ".aws-like/s3")).includes("no-bucket"));
 
-  await using cloud = await startCloud({ dir: it.dir, databaseUrl: "" });
+  await using cloud = await startCloud({ dir: it.dir });
   const s3 = cloud.client(S3Client);
   const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: "plain" }));
   assert.deepEqual(
@@ -125,7 +130,7 @@ test("fsck finds what is wrong in a stopped workspace, mends what it can, and sa
 
 test("fsck asks a running cloud, which answers requests meanwhile", async () => {
   await using it = await temporary();
-  await using cloud = await startCloud({ dir: it.dir, databaseUrl: "" });
+  await using cloud = await startCloud({ dir: it.dir });
   const s3 = cloud.client(S3Client);
   await s3.send(new CreateBucketCommand({ Bucket: "busy" }));
   await Promise.all(Array.from({ length: 50 }, (_, n) => put(s3, "busy", `${n}`, "bytes")));
@@ -141,7 +146,7 @@ test("fsck asks a running cloud, which answers requests meanwhile", async () => 
   assert.match(mended.stdout, /: 1 wrong, 1 repaired\n$|all is well\n$/, mended.stdout + mended.stderr);
   await cloud.settle();
   assert.equal(await get(s3, "busy", "7"), "OTHER");
-  const held = await run(["fsck", "--dir", it.dir]);
+  const held = await run(["fsck", "--dir", it.dir], { env: { DATABASE_URL: cloud.aws.config.databaseUrl } });
   assert.deepEqual([held.code, held.stdout], [1, ""]);
   assert.match(held.stderr, /^aws-like: another aws-like runs in \S+; stop it first, or say --endpoint\n$/);
   const nowhere = await run(["fsck", "--dir", join(it.dir, "buckets")]);
