@@ -30,9 +30,10 @@ os.uptime = () => (Date.now() - upSince) / 1000;
 syncBuiltinESMExports();
 
 const { startCloud } = await import("../../../test/cloud.ts");
-const { BUCKET } = await import("../../../test/crash-scenarios.ts");
+const { bucketOf } = await import("../../../test/crash-scenarios.ts");
 
 const SCENARIO = "a put over an object";
+const BUCKET = bucketOf(SCENARIO);
 
 /** A workspace whose process was killed right after it had answered PutObject of `k`, "new" over "old". */
 async function killed(): Promise<{ dir: string; file: string }> {
