@@ -18,10 +18,11 @@ const benches = [
   "watch",
   "store",
   "patterns",
+  "sns",
 ] as const;
 
 /** Only where they are named: they take minutes and gigabytes. */
-const large = ["dynamodb-large"] as const;
+const large = ["dynamodb-large", "events", "scheduler"] as const;
 
 const PAGE = new URL("../docs/performance.md", import.meta.url);
 const MARK = "<!-- Below: written by bench/all.ts --write -->";

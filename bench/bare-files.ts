@@ -1,7 +1,7 @@
 // The limits of what a server of files can do here, in a process of its own: node:http straight on node:fs, the disk alone, the hashes alone.
 // `node bench/bare-files.ts PORT DIR`; its parent asks for the last two.
 import { createHash } from "node:crypto";
-import { close, createReadStream, createWriteStream, fsync, open, statSync, write } from "node:fs";
+import { close, createReadStream, createWriteStream, fsync, open, rename, statSync, write } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { pipeline } from "node:stream";
@@ -16,12 +16,14 @@ export type Question =
   | { readonly hash: { readonly bytes: number; readonly ms: number } };
 
 const [port, dir] = process.argv.slice(2) as [string, string];
-const [openFile, writeFile, syncFile, closeFile] = [
+const [openFile, writeFile, syncFile, closeFile, renameFile] = [
   promisify(open),
   promisify(write),
   promisify(fsync),
   promisify(close),
+  promisify(rename),
 ];
+let puts = 0;
 
 const server = createServer(async (request, response) => {
   const path = join(dir, request.url!.replace(/\?.*/, "").replaceAll("/", "_"));
@@ -31,7 +33,13 @@ const server = createServer(async (request, response) => {
     pipeline(createReadStream(path), response, (error) => error && response.destroy());
     return;
   }
-  await piped(request, createWriteStream(path, { flush: true }));
+  // As durable as aws-like's: the bytes, then the name.
+  const staged = `${path}.${++puts}`;
+  await piped(request, createWriteStream(staged, { flush: true }));
+  await renameFile(staged, path);
+  const directory = await openFile(dir, "r");
+  await syncFile(directory);
+  await closeFile(directory);
   response.writeHead(200, { "content-length": 0 }).end();
 });
 server.listen(Number(port), "127.0.0.1", () => process.send!("ready"));

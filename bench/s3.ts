@@ -63,7 +63,7 @@ export async function measure(dir: string): Promise<Table[]> {
   return [
     {
       title: "S3, objects",
-      note: "The SDK's own requests (signed payload, CRC32); every put is on the disk when it is answered. http + fs: node:http that writes the body to a file and syncs it, or streams it from there. Limit of a put: as many new files of that size written and synced by as many at once, without HTTP; of 100 MB: MD5, SHA-256 and CRC32 of the bytes on one thread.",
+      note: "The SDK's own requests (signed payload, CRC32); every put is on the disk when it is answered. http + fs: node:http that writes the body to a file, syncs it, gives it its name and syncs that, or streams it from there. Limit of a put: as many new files of that size written and synced by as many at once, without HTTP and without a name of their own to sync; of 100 MB: MD5, SHA-256 and CRC32 of the bytes on one thread.",
       head: HEAD,
       rows,
     },

@@ -47,6 +47,8 @@ export interface Aws extends AsyncDisposable {
   check(options: { readonly repair: boolean }): AsyncIterable<Checked>;
   /** A snapshot of the store. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** For what no operation of AWS's does: a telephone's answer. Nothing that a service remembers. */
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** What of the workspace, besides our own directories, holds state: the directories that buckets were given. Relative to it. */
   directories(): Promise<string[]>;
   /** Closes the cloud, does `work` to its files, and opens it again; requests wait for no longer than they like and get 503. */
@@ -158,6 +160,7 @@ export async function start({ ephemeral, show = () => undefined, ...options }: S
       yield* open().check(options);
     },
     read: (work) => open().world.store.read(work),
+    write: (work) => open().world.store.write(work),
     directories: () => open().directories(),
     async closedFor(work) {
       const old = open();

@@ -77,6 +77,7 @@ export async function openCloud(
       if (!service?.watch) throw new Error(`nothing here can be polled at ${resource}`);
       return service.watch(ctx, resource);
     },
+    action: (service, operation) => door.action(service, operation),
     verifyMfa: (ctx, of) => door.verifyMfa(ctx, of),
     controls: (ctx, account) => door.controls(ctx, account),
   };

@@ -7,7 +7,7 @@ import { AwsError } from "./kernel/error.ts";
 import { PatternFault } from "./kernel/pattern/pattern.ts";
 import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { peek, RAW, services, VIEW_OF, viewQuery, watchEvents } from "./services.ts";
+import { OUTBOX, optOut, peek, RAW, services, VIEW_OF, viewQuery, watchEvents } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -47,6 +47,18 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
     }),
   "POST /_aws-like/table": (aws, body) => tableRows(aws, body),
   "POST /_aws-like/queue": (aws, body) => peekQueue(aws, body),
+  "GET /_aws-like/outbox": async (aws, _body, query) => ({
+    letters: await aws.read((tx) =>
+      tx.all(OUTBOX, { after: Number(query.get("after") ?? 0) || 0, limit: MOST_LETTERS }),
+    ),
+  }),
+  "POST /_aws-like/outbox": async (aws, { stop }) => {
+    const { account, region } = aws.config;
+    const number = String(stop);
+    if (!(await aws.write((tx) => optOut(tx, { account, region, number, now: aws.now() }))))
+      throw new AwsError("BadRequest", 400, `${number} is no telephone number`);
+    return { stopped: number };
+  },
   "POST /_aws-like/reset": async (aws) => {
     await aws.reset();
     return { reset: true };
@@ -70,6 +82,8 @@ const EVENTS = "/_aws-like/events";
 const MOST_PEEKED = 1_000;
 const MOST_ROWS = 10_000;
 const MOST_BYTES = 8 * 1024 * 1024;
+/** Of the outbox, at once. */
+const MOST_LETTERS = 100;
 /** Read first, to see how large they are. */
 const SOME_ROWS = 100;
 

@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   sync: () => import("./cli/sync.ts"),
   fsck: () => import("./cli/fsck.ts"),
   table: () => import("./cli/table.ts"),
+  outbox: () => import("./cli/outbox.ts"),
   queue: () => import("./cli/queue.ts"),
   send: () => import("./cli/send.ts"),
   events: () => import("./cli/events.ts"),

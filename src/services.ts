@@ -9,6 +9,7 @@ import { lambda } from "./services/lambda/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
+import { scheduler } from "./services/scheduler/service.ts";
 import { sns } from "./services/sns/service.ts";
 import { sqs } from "./services/sqs/service.ts";
 import { sts } from "./services/sts/service.ts";
@@ -17,6 +18,8 @@ import { sts } from "./services/sts/service.ts";
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
 /** For those who watch what passes the buses. */
 export { type Passed, watchEvents } from "./services/events/tap.ts";
+/** For those who read the outbox, and answer what lies there. */
+export { OUTBOX, optOut } from "./services/sns/outbox-query.ts";
 /** For those who look into a queue. */
 export { peek } from "./services/sqs/peek.ts";
 
@@ -31,7 +34,7 @@ export const services: readonly AnyService[] = [
   sqs,
   sns,
   events,
-  modelOnly("scheduler"),
+  scheduler,
   pipes,
   iam,
   sts,

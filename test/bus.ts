@@ -1,8 +1,9 @@
 // Buses, rules and queues for tests about events: what an event met, and what came of it.
 import { EventBridge, type PutRuleCommandInput, type Target } from "@aws-sdk/client-eventbridge";
+import { IAM } from "@aws-sdk/client-iam";
 import { type Message, SQS } from "@aws-sdk/client-sqs";
 import type { Key, TestCloud } from "./cloud.ts";
-import { policy } from "./principals.ts";
+import { policy, trust } from "./principals.ts";
 
 export const queueArn = (name: string): string => `arn:aws:sqs:us-east-1:000000000000:${name}`;
 export const ruleArn = (name: string): string => `arn:aws:events:us-east-1:000000000000:rule/${name}`;
@@ -22,7 +23,7 @@ export async function sink(cloud: TestCloud, QueueName: string, Attributes: Reco
     await cloud.settle();
     const all: Message[] = [];
     for (;;) {
-      const asked = { MessageAttributeNames: ["All"], MaxNumberOfMessages: 10 };
+      const asked = { AttributeNames: ["All" as const], MessageAttributeNames: ["All"], MaxNumberOfMessages: 10 };
       const { Messages = [] } = await sqs.receiveMessage({ QueueUrl, ...asked });
       if (Messages.length === 0) return all;
       for (const { ReceiptHandle } of Messages) await sqs.deleteMessage({ QueueUrl, ReceiptHandle });
@@ -44,6 +45,16 @@ export async function listen(
     ...(typeof target === "string" ? { Arn: target } : { Arn: "", ...target }),
   }));
   await events.putTargets({ Rule: Name, EventBusName: rest.EventBusName, Targets });
+}
+
+/** A role that EventBridge may take, and what it may do. Its ARN. */
+export async function roleFor(cloud: TestCloud, RoleName: string, ...statements: object[]): Promise<string> {
+  const iam = cloud.client(IAM);
+  const AssumeRolePolicyDocument = trust({ Service: "events.amazonaws.com" });
+  const { Role } = await iam.createRole({ RoleName, AssumeRolePolicyDocument });
+  if (statements.length > 0)
+    await iam.putRolePolicy({ RoleName, PolicyName: "p", PolicyDocument: policy(...statements) });
+  return Role!.Arn!;
 }
 
 export const eventsOf = (cloud: TestCloud, as?: Key): EventBridge => cloud.client(EventBridge, as);

@@ -12,14 +12,17 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { SNS } from "@aws-sdk/client-sns";
 import { SQS } from "@aws-sdk/client-sqs";
 import { startCloud } from "./cloud.ts";
 import { policy, refusal } from "./principals.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "aws-like-chaos-"));
-after(() => rm(dir, { recursive: true }));
 const cloud = await startCloud({ dir });
-after(() => cloud[Symbol.asyncDispose]());
+after(async () => {
+  await cloud[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true });
+});
 afterEach(() => cloud.aws.chaos({ clear: {}, seed: 1 }));
 const sqs = cloud.client(SQS);
 const ARN = "arn:aws:sqs:us-east-1:000000000000:";
@@ -36,6 +39,7 @@ test("A throttled call is refused with its service's own error, after a policy's
       () => cloud.client(DynamoDBClient).send(new ListTablesCommand()),
       "ProvisionedThroughputExceededException 400 The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.",
     ],
+    ["sns:*", () => cloud.client(SNS).listTopics(), "Throttled 429 Rate exceeded"],
     ["iam:List*", () => cloud.client(IAMClient).send(new ListUsersCommand()), "Throttling 400 Rate exceeded"],
     [
       "s3:CreateBucket",
@@ -59,7 +63,13 @@ test("A throttled call is refused with its service's own error, after a policy's
 test("It is told with its seed, by why too", async () => {
   await cloud.aws.chaos({ seed: 7, set: { kind: "throttle", what: "sqs:ListQueues", percent: 100 } });
   const error = (await sqs.listQueues().catch((error) => error)) as { $metadata: { requestId: string } };
-  const { entries } = await cloud.aws.why({ names: [error.$metadata.requestId] });
+  const { entries, explanations } = await cloud.aws.why({ names: [error.$metadata.requestId] });
+  assert.deepEqual(explanations[0]!.notes, ["chaos: throttled sqs:ListQueues, seed 7"]);
+  // It was no denial.
+  assert.equal(
+    (await cloud.aws.why({ denied: true })).entries.some(({ id }) => id === error.$metadata.requestId),
+    false,
+  );
   const told = entries.filter(({ text }) => text.startsWith("chaos: "));
   assert.deepEqual(
     told.map(({ level, text }) => [level, text]),

@@ -1,9 +1,12 @@
 // aws-like queue, send and chaos, as a user runs them.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { EventBridge } from "@aws-sdk/client-eventbridge";
+import { SNS } from "@aws-sdk/client-sns";
 import { SQS } from "@aws-sdk/client-sqs";
 import { run } from "./bin.ts";
 import { startCloud } from "./cloud.ts";
+import { policy } from "./principals.ts";
 
 const cloud = await startCloud();
 after(() => cloud[Symbol.asyncDispose]());
@@ -63,6 +66,43 @@ test("What cannot be sent or shown is said in one sentence", async () => {
   await refused(/a queue takes no --subject/, "send", "orders", "x", "--subject", "s");
   await refused(/red is no attribute; say NAME=VALUE/, "send", "orders", "x", "--attribute", "red");
   await refused(/arn:aws:s3:::b is no queue, topic or event bus/, "send", "arn:aws:s3:::b", "x");
+});
+
+test("send publishes to a topic and puts an event on a bus", async () => {
+  const arn = "arn:aws:sqs:us-east-1:000000000000:heard";
+  const { QueueUrl } = await sqs.createQueue({
+    QueueName: "heard",
+    Attributes: {
+      Policy: policy(
+        ...["sns", "events"].map((name) => ({
+          Effect: "Allow",
+          Principal: { Service: `${name}.amazonaws.com` },
+          Action: "sqs:SendMessage",
+          Resource: arn,
+        })),
+      ),
+    },
+  });
+  const sns = cloud.client(SNS);
+  const { TopicArn } = await sns.createTopic({ Name: "news" });
+  await sns.subscribe({ TopicArn, Protocol: "sqs", Endpoint: arn });
+  const events = cloud.client(EventBridge);
+  await events.putRule({ Name: "all", EventPattern: '{"source":["my.app"]}' });
+  await events.putTargets({ Rule: "all", Targets: [{ Id: "1", Arn: arn }] });
+  const id = (await said("send", "topic/news", "hello", "--subject", "s", "--attribute", "a=b")).trim();
+  await said("send", TopicArn!, "again");
+  assert.match(await said("send", "bus/default", '{"n":1}', "--source", "my.app"), /^[0-9a-f-]{36}\n$/);
+  await refused(/MalformedDetail: /, "send", "bus/default", "no json");
+  await refused(/NotFound: Topic does not exist/, "send", "topic/none", "x");
+  await refused(/a topic takes no --delay/, "send", "topic/news", "x", "--delay", "1");
+  await cloud.settle();
+  const { Messages } = await sqs.receiveMessage({ QueueUrl: QueueUrl!, MaxNumberOfMessages: 10 });
+  const heard = Messages!.map(({ Body }) => JSON.parse(Body!));
+  const first = heard.find(({ MessageId }) => MessageId === id);
+  assert.deepEqual([first.Message, first.Subject, first.MessageAttributes.a.Value], ["hello", "s", "b"]);
+  assert.ok(heard.some(({ Message }) => Message === "again"));
+  const event = heard.find(({ source }) => source === "my.app");
+  assert.deepEqual([event["detail-type"], event.detail], ["Message", { n: 1 }]);
 });
 
 test("chaos lists, sets and clears", async () => {

@@ -51,6 +51,8 @@ const VALUES: Readonly<Record<string, unknown>> = {
   "pipes.RoleArn": "arn:aws:iam::000000000000:role/walked",
   "pipes.Source": "arn:aws:sqs:us-east-1:000000000000:walked",
   "pipes.Target": "arn:aws:sqs:us-east-1:000000000000:walked",
+  "scheduler.RoleArn": "arn:aws:iam::000000000000:role/walked",
+  "scheduler.ResourceArn": "arn:aws:scheduler:us-east-1:000000000000:schedule-group/walked",
   "events.Arn": "arn:aws:sqs:us-east-1:000000000000:walked",
   EventSourceArn: "arn:aws:events:us-east-1:000000000000:event-bus/walked",
   ConnectionArn: "arn:aws:events:us-east-1:000000000000:connection/walked/1",
@@ -187,6 +189,7 @@ const REFUSALS: Readonly<Record<string, readonly [code: string, status: number]>
   lambda: ["AccessDeniedException", 403],
   sns: ["AuthorizationError", 403],
   pipes: ["AccessDeniedException", 403],
+  scheduler: ["AccessDeniedException", 403],
 };
 
 interface Permission {

@@ -1,9 +1,10 @@
 // The life of a request, in eight steps: find, authenticate, read, validate, authorize, handle, write, log.
 import type { Readable } from "node:stream";
-import { type Context, makeContext, type World } from "../kernel/context.ts";
+import { type Action, type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
 import type { AnyService, Controls, Demand, Handler } from "../kernel/service.ts";
+import type { ServiceName } from "../kernel/types.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
 import { validate } from "../model/validate.ts";
@@ -22,6 +23,7 @@ export interface Door {
   answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
+  action: World["action"];
   verifyMfa: World["verifyMfa"];
   controls: World["controls"];
 }
@@ -41,7 +43,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, verifyMfa, controls };
+  return { answer, call, action, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -122,6 +124,17 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
+  }
+
+  function action(name: string, wanted: string): Action | undefined {
+    const called = name.toLowerCase();
+    const service = services.find((each) => each.model().serviceId.replaceAll(" ", "").toLowerCase() === called);
+    if (!service) return undefined;
+    const model = service.model();
+    const operation = Object.keys(service.operations).find((each) => each.toLowerCase() === wanted.toLowerCase());
+    if (operation === undefined || wire.readsBody(model, operation) === "stream") return undefined;
+    const input = (json: unknown) => wire.document(model, operation, json);
+    return { service: service.name as ServiceName, operation, input };
   }
 
   async function controls(ctx: Context, account: string): Promise<Controls | undefined> {

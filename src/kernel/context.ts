@@ -127,6 +127,11 @@ export interface Context {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /**
+   * By the SDK's name of a service (`sqs`, `cloudwatchlogs`) and of its operation (`sendMessage`), in any case. Undefined: no service here has it, or it
+   * takes a stream.
+   */
+  action(service: string, operation: string): Action | undefined;
   /** Whether the caller's multi-factor device of this serial number shows `code` now. Each code is good once. */
   verifyMfa(serialNumber: string, code: string): Promise<boolean>;
   /** Service control policies over an account, a list for each level; undefined: it is bound by none. */
@@ -135,6 +140,14 @@ export interface Context {
   attribute(accessKeyId: string, cause: string | undefined): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
   fork(as: { principal: Principal; account: string; region: string; cause?: string }): Context;
+}
+
+/** An operation that somebody named in a text: a universal target. */
+export interface Action {
+  readonly service: ServiceName;
+  readonly operation: string;
+  /** Its input for `call`, of JSON by the model's own names. Throws a SerializationException. */
+  input(json: unknown): unknown;
 }
 
 /** One row, one delivery, at least once. */
@@ -203,6 +216,7 @@ export interface World {
     },
   ): Promise<unknown>;
   watch(ctx: Context, resource: Arn): Promise<Watch>;
+  action: Context["action"];
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
   controls(ctx: Context, account: string): Promise<Controls | undefined>;
 }
@@ -349,6 +363,10 @@ class WorldContext implements Context {
     });
     const via = service !== this.#from && as === this.principal && as.kind !== "service" ? this.#from : undefined;
     return this.#world.call(ctx, { service, operation, input, request, via }) as Promise<Output<S, Op>>;
+  }
+
+  action(service: string, operation: string): Action | undefined {
+    return this.#world.action(service, operation);
   }
 
   verifyMfa(serialNumber: string, code: string): Promise<boolean> {

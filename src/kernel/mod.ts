@@ -7,7 +7,7 @@ export { verbatim } from "../model/verbatim.ts";
 export type { Params, Row, Singly, Tx, Value } from "../store/store.ts";
 export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
-export type { Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
+export type { Action, Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { delayed } from "./delays.ts";
 export { AwsError } from "./error.ts";
 export type { Log } from "./journal.ts";

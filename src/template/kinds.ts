@@ -1,14 +1,21 @@
 // The register: which types of resources are understood. One line each.
+import { apiDestination, connection } from "./api-destinations.ts";
 import { table } from "./dynamodb.ts";
-import { rule } from "./events.ts";
+import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
 import { bucket } from "./s3.ts";
+import { subscription, topic, topicPolicy } from "./sns.ts";
 import { queue, queuePolicy } from "./sqs.ts";
 
 export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::DynamoDB::Table": table,
+  "AWS::Events::ApiDestination": apiDestination,
+  "AWS::Events::Archive": archive,
+  "AWS::Events::Connection": connection,
+  "AWS::Events::EventBus": eventBus,
+  "AWS::Events::EventBusPolicy": eventBusPolicy,
   "AWS::Events::Rule": rule,
   "AWS::IAM::Policy": policy,
   "AWS::IAM::Role": role,
@@ -16,6 +23,9 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::Permission": permission,
   "AWS::S3::Bucket": bucket,
+  "AWS::SNS::Subscription": subscription,
+  "AWS::SNS::Topic": topic,
+  "AWS::SNS::TopicPolicy": topicPolicy,
   "AWS::SQS::Queue": queue,
   "AWS::SQS::QueuePolicy": queuePolicy,
 };

@@ -10,6 +10,25 @@ const SCHEDULE = record(
   ["Schedule"],
 );
 
+const SNS_EVENT = record({ Topic: "text", FilterPolicy: "json", FilterPolicyScope: "text", RedrivePolicy: "json" }, [
+  "Topic",
+]);
+const PATTERN = record(
+  {
+    Pattern: "json",
+    EventBusName: "text",
+    RuleName: "text",
+    State: "text",
+    Input: "text",
+    InputPath: "text",
+    InputTransformer: "json",
+    RetryPolicy: "json",
+    DeadLetterConfig: record({ Arn: "text" }, ["Arn"]),
+    Target: record({ Id: "text" }, ["Id"]),
+  },
+  ["Pattern"],
+);
+
 interface Event {
   readonly resource: Resource;
   readonly name: string;
@@ -64,6 +83,34 @@ const events: Readonly<Record<string, (expanding: Expanding, into: Resources) =>
     });
   },
 
+  SNS({ resource, id, path, given }, into) {
+    convert(SNS_EVENT, given, `${path}.Properties`);
+    const { line } = given;
+    const topic = need(given, "Topic", `${path}.Properties`);
+    make(into, resource, {
+      id: `${id}Permission`,
+      type: "AWS::Lambda::Permission",
+      properties: {
+        Action: "lambda:InvokeFunction",
+        FunctionName: call(line, "Ref", resource.id),
+        Principal: "sns.amazonaws.com",
+        SourceArn: topic,
+      },
+    });
+    make(into, resource, {
+      id,
+      type: "AWS::SNS::Subscription",
+      properties: {
+        Protocol: "lambda",
+        Endpoint: call(line, "Fn::GetAtt", [resource.id, "Arn"]),
+        TopicArn: topic,
+        FilterPolicy: field(given, "FilterPolicy"),
+        FilterPolicyScope: field(given, "FilterPolicyScope"),
+        RedrivePolicy: field(given, "RedrivePolicy"),
+      },
+    });
+  },
+
   Schedule({ resource, id, path, given }, into) {
     convert(SCHEDULE, given, `${path}.Properties`);
     const { line } = given;
@@ -86,15 +133,52 @@ const events: Readonly<Record<string, (expanding: Expanding, into: Resources) =>
         ],
       },
     });
-    make(into, resource, {
-      id: `${id}Permission`,
-      type: "AWS::Lambda::Permission",
-      properties: {
-        Action: "lambda:InvokeFunction",
-        FunctionName: call(line, "Ref", resource.id),
-        Principal: "events.amazonaws.com",
-        SourceArn: call(line, "Fn::GetAtt", [id, "Arn"]),
-      },
-    });
+    permitRule({ resource, id, line }, into);
   },
+
+  EventBridgeRule: expandPattern,
+  /** The older name of the same. */
+  CloudWatchEvent: expandPattern,
 };
+
+function expandPattern({ resource, id, path, given }: Expanding, into: Resources): void {
+  convert(PATTERN, given, `${path}.Properties`);
+  const { line } = given;
+  const target = field(given, "Target");
+  make(into, resource, {
+    id,
+    type: "AWS::Events::Rule",
+    properties: {
+      Name: field(given, "RuleName"),
+      EventBusName: field(given, "EventBusName"),
+      EventPattern: field(given, "Pattern"),
+      State: field(given, "State"),
+      Targets: [
+        {
+          Id: (target && field(target, "Id")) ?? `${id}LambdaTarget`,
+          Arn: call(line, "Fn::GetAtt", [resource.id, "Arn"]),
+          Input: field(given, "Input"),
+          InputPath: field(given, "InputPath"),
+          InputTransformer: field(given, "InputTransformer"),
+          RetryPolicy: field(given, "RetryPolicy"),
+          DeadLetterConfig: field(given, "DeadLetterConfig"),
+        },
+      ],
+    },
+  });
+  permitRule({ resource, id, line }, into);
+}
+
+/** The rule may invoke the function. */
+function permitRule({ resource, id, line }: { resource: Resource; id: string; line: number }, into: Resources): void {
+  make(into, resource, {
+    id: `${id}Permission`,
+    type: "AWS::Lambda::Permission",
+    properties: {
+      Action: "lambda:InvokeFunction",
+      FunctionName: call(line, "Ref", resource.id),
+      Principal: "events.amazonaws.com",
+      SourceArn: call(line, "Fn::GetAtt", [id, "Arn"]),
+    },
+  });
+}

@@ -57,7 +57,7 @@ export function explain(id: string, entries: readonly Entry[], texts: KeptTexts)
     ...(principal !== undefined && { principal }),
     ...(answered?.key !== undefined && { key: answered.key }),
     decisions: asked.map((one) => explained(one, texts)),
-    notes: notesOf(answered, { asked, own }),
+    notes: [...notesOf(answered, { asked, own }), ...chaosOf(own)],
     ...(typeof canonicalRequest === "string" && { canonicalRequest }),
   };
 }
@@ -110,6 +110,10 @@ function becauseOf({ allowed, by, explicit, statements }: Asked): string {
     return `${decisive.kind} ${decisive.policy}, statement ${decisive.statement}, ${allowed ? "allows" : "denies"} it`;
   return explicit ? `a ${by} denies it` : `no ${by} allows it`;
 }
+
+/** What a user turned on to go wrong did go wrong. */
+const chaosOf = (own: readonly Entry[]): string[] =>
+  own.map(({ text }) => text).filter((text) => text.startsWith("chaos: "));
 
 function notesOf(answered: Answered | undefined, { asked, own }: { asked: readonly Asked[]; own: readonly Entry[] }) {
   if (!answered) return [];

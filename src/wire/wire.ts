@@ -58,6 +58,10 @@ export function readsBody(model: Model, operation: string): "none" | "bytes" | "
   return b.body ? "bytes" : "none";
 }
 
+/** An operation's input that stands in a JSON document by the model's own names, wherever its members travel in a request. */
+export const document = (model: Model, operation: string, json: unknown): unknown =>
+  compiled(model).trees("awsJson1_0").reader(model.operations[operation]!.input)(json);
+
 /** Every protocol's form of an error. Of a modelled error's members those that `error.fields` has are written too. */
 export function error(
   model: Model,

@@ -41,6 +41,22 @@ export const errors = {
       400,
       `Resource-based policy not found for the provided ResourceArn: ${what}`,
     ),
+  /** Of replicas. */
+  validationInUse: (message: string) => new AwsError("ResourceInUseException", 400, message),
+  invalidRequest: (message: string) => new AwsError("ValidationException", 400, `Invalid Request: ${message}`),
+  /** The operations on backups, exports and recovery have codes of their own. `table`: as it was named. */
+  sourceNotFound: (table: string) => new AwsError("TableNotFoundException", 400, `Table not found: ${table}`),
+  targetExists: (name: string) => new AwsError("TableAlreadyExistsException", 400, `Table already exists: ${name}`),
+  targetInUse: (why: string) => new AwsError("TableInUseException", 400, why),
+  backupNotFound: (arn: string) => new AwsError("BackupNotFoundException", 400, `Backup not found: ${arn}`),
+  backupInUse: (why: string) => new AwsError("BackupInUseException", 400, why),
+  recoveryUnavailable: (table: string) =>
+    new AwsError(
+      "PointInTimeRecoveryUnavailableException",
+      400,
+      `Point in time recovery is not enabled for table '${table}'`,
+    ),
+  restoreTime: (message: string) => new AwsError("InvalidRestoreTimeException", 400, message),
   /** Of tags and policies. */
   arnNotFound: (arn: string) =>
     new AwsError("ResourceNotFoundException", 400, `Requested resource not found: ResourceArn: ${arn} not found`),

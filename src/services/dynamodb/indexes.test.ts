@@ -66,6 +66,31 @@ function applied(items: Map<number, Item>, one: Write): void {
   else items.set(one.id, { ...old, size: { N: `${one.size ?? 0}` } });
 }
 
+/** Two items at a time: each page goes on with the whole key of the last. */
+async function pages(TableName: string, color: string, condition: string): Promise<Item[]> {
+  const found: Item[] = [];
+  let ExclusiveStartKey: Item | undefined;
+  do {
+    const { Items = [], LastEvaluatedKey } = await dynamodb.query({
+      TableName,
+      IndexName: "several",
+      Limit: 2,
+      KeyConditionExpression: `#o = :o AND color = :c${condition}`,
+      ExpressionAttributeNames: { "#o": "owner", ...(condition && { "#s": "size" }) },
+      ExpressionAttributeValues: {
+        ":o": { S: "o" },
+        ":c": { S: color },
+        ...(condition.includes(":three") && { ":three": { N: "3" } }),
+        ...(condition.includes(":one") && { ":one": { N: "1" } }),
+      },
+      ExclusiveStartKey,
+    });
+    found.push(...Items);
+    ExclusiveStartKey = LastEvaluatedKey;
+  } while (ExclusiveStartKey);
+  return found;
+}
+
 const pick = (item: Item, names: readonly string[]): Item =>
   Object.fromEntries(names.filter((name) => item[name]).map((name) => [name, item[name]!]));
 const byId = (a: Item, b: Item): number => Number(a.id?.N) - Number(b.id?.N);
@@ -107,6 +132,16 @@ test("indexes hold what their table's items say", async () => {
             ],
             Projection: { ProjectionType: "KEYS_ONLY" },
           },
+          {
+            IndexName: "several",
+            KeySchema: [
+              { AttributeName: "owner", KeyType: "HASH" },
+              { AttributeName: "color", KeyType: "HASH" },
+              { AttributeName: "size", KeyType: "RANGE" },
+              { AttributeName: "id", KeyType: "RANGE" },
+            ],
+            Projection: { ProjectionType: "ALL" },
+          },
         ],
         BillingMode: "PAY_PER_REQUEST",
       });
@@ -135,6 +170,15 @@ test("indexes hold what their table's items say", async () => {
       const global = await dynamodb.scan({ TableName, IndexName: "global" });
       const colored = sized.filter(({ color }) => color).map((item) => pick(item, ["owner", "id", "color", "size"]));
       assert.deepEqual(global.Items?.toSorted(byId), colored);
+
+      for (const color of ["red", "blue"]) {
+        const ours = sized.filter((item) => item.color?.S === color).toSorted((a, b) => bySize(a, b) || byId(a, b));
+        assert.deepEqual(await pages(TableName, color, ""), ours);
+        const large = ours.filter(({ size }) => Number(size?.N) >= 3);
+        assert.deepEqual(await pages(TableName, color, " AND #s >= :three"), large);
+        const three = ours.filter(({ size, id }) => Number(size?.N) === 3 && Number(id?.N) > 1);
+        assert.deepEqual(await pages(TableName, color, " AND #s = :three AND id > :one"), three);
+      }
     }),
     { numRuns: 20 },
   );

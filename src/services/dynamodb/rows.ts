@@ -2,10 +2,12 @@
 import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { expireBy, expiryFrom } from "./expiry.ts";
+import { writeHistory } from "./history.ts";
 import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
 import { type Position, pageBytes, readAll, WHOLE_TABLE } from "./pages.ts";
 import type { Index, KeySchema, Table } from "./schema.ts";
+import { type Replicated, sendReplicated, stampWrite } from "./stamps.ts";
 import { type Stored, StoredItem, type StoredRow } from "./stored.ts";
 import { type Change as Recorded, record, writeRecords } from "./streams/records.ts";
 import { type Item, itemSize, itemText, LARGEST_ITEM, member } from "./value.ts";
@@ -36,10 +38,16 @@ export interface Change {
   readonly after?: Stored | undefined;
   /** It goes because its time has come. */
   readonly expired?: boolean;
+  /** It was made in another region, and is not told back. */
+  readonly replicated?: boolean;
 }
 
 /** Whether a change of the table's items is told of, or follows from, what was there. */
-export const needsBefore = (table: Table): boolean => table.indexes.length > 0 || table.stream?.enabled === true;
+export const needsBefore = (table: Table): boolean =>
+  table.indexes.length > 0 ||
+  table.stream?.enabled === true ||
+  table.pitr !== undefined ||
+  table.replicas !== undefined;
 
 /** What an item weighs; throws where it is too large. `sentence` differs between operations. */
 export function weighed(item: Item, sentence = "Item size has exceeded the maximum allowed size"): Stored {
@@ -55,15 +63,18 @@ export interface Writing {
   readonly learned: Learned;
   /** What streams are told, at the end: whoever writes holds a stream's row after all items, and only for the commit. */
   readonly recorded: Recorded[];
+  /** What other regions are told, at the end. */
+  readonly replicated: Replicated[];
 }
 
 export async function writing<T>(ctx: Context, work: (writing: Writing) => Promise<T>): Promise<T> {
   let learned: Learned = new Map();
   const answer = await ctx.write(async (tx) => {
     learned = new Map();
-    const within: Writing = { ctx, tx, learned, recorded: [] };
+    const within: Writing = { ctx, tx, learned, recorded: [], replicated: [] };
     const answer = await work(within);
     await writeRecords(tx, ctx, within.recorded);
+    await sendReplicated(tx, ctx, within.replicated);
     return answer;
   });
   remember(learned);
@@ -73,7 +84,8 @@ export async function writing<T>(ctx: Context, work: (writing: Writing) => Promi
 /** An item, its index entries and its stream record, in the transaction that checked it. */
 export async function changeItem(within: Writing, table: Table, change: Change): Promise<void> {
   const { ctx, tx, learned } = within;
-  const { key, before, after, expired = false } = change;
+  const { key, before, after, expired = false, replicated = false } = change;
+  if (table.pitr) await writeHistory(tx, table.pitr, { key, before, now: ctx.now });
   if (after) {
     const expiresMs = expiryFrom(table, after.item, ctx.now);
     await upsert(tx, { number: table.number, key, itemKey: EMPTY, schema: table.key, expiresMs }, after);
@@ -83,6 +95,11 @@ export async function changeItem(within: Writing, table: Table, change: Change):
   for (const index of table.indexes)
     await changeEntry(tx, { table, index, itemKey: itemKeyOf(key) }, before?.item, after?.item);
   if (table.stream?.enabled) record(within.recorded, { table, before: before?.item, after: after?.item, expired });
+  const item = (after ?? before)?.item;
+  if (table.replicas && !replicated && item) {
+    await stampWrite(tx, table, { key, now: ctx.now });
+    within.replicated.push({ table, key: item });
+  }
 }
 
 /** Every item of a table, a page at a time. */

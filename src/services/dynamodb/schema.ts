@@ -85,6 +85,46 @@ export interface Definition extends Capacity {
   readonly ttlChangedMs?: number;
   /** The latest; absent where there never was one. */
   readonly stream?: TableStream;
+  /** Absent: point in time recovery is off. */
+  readonly pitr?: PointInTime | undefined;
+  /** Of a table that is CREATING: where its items come from. */
+  readonly restore?: Restore | undefined;
+  /** Of a global table: the tables of its name in other regions. */
+  readonly replicas?: readonly Replica[] | undefined;
+}
+
+export interface Replica {
+  readonly region: string;
+  /** Absent: ACTIVE. */
+  readonly status?: "CREATING" | "DELETING" | undefined;
+  /** The region of the table that it was made of; empty: it was the first. */
+  readonly from: string;
+  readonly addedMs: number;
+  readonly throughput?: { readonly ReadCapacityUnits?: number | undefined };
+  readonly onDemandThroughput?: { readonly MaxReadRequestUnits?: number | undefined };
+  readonly tableClass?: "STANDARD" | "STANDARD_INFREQUENT_ACCESS";
+  readonly indexes?: readonly ReplicaIndex[];
+}
+
+export interface ReplicaIndex {
+  readonly IndexName?: string | undefined;
+  readonly ProvisionedThroughputOverride?: { readonly ReadCapacityUnits?: number | undefined } | undefined;
+  readonly OnDemandThroughputOverride?: { readonly MaxReadRequestUnits?: number | undefined } | undefined;
+}
+
+export interface PointInTime {
+  /** Of its rows in dynamodb_history. */
+  readonly history: number;
+  readonly sinceMs: number;
+  /** RecoveryPeriodInDays. */
+  readonly days: number;
+}
+
+/** RestoreSummary. */
+export interface Restore {
+  readonly backupArn?: string;
+  readonly tableArn: string;
+  readonly atMs: number;
 }
 
 export interface TableStream {
@@ -115,8 +155,6 @@ export interface TableRef {
   readonly arn: string;
 }
 
-export const NAME_RULE =
-  "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'";
 export const NAME = /^[a-zA-Z0-9_.-]{3,255}$/;
 
 /** TableName is a name, or an ARN, everywhere. */
@@ -125,7 +163,7 @@ export function tableRef(ctx: Context, nameOrArn: string | undefined): TableRef 
     throw errors.validation("The parameter 'TableName' is required but was not present in the request");
   const arn = nameOrArn.startsWith("arn:") ? parseArn(nameOrArn) : undefined;
   if (!arn) {
-    if (!NAME.test(nameOrArn)) throw errors.validation(NAME_RULE);
+    if (!NAME.test(nameOrArn)) throw badName(nameOrArn);
     return refOf(ctx.account, ctx.region, nameOrArn);
   }
   const name = /^table\/([^/]+)$/.exec(arn.resource)?.[1];
@@ -134,6 +172,18 @@ export function tableRef(ctx: Context, nameOrArn: string | undefined): TableRef 
   if (arn.region !== ctx.region)
     throw errors.validation(`Invalid TableArn: Region in ARN ${nameOrArn} does not match the region of the request`);
   return refOf(arn.account, arn.region, name);
+}
+
+/** The model cannot say it: where a name is taken an ARN is too. */
+function badName(name: string) {
+  const faults = [
+    ...(name.length < 3 ? ["Member must have length greater than or equal to 3"] : []),
+    ...(name.length > 255 ? ["Member must have length less than or equal to 255"] : []),
+    ...(/^[a-zA-Z0-9_.-]+$/.test(name) ? [] : ["Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"]),
+  ].map((fault) => `Value '${name}' at 'tableName' failed to satisfy constraint: ${fault}`);
+  return errors.validation(
+    `${faults.length} validation error${faults.length > 1 ? "s" : ""} detected: ${faults.join("; ")}`,
+  );
 }
 
 const refOf = (account: string, region: string, name: string): TableRef => ({

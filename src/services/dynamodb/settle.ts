@@ -2,10 +2,11 @@
 import { type Context, delayed, type Tx, type Work } from "../../kernel/mod.ts";
 import { fillSome, type Mark } from "./backfill.ts";
 import { dynamodbItself } from "./itself.ts";
-import { dropTable, sweep } from "./removal.ts";
+import { dropTable } from "./removal.ts";
 import { changing } from "./resource-policies.ts";
 import { type Definition, findTable, type Index, redefine, type Table, tableRef } from "./schema.ts";
 import { TAKES_MS } from "./states.ts";
+import { sweep } from "./sweep.ts";
 import { usedNames } from "./table-rules.ts";
 
 export type Step =

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { DynamoDB, type UpdateTableCommandInput } from "@aws-sdk/client-dynamodb";
+import { DynamoDBStreams } from "@aws-sdk/client-dynamodb-streams";
 import { startCloud } from "../../../test/cloud.ts";
 
 const cloud = await startCloud({ delays: "real" });
@@ -80,8 +81,33 @@ test("a deleted table is DELETING for some seconds, and nobody finds its items",
   const TableName = "going";
   await create(TableName);
   await cloud.advance(6 * SECOND);
-  await dynamodb.putItem({ TableName, Item: { id: { S: "a" } } });
+  await dynamodb.updateTable({
+    TableName,
+    StreamSpecification: { StreamEnabled: true, StreamViewType: "KEYS_ONLY" },
+  });
+  await cloud.advance(5 * SECOND);
+  await dynamodb.updateTimeToLive({ TableName, TimeToLiveSpecification: { Enabled: true, AttributeName: "ttl" } });
+  const ttl = { N: `${Math.ceil((await describe(TableName)).CreationDateTime!.getTime() / SECOND) + 13}` };
+  await dynamodb.putItem({ TableName, Item: { id: { S: "a" }, ttl } });
+  const { LatestStreamArn: StreamArn } = await describe(TableName);
   await dynamodb.deleteTable({ TableName });
+  // The item's time comes while its table goes.
+  await cloud.advance(3 * SECOND);
+  const streams = cloud.client(DynamoDBStreams);
+  const { StreamDescription } = await streams.describeStream({ StreamArn });
+  assert.deepEqual([StreamDescription?.StreamStatus, StreamDescription?.Shards?.length], ["DISABLED", 1]);
+  const [shard] = StreamDescription!.Shards!;
+  const { ShardIterator } = await streams.getShardIterator({
+    StreamArn,
+    ShardId: shard!.ShardId,
+    ShardIteratorType: "TRIM_HORIZON",
+  });
+  const { Records, NextShardIterator } = await streams.getRecords({ ShardIterator });
+  assert.deepEqual(
+    Records?.map(({ eventName }) => eventName),
+    ["INSERT"],
+  );
+  assert.equal(NextShardIterator, undefined);
   assert.equal(await status(TableName), "DELETING");
   await assert.rejects(dynamodb.scan({ TableName }), { name: "ResourceNotFoundException" });
   const busy = inUse(`Table is being deleted: ${TableName}`);

@@ -36,6 +36,10 @@ export interface StoredRow {
   readonly size: number;
 }
 
+/** As it lies in the store. */
+export const storedText = (stored: Stored): string =>
+  stored instanceof StoredItem ? stored.text : itemText(stored.item);
+
 /** For an answer. */
 export const storedItem = ({ text }: StoredItem): Item => verbatim(text, itemOf);
 

@@ -1,6 +1,6 @@
 // A table as DescribeTable answers it.
 import type { Output, Tx } from "../../kernel/mod.ts";
-import type { Capacity, Index, KeySchema, Table, TableStream } from "./schema.ts";
+import type { Capacity, Index, KeySchema, Replica, Restore, Table, TableStream } from "./schema.ts";
 import { indexStatus, tableStatus } from "./states.ts";
 import { streamArn } from "./streams/streams.ts";
 import { decreasesToday, warmNow } from "./throughput.ts";
@@ -57,11 +57,38 @@ export function description(table: Table, counts: Counts, telling: Telling): Tab
     ...(table.tableClass && { TableClassSummary: classDescription(table) }),
     ...encryptionDescription(table),
     ...(table.stream && streamDescription(table, table.stream)),
+    ...(table.replicas && {
+      GlobalTableVersion: "2019.11.21",
+      Replicas: table.replicas.map((replica) => replicaDescription(table, replica)),
+    }),
+    ...(table.restore && { RestoreSummary: restoreSummary(table.restore) }),
     DeletionProtectionEnabled: table.deletionProtection,
     ...(table.onDemandThroughput && { OnDemandThroughput: table.onDemandThroughput }),
     ...((whole || table.warm) && { WarmThroughput: warmDescription(table, table) }),
   };
 }
+
+/** Of each region the others; an override is told where it was asked for. */
+const replicaDescription = (table: Table, replica: Replica) => ({
+  RegionName: replica.region,
+  ReplicaStatus: replica.status ?? ("ACTIVE" as const),
+  ...(replica.throughput && { ProvisionedThroughputOverride: replica.throughput }),
+  ...(replica.onDemandThroughput && { OnDemandThroughputOverride: replica.onDemandThroughput }),
+  ...(replica.tableClass && { ReplicaTableClassSummary: { TableClass: replica.tableClass } }),
+  ...(table.indexes.some(({ kind }) => kind === "global") && {
+    GlobalSecondaryIndexes: table.indexes
+      .filter(({ kind }) => kind === "global")
+      .map(({ name }) => ({ ...replica.indexes?.find(({ IndexName }) => IndexName === name), IndexName: name })),
+  }),
+});
+
+/** As long as it is CREATING: afterwards nothing tells where a table came from (seen on AWS). */
+const restoreSummary = ({ backupArn, tableArn, atMs }: Restore) => ({
+  ...(backupArn !== undefined && { SourceBackupArn: backupArn }),
+  SourceTableArn: tableArn,
+  RestoreDateTime: new Date(atMs),
+  RestoreInProgress: true,
+});
 
 const throughputDescription = (capacity: Capacity, now: number) => ({
   NumberOfDecreasesToday: decreasesToday(capacity, now),

@@ -3,15 +3,7 @@
 import type { Context, Input } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { keyAttributes } from "./item-key.ts";
-import {
-  type Definition,
-  type Index,
-  type KeyAttribute,
-  type KeySchema,
-  NAME,
-  NAME_RULE,
-  type Throughput,
-} from "./schema.ts";
+import type { Definition, Index, KeyAttribute, KeySchema, Throughput } from "./schema.ts";
 import { type BillingMode, newCapacity, newTableBilling } from "./throughput.ts";
 
 type CreateInput = Input<"dynamodb", "CreateTable">;
@@ -209,7 +201,6 @@ function severalKey(given: NonNullable<Elements>, attributes: readonly KeyAttrib
 type IndexBase = Pick<Index, "name" | "projection" | "nonKeyAttributes">;
 
 function indexBase({ IndexName: name = "", Projection }: GivenIndex): IndexBase {
-  if (!NAME.test(name)) throw errors.validation(NAME_RULE);
   const projection = Projection?.ProjectionType;
   const nonKeyAttributes = Projection?.NonKeyAttributes;
   if (!projection) throw errors.invalid("Unknown ProjectionType: null");

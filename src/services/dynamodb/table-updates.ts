@@ -3,7 +3,9 @@ import { type Context, defineOperations, type Tx } from "../../kernel/mod.ts";
 import { onTable } from "./access.ts";
 import { changedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
+import { replicaAccess, updateReplicas } from "./global-tables.ts";
 import { updateIndexes } from "./index-updates.ts";
+import { replicaRules } from "./replicas.ts";
 import { type Change, type Definition, redefine, type Table } from "./schema.ts";
 import { afterwards, type Later } from "./settle.ts";
 import { admit } from "./states.ts";
@@ -28,12 +30,14 @@ const CLASS_CHANGES_MS = 30 * 24 * 60 * 60 * 1000;
 
 export const tableUpdates = defineOperations("dynamodb", {
   UpdateTable: {
-    access: (ctx, input) => onTable(ctx, "UpdateTable", input.TableName),
+    access: (ctx, input) => [onTable(ctx, "UpdateTable", input.TableName), ...replicaAccess(ctx, input)],
     async handle(ctx, input) {
       notYet(input);
+      if (input.ReplicaUpdates) return { TableDescription: await updateReplicas(ctx, input) };
       updateRules(input);
       const answer = await ctx.write(async (tx) => {
         const found = await tableByName(tx, ctx, input.TableName);
+        replicaRules(found, input);
         admit(found, wantedOf(input));
         const { table, later } = await begin(tx, ctx, found, input);
         const answer = description(table, await countRows(tx, table, ctx.now), { now: ctx.now, whole: true });
@@ -49,8 +53,7 @@ export const tableUpdates = defineOperations("dynamodb", {
 
 function notYet(input: UpdateInput): void {
   const refused = [
-    "ReplicaUpdates",
-    "MultiRegionConsistency",
+    ...(input.ReplicaUpdates ? [] : (["MultiRegionConsistency"] as const)),
     "GlobalTableWitnessUpdates",
     "GlobalTableSettingsReplicationMode",
   ] as const;

@@ -104,7 +104,88 @@ const REFUSED: readonly (readonly [string, CreateTableCommandInput, string])[] =
   [
     "of a bad name",
     simple("a/b"),
-    "Invalid table/index name.  Table/index names must be between 3 and 255 characters long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'",
+    "1 validation error detected: Value 'a/b' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
+  ],
+  [
+    "of a short, bad name",
+    simple("/"),
+    "2 validation errors detected: Value '/' at 'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3; Value '/' at 'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
+  ],
+  [
+    "with an index of a short name",
+    simple("refused", {
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: "g1",
+          KeySchema: [{ AttributeName: "id", KeyType: "HASH" }],
+          Projection: { ProjectionType: "ALL" },
+        },
+      ],
+    }),
+    "1 validation error detected: Value 'g1' at 'globalSecondaryIndexes.1.member.indexName' failed to satisfy constraint: Member must have length greater than or equal to 3",
+  ],
+  [
+    "whose key is defined once and used twice",
+    simple("refused", {
+      KeySchema: [
+        { AttributeName: "id", KeyType: "HASH" },
+        { AttributeName: "id", KeyType: "RANGE" },
+      ],
+    }),
+    "Invalid KeySchema: Some index key attribute have no definition",
+  ],
+  [
+    "whose index has five hash attributes",
+    {
+      ...simple("refused"),
+      AttributeDefinitions: ["id", "a", "b", "c", "d"].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: "global",
+          KeySchema: ["id", "a", "b", "c", "d"].map((AttributeName) => ({ AttributeName, KeyType: "HASH" })),
+          ...{ Projection: { ProjectionType: "ALL" } },
+        },
+      ],
+    },
+    `${INVALID}The KeySchema exceeds the maximum allowed number of HASH key attributes`,
+  ],
+  [
+    "whose index has a hash attribute after a range attribute",
+    {
+      ...composite("refused"),
+      AttributeDefinitions: ["id", "n", "a"].map((AttributeName) => ({ AttributeName, AttributeType: "S" })),
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: "global",
+          KeySchema: [
+            { AttributeName: "id", KeyType: "HASH" },
+            { AttributeName: "n", KeyType: "RANGE" },
+            { AttributeName: "a", KeyType: "HASH" },
+          ],
+          ...{ Projection: { ProjectionType: "ALL" } },
+        },
+      ],
+    },
+    `${INVALID}All HASH key attributes must precede RANGE key attributes in the KeySchema`,
+  ],
+  [
+    "with on-demand limits where it is not paid per request",
+    simple("refused", {
+      BillingMode: "PROVISIONED",
+      ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 5 },
+      OnDemandThroughput: { MaxReadRequestUnits: 5 },
+    }),
+    `${INVALID}MaxReadRequestUnits for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED.`,
+  ],
+  [
+    "that is less warm than any on demand",
+    simple("refused", { WarmThroughput: { WriteUnitsPerSecond: 1 } }),
+    `${INVALID}Requested WriteUnitsPerSecond for WarmThroughput for table is lower than initial throughput for OnDemand. See: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial`,
+  ],
+  [
+    "with a stream of no view",
+    simple("refused", { StreamSpecification: { StreamEnabled: true } }),
+    `${INVALID}Table is being created with a stream enabled, UpdateViewType is required`,
   ],
   [
     "whose key is not defined",
@@ -210,6 +291,25 @@ test("ListTables pages by name", async () => {
   assert.deepEqual([first.TableNames, first.LastEvaluatedTableName], [["aaa", "bbb"], "bbb"]);
   const second = await client.listTables({ Limit: 2, ExclusiveStartTableName: "bbb" });
   assert.deepEqual([second.TableNames, second.LastEvaluatedTableName], [["ccc"], undefined]);
+});
+
+test("an account has 2,500 tables in a region at most", async () => {
+  await select(
+    cloud,
+    `INSERT INTO dynamodb_table (account, region, name, table_id, number, version, created_ms, definition)
+     WITH RECURSIVE counted (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counted WHERE i < 2500)
+     SELECT '000000000000', 'us-west-1', 'table-' || i, 'id-' || i, -i, 1, 0, '{}' FROM counted`,
+  );
+  const west = new DynamoDB({ endpoint: cloud.endpoint, region: "us-west-1", credentials: ROOT, maxAttempts: 1 });
+  try {
+    await assert.rejects(west.createTable(simple("one-more")), {
+      name: "LimitExceededException",
+      message: "Subscriber limit exceeded: There is a limit of 2500 tables per subscriber",
+    });
+  } finally {
+    west.destroy();
+  }
+  await dynamodb.createTable(simple("elsewhere"));
 });
 
 test("regions have tables of their own", async () => {

@@ -1,16 +1,16 @@
 // CreateTable, DescribeTable, ListTables, DeleteTable.
 import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
+import { isBeingCopied } from "./copies.ts";
 import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import { checkPolicy } from "./policy-rules.ts";
+import { noRecentSource } from "./replicas.ts";
 import { changing, putPolicy } from "./resource-policies.ts";
 import {
   findTable,
   type Index,
   insertTable,
-  NAME,
-  NAME_RULE,
   nextNumber,
   redefine,
   type Table,
@@ -86,7 +86,6 @@ export const tables = defineOperations("dynamodb", {
   ListTables: {
     access: (ctx) => onAll(ctx, "ListTables"),
     async handle(ctx, { ExclusiveStartTableName: after = "", Limit = MOST_TABLES_LISTED }) {
-      if (after !== "" && !NAME.test(after)) throw errors.validation(NAME_RULE);
       const rows = await ctx.read((tx) =>
         tx.all<{ name: string }>(
           `SELECT name FROM dynamodb_table WHERE account = :account AND region = :region AND name > :after
@@ -108,9 +107,15 @@ export const tables = defineOperations("dynamodb", {
           throw errors.validation(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
           );
+        noRecentSource(table, ctx.now);
+        if (await isBeingCopied(tx, table)) throw errors.inUse(`Table is being used: ${table.name}`);
         admitDelete(table);
         await closeStream(tx, ctx, table);
-        const going = await redefine(tx, table, { status: "DELETING" });
+        // Items may yet expire in it: the stream is told of none.
+        const going = await redefine(tx, table, {
+          status: "DELETING",
+          ...(table.stream && { stream: { ...table.stream, enabled: false } }),
+        });
         await afterwards(tx, ctx, going, { step: { done: "deleted" }, takes: "delete" });
         return going;
       });

@@ -8,6 +8,7 @@ import { keyItem, rowKey } from "./item-key.ts";
 import { dynamodbItself } from "./itself.ts";
 import { EMPTY } from "./keys.ts";
 import { readAll, WHOLE_TABLE } from "./pages.ts";
+import { sendTtl } from "./replicas.ts";
 import { changeItem, setExpiry, type Writing, writing } from "./rows.ts";
 import { type Definition, findTable, openTable, redefine, type Table, tableRef } from "./schema.ts";
 import { tableByName } from "./tables.ts";
@@ -56,14 +57,8 @@ export const timeToLive = defineOperations("dynamodb", {
       const name = await writing(ctx, async (within) => {
         const table = await openTable(within.tx, ctx, input.TableName);
         changeRules(table, { enabled: Enabled, name: AttributeName, now: ctx.now });
-        const change: Partial<Definition> = {
-          ttlAttribute: Enabled ? AttributeName : undefined,
-          ttlEnabling: Enabled || undefined,
-          ttlChangedMs: ctx.now,
-        };
-        const changed = await redefine(within.tx, table, change);
-        if (Enabled) await lookAtSome(within, changed, undefined);
-        else await forgetExpiry(within.tx, table);
+        await changeTtl(within, table, Enabled ? AttributeName : undefined);
+        await sendTtl(within.tx, ctx, table);
         return table.name;
       });
       ctx.log.info(`time to live of table ${name} ${Enabled ? `by ${AttributeName}` : "switched off"}`);
@@ -71,6 +66,19 @@ export const timeToLive = defineOperations("dynamodb", {
     },
   },
 });
+
+/** Items that are there already are looked at. Without a name it is switched off. */
+export async function changeTtl(within: Writing, table: Table, name: string | undefined): Promise<void> {
+  const { ctx, tx } = within;
+  const change: Partial<Definition> = {
+    ttlAttribute: name,
+    ttlEnabling: name !== undefined || undefined,
+    ttlChangedMs: ctx.now,
+  };
+  const changed = await redefine(tx, table, change);
+  if (name !== undefined) await lookAtSome(within, changed, undefined);
+  else await forgetExpiry(tx, table);
+}
 
 /** What is asked for comes before how often (seen on AWS, 2026-10). */
 function changeRules(

@@ -30,15 +30,25 @@ export function remember(learned: Learned): void {
   }
 }
 
-export async function createView(tx: Tx, table: Table): Promise<void> {
+/** `seenBefore`: attributes of items that it is filled with. */
+export async function createView(tx: Tx, table: Table, seenBefore: readonly string[] = []): Promise<void> {
   const name = await freeName(tx, table);
-  const attributes = keyAttributes(table.key).map((attribute) => attribute.name);
+  const keys = keyAttributes(table.key).map((attribute) => attribute.name);
+  const attributes = [...new Set([...keys, ...seenBefore])];
   await tx.run("INSERT INTO dynamodb_view (number, name, attributes) VALUES (:number, :name, :attributes)", {
     number: table.number,
     name,
     attributes: JSON.stringify(attributes),
   });
   await tx.run(viewSql(tx, { name, number: table.number, attributes }));
+}
+
+/** The attributes that were ever seen in a table. */
+export async function seenIn(tx: Tx, { number }: Table): Promise<readonly string[]> {
+  const view = await tx.one<{ attributes: string }>("SELECT attributes FROM dynamodb_view WHERE number = :number", {
+    number,
+  });
+  return view ? (JSON.parse(view.attributes) as string[]) : [];
 }
 
 export async function dropView(tx: Tx, table: Table): Promise<void> {

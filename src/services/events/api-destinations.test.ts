@@ -3,15 +3,13 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import type { CreateConnectionCommandInput, Target } from "@aws-sdk/client-eventbridge";
-import { IAM } from "@aws-sdk/client-iam";
-import { entry, eventsOf, listen, queueArn, sink } from "../../../test/bus.ts";
+import { entry, eventsOf, listen, queueArn, roleFor, sink } from "../../../test/bus.ts";
 import { startCloud } from "../../../test/cloud.ts";
-import { allow, policy, refusal, trust } from "../../../test/principals.ts";
+import { allow, refusal } from "../../../test/principals.ts";
 
 const cloud = await startCloud();
 after(() => cloud[Symbol.asyncDispose]());
 const events = eventsOf(cloud);
-const iam = cloud.client(IAM);
 await cloud.aws.clock({ freeze: Date.parse("2026-11-22T10:00:00Z") });
 
 interface Seen {
@@ -35,13 +33,7 @@ await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 after(() => server.close());
 const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-async function role(RoleName: string, ...statements: object[]): Promise<string> {
-  const AssumeRolePolicyDocument = trust({ Service: "events.amazonaws.com" });
-  const { Role } = await iam.createRole({ RoleName, AssumeRolePolicyDocument });
-  if (statements.length > 0)
-    await iam.putRolePolicy({ RoleName, PolicyName: "p", PolicyDocument: policy(...statements) });
-  return Role!.Arn!;
-}
+const role = (name: string, ...statements: object[]) => roleFor(cloud, name, ...statements);
 const RoleArn = await role("invoking", allow("events:InvokeApiDestination"));
 const dead = await sink(cloud, "dead");
 

@@ -1,30 +1,20 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { EventBridge } from "@aws-sdk/client-eventbridge";
-import { IAM } from "@aws-sdk/client-iam";
-import { busArn, entry, eventsOf, listen, queueArn, ruleArn, sink } from "../../../test/bus.ts";
+import { busArn, entry, eventsOf, listen, queueArn, roleFor, ruleArn, sink } from "../../../test/bus.ts";
 import { startCloud } from "../../../test/cloud.ts";
-import { allow, policy, refusal, trust } from "../../../test/principals.ts";
+import { allow, policy, refusal } from "../../../test/principals.ts";
 
 const OTHER = "222222222222";
 const cloud = await startCloud();
 after(() => cloud[Symbol.asyncDispose]());
 const events = eventsOf(cloud);
 const stranger = eventsOf(cloud, { accessKeyId: OTHER, secretAccessKey: "test" });
-const iam = cloud.client(IAM);
 
 const inRegion = (region: string): EventBridge =>
   new EventBridge({ endpoint: cloud.endpoint, region, credentials: { accessKeyId: "test", secretAccessKey: "test" } });
 
-/** A role that EventBridge may take, and what it may do. */
-async function role(RoleName: string, ...statements: object[]): Promise<string> {
-  const AssumeRolePolicyDocument = trust({ Service: "events.amazonaws.com" });
-  const { Role } = await iam.createRole({ RoleName, AssumeRolePolicyDocument });
-  if (statements.length > 0)
-    await iam.putRolePolicy({ RoleName, PolicyName: "p", PolicyDocument: policy(...statements) });
-  return Role!.Arn!;
-}
-
+const role = (name: string, ...statements: object[]) => roleFor(cloud, name, ...statements);
 const bodies = async (received: () => Promise<{ Body?: string | undefined }[]>) =>
   (await received()).map(({ Body }) => JSON.parse(Body!) as Record<string, unknown>);
 

@@ -34,7 +34,7 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
   const connection = namedRefOfArn("connection", work.to);
   if (kind === "send" && refOfArn(work.to)) await giveUpSend(ctx, tx, work, error);
   else if (connection) await deauthorize(tx, connection, error);
-  else if (kind === "entry") ctx.log.error(`an event for ${work.to} is lost`, { subject: work.to });
+  else if (busOfArn(work.to)) ctx.log.error(`an event for ${work.to} is lost`, { subject: work.to });
 }
 
 /** An AWS service tells a bus of its own account what happened: nobody has to permit that. Whoever else comes is asked as PutEvents asks. */

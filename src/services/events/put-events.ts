@@ -5,7 +5,7 @@ import { type BusRef, busArn, busOf } from "./bus-rows.ts";
 import { errors } from "./errors.ts";
 import { detailOf, type Event, exactDetailOf, timeText } from "./event.ts";
 import { forwardedIdentity } from "./forwarding.ts";
-import { type Arrival, listenersOf, put, type Routed, routed } from "./routing.ts";
+import { type Arrival, type Listeners, listenersOf, put, type Routed, routed } from "./routing.ts";
 import { passed } from "./tap.ts";
 
 /** All entries of a request. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html */
@@ -60,8 +60,11 @@ export interface Taken {
 /** To the rules of their buses, in one transaction; none where no rule is met. On a bus that is not there events are lost, as on AWS. */
 export async function bring(ctx: Context, taken: readonly Taken[]): Promise<void> {
   const all: (Routed & { bus: BusRef })[] = [];
+  // A bus is looked at once, however many of the entries are for it.
+  const buses = new Map<string, Listeners | undefined>();
+  for (const { bus } of taken) if (!buses.has(busArn(bus))) buses.set(busArn(bus), await listenersOf(ctx, bus));
   for (const { bus, arrival } of taken) {
-    const listeners = await listenersOf(ctx, bus);
+    const listeners = buses.get(busArn(bus));
     if (listeners) all.push({ bus, ...routed(ctx, listeners, arrival) });
     else ctx.log.warn(`there is no event bus ${bus.name}: an event is lost`, { subject: busArn(bus) });
   }

@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { EventBridge, type PutRuleCommandInput, type Target } from "@aws-sdk/client-eventbridge";
 import { AddPermissionCommand } from "@aws-sdk/client-lambda";
 import { type Message, SQS } from "@aws-sdk/client-sqs";
+import { sink as queueOf } from "../../../test/bus.ts";
 import { startCloud } from "../../../test/cloud.ts";
 import { arnOf, startCloudWithRole } from "../../../test/lambda.ts";
 
@@ -19,28 +20,7 @@ const RULE = "arn:aws:events:us-east-1:000000000000:rule/";
 const QUEUE = "arn:aws:sqs:us-east-1:000000000000:";
 let made = 0;
 
-/** A queue that lets EventBridge send, and what came to it so far. */
-async function sink(QueueName: string, Attributes: Record<string, string> = {}) {
-  const Policy = JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Allow",
-        Principal: { Service: "events.amazonaws.com" },
-        Action: "sqs:SendMessage",
-        Resource: `${QUEUE}${QueueName}`,
-        Condition: { ArnLike: { "aws:SourceArn": `${RULE}*` } },
-      },
-    ],
-  });
-  const { QueueUrl } = await sqs.createQueue({ QueueName, Attributes: { Policy, ...Attributes } });
-  return async (): Promise<Message[]> => {
-    const asked = { AttributeNames: ["All" as const], MessageAttributeNames: ["All"], MaxNumberOfMessages: 10 };
-    const { Messages = [] } = await sqs.receiveMessage({ QueueUrl, ...asked });
-    for (const { ReceiptHandle } of Messages) await sqs.deleteMessage({ QueueUrl, ReceiptHandle });
-    return Messages;
-  };
-}
+const sink = (name: string, attributes: Record<string, string> = {}) => queueOf(cloud, name, attributes);
 
 async function rule(input: Partial<PutRuleCommandInput>, ...Targets: Target[]): Promise<string> {
   const Name = `r${made++}`;

@@ -26,16 +26,21 @@ export type Item<R> =
   | { readonly row: R; readonly prefix?: undefined }
   | { readonly prefix: string; readonly row?: undefined };
 
-/** Rows from the cursor on, with key < until, in order, `count` at most. A key may have several (versions). */
-export type Scan<R> = (range: Cursor<R> & { until: string; count: number }) => Promise<R[]>;
+/** Rows with from <= key < until, in order. A key may have several (versions). */
+export interface Source<R> {
+  /** From the cursor on, `count` at most. */
+  rows(range: Cursor<R> & { until: string; count: number }): Promise<R[]>;
+  /** Which is most of what a prefix is made of: a thousand of them are as many looks at the index, and at no row. */
+  firstKey(range: { from: string; until: string }): Promise<{ key: string } | undefined>;
+}
 
-/** Where keys may fall into prefixes, so few rows are read ahead at first; after a prefix, which another one follows mostly, one. */
+/** Where keys may fall into prefixes, so few rows are read ahead at first. */
 const FEW = 8;
 
 export async function readPage<R extends { readonly key: string }>(
   { prefix, delimiter, limit }: PageRequest,
   start: Cursor<R>,
-  scan: Scan<R>,
+  source: Source<R>,
 ): Promise<Page<R>> {
   const items: Item<R>[] = [];
   let next = compareStored(start.from, prefix) < 0 ? { from: prefix, after: undefined } : start;
@@ -43,18 +48,26 @@ export async function readPage<R extends { readonly key: string }>(
   const until = afterPrefix(prefix);
   const most = limit + 1;
   for (let count = delimiter === "" ? most : Math.min(FEW, most); ; ) {
-    const rows = await scan({ ...next, until, count });
-    let skipped = false;
+    const rows = await source.rows({ ...next, until, count });
+    let common: string | undefined;
     for (const row of rows) {
       if (items.length === limit) return { items, truncated: true, next };
-      const common = commonPrefix(row.key, prefix, delimiter);
-      items.push(common === undefined ? { row } : { prefix: common });
-      next = common === undefined ? { from: row.key, after: row } : { from: afterPrefix(common), after: undefined };
-      skipped = common !== undefined;
-      if (skipped) break;
+      common = commonPrefix(row.key, prefix, delimiter);
+      if (common !== undefined) break;
+      items.push({ row });
+      next = { from: row.key, after: row };
     }
-    if (!skipped && rows.length < count) return { items, truncated: false, next };
-    count = skipped ? 1 : Math.min(count * 2, most);
+    if (common === undefined && rows.length < count) return { items, truncated: false, next };
+    count = common === undefined ? Math.min(count * 2, most) : Math.min(FEW, most);
+    // After a prefix mostly another one follows.
+    while (common !== undefined) {
+      items.push({ prefix: common });
+      next = { from: afterPrefix(common), after: undefined };
+      const first = await source.firstKey({ from: next.from, until });
+      if (!first) return { items, truncated: false, next };
+      if (items.length === limit) return { items, truncated: true, next };
+      common = commonPrefix(first.key, prefix, delimiter);
+    }
   }
 }
 

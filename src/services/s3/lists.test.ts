@@ -173,19 +173,15 @@ test("pages of any size, prefix and delimiter show what a plain loop over all ke
           after: undefined,
         };
         for (let more = true; more; ) {
-          const page = await readPage<{ key: string }>(
-            { prefix, delimiter, limit },
-            next,
-            async ({ from, after, until, count }) =>
-              rows
-                .filter(
-                  ({ key }) =>
-                    compareStored(key, from) >= 0 &&
-                    compareStored(key, until) < 0 &&
-                    (!after || compareStored(key, after.key) > 0),
-                )
+          const within = (from: string, until: string) =>
+            rows.filter(({ key }) => compareStored(key, from) >= 0 && compareStored(key, until) < 0);
+          const page = await readPage<{ key: string }>({ prefix, delimiter, limit }, next, {
+            rows: async ({ from, after, until, count }) =>
+              within(from, until)
+                .filter(({ key }) => !after || compareStored(key, after.key) > 0)
                 .slice(0, count),
-          );
+            firstKey: async ({ from, until }) => within(from, until)[0],
+          });
           assert.ok(page.items.length <= limit);
           seen.push(...page.items.map((item) => item.row?.key ?? `${item.prefix} …`));
           ({ next } = page);
@@ -206,10 +202,16 @@ test("a page of common prefixes skips what it rolls up", async () => {
   const page = await readPage<{ key: string }>(
     { prefix: "", delimiter: "/", limit: 1000 },
     { from: "", after: undefined },
-    async ({ from, until, count }) => {
-      const found = rows.filter(({ key }) => key >= from && key < until).slice(0, count);
-      read += found.length;
-      return found;
+    {
+      async rows({ from, until, count }) {
+        const found = rows.filter(({ key }) => key >= from && key < until).slice(0, count);
+        read += found.length;
+        return found;
+      },
+      async firstKey({ from, until }) {
+        read++;
+        return rows.find(({ key }) => key >= from && key < until);
+      },
     },
   );
   assert.equal(page.items.length, 5);

@@ -7,7 +7,7 @@ import { errors } from "./errors.ts";
 import { formEncoded } from "./events.ts";
 import { justAfter, keyOf, storedKey } from "./keys.ts";
 import { abortHeaders } from "./lifecycle.ts";
-import { type Cursor, fromMarker, type Item, type Page, readPage, type Scan } from "./listing.ts";
+import { type Cursor, fromMarker, type Item, type Page, readPage, type Source } from "./listing.ts";
 import { refuseWithoutEffect } from "./object-headers.ts";
 import { objectOwner } from "./ownership.ts";
 import { restoreStatus } from "./restore.ts";
@@ -106,7 +106,7 @@ export const lists = defineOperations("s3", {
         const start = after
           ? { from: marker, after }
           : { from: fromMarker(marker, ask.prefix, ask.delimiter), after: undefined };
-        return await readPage<ListedRow>(ask, start, versionScan(tx, bucket.name));
+        return await readPage<ListedRow>(ask, start, versionsOf(tx, bucket.name));
       });
       const rows = page.items.flatMap(({ row }) => row ?? []);
       const last = page.items.at(-1);
@@ -144,7 +144,7 @@ export const lists = defineOperations("s3", {
         UploadIdMarker === "" || KeyMarker === ""
           ? { from: fromMarker(marker, ask.prefix, ask.delimiter), after: undefined }
           : { from: marker, after: { key: marker, upload_id: UploadIdMarker } as UploadRow };
-      const page = await ctx.read((tx) => readPage<UploadRow>(ask, start, uploadScan(tx, bucket.name)));
+      const page = await ctx.read((tx) => readPage<UploadRow>(ask, start, uploadsOf(tx, bucket.name)));
       const last = page.items.at(-1);
       const owner = ownerOf(ctx, bucket.account);
       return {
@@ -307,7 +307,7 @@ function optional(ctx: Context, { OptionalObjectAttributes: wanted = [] }: ListI
 }
 
 const objectPage = (ctx: Context, bucket: BucketRow, ask: Ask, from: string): Promise<Page<ListedRow>> =>
-  ctx.read((tx) => readPage<ListedRow>(ask, { from, after: undefined }, objectScan(tx, bucket.name)));
+  ctx.read((tx) => readPage<ListedRow>(ask, { from, after: undefined }, objectsOf(tx, bucket.name)));
 
 /** Of a thousand rows a column costs as much as a row of one: `parts` alone may be 10,000 numbers. */
 const LISTED = [
@@ -319,33 +319,49 @@ const COLUMNS = LISTED.join(", ");
 type ListedRow = Pick<ObjectRow, (typeof LISTED)[number]>;
 
 // The words of the condition are those of the partial index s3_object_listed.
-const objectScan =
-  (tx: Tx, bucket: string): Scan<ListedRow> =>
-  ({ from, after, until, count }) =>
+const objectsOf = (tx: Tx, bucket: string): Source<ListedRow> => ({
+  rows: ({ from, after, until, count }) =>
     tx.all<ListedRow>(
       `SELECT ${COLUMNS} FROM s3_object WHERE bucket = :bucket AND key >= :from AND key < :until AND current = 1 AND delete_marker = 0
          ORDER BY bucket, key LIMIT :count`,
       { bucket, from: after ? justAfter(after.key) : from, until, count },
-    );
+    ),
+  firstKey: ({ from, until }) =>
+    tx.one<{ key: string }>(
+      `SELECT key FROM s3_object WHERE bucket = :bucket AND key >= :from AND key < :until AND current = 1 AND delete_marker = 0
+         ORDER BY bucket, key LIMIT 1`,
+      { bucket, from, until },
+    ),
+});
 
-const versionScan =
-  (tx: Tx, bucket: string): Scan<ListedRow> =>
-  ({ from, after, until, count }) =>
+const versionsOf = (tx: Tx, bucket: string): Source<ListedRow> => ({
+  rows: ({ from, after, until, count }) =>
     tx.all<ListedRow>(
       `SELECT ${COLUMNS} FROM s3_object WHERE bucket = :bucket AND (key, rank) > (:from, :rank) AND key < :until
          ORDER BY bucket, key, rank LIMIT :count`,
       { bucket, from, rank: after?.rank ?? Number.MIN_SAFE_INTEGER, until, count },
-    );
+    ),
+  firstKey: ({ from, until }) =>
+    tx.one<{ key: string }>(
+      "SELECT key FROM s3_object WHERE bucket = :bucket AND key >= :from AND key < :until ORDER BY bucket, key, rank LIMIT 1",
+      { bucket, from, until },
+    ),
+});
 
 /** An empty upload id is before all of a key. */
-const uploadScan =
-  (tx: Tx, bucket: string): Scan<UploadRow> =>
-  ({ from, after, until, count }) =>
+const uploadsOf = (tx: Tx, bucket: string): Source<UploadRow> => ({
+  rows: ({ from, after, until, count }) =>
     tx.all<UploadRow>(
       `SELECT * FROM s3_upload WHERE bucket = :bucket AND (key, upload_id) > (:from, :after) AND key < :until
          ORDER BY bucket, key, upload_id LIMIT :count`,
       { bucket, from, after: after?.upload_id ?? "", until, count },
-    );
+    ),
+  firstKey: ({ from, until }) =>
+    tx.one<{ key: string }>(
+      "SELECT key FROM s3_upload WHERE bucket = :bucket AND key >= :from AND key < :until ORDER BY bucket, key, upload_id LIMIT 1",
+      { bucket, from, until },
+    ),
+});
 
 /** The version that a marker names. A version that is gone was between others: all of its key's are shown again. */
 const markedVersion = (tx: Tx, bucket: string, key: string, versionId: string): Promise<ListedRow | undefined> =>

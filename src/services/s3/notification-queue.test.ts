@@ -51,7 +51,7 @@ test("a queue that does not let S3 send, or is not there, or elsewhere, refuses 
   );
 });
 
-test("a topic is no destination while there is no SNS: it is told in AWS's words", async () => {
+test("a topic that is not there is no destination: it is told in AWS's words", async () => {
   const { Bucket } = await newBucket();
   const TopicArn = "arn:aws:sns:us-east-1:000000000000:topic";
   const error = await failure(

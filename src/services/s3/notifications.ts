@@ -182,20 +182,21 @@ async function refusal(asked: Context, bucket: BucketRow, arn: string): Promise<
     if (!(error instanceof AwsError) || (error.status >= 500 && error.status !== 501)) throw error;
     if (service === "lambda") return `Not authorized to invoke function [${arn}]`;
     const kind = service === "sns" ? "topic" : "queue";
-    if (error.status !== 403 || !(await isQueue(ctx, arn))) return `The destination ${kind} does not exist`;
+    if (error.status !== 403 || !(await isThere(ctx, arn))) return `The destination ${kind} does not exist`;
     return `Permissions on the destination ${kind} do not allow S3 to publish notifications from this bucket`;
   }
 }
 
-/** A queue that is not there has no policy: SQS denies it as one that does not let S3 in. S3 tells the two apart. */
-async function isQueue(ctx: Context, arn: string): Promise<boolean> {
-  const { account, resource } = parseArn(arn)!;
+/** What is not there has no policy: SQS and SNS deny it as one that does not let S3 in. S3 tells the two apart. */
+async function isThere(ctx: Context, arn: string): Promise<boolean> {
+  const { service, account, resource } = parseArn(arn)!;
   const owner = { kind: "root", account, arn: `arn:aws:iam::${account}:root`, id: account } as const;
   try {
-    await ctx.call("sqs", "GetQueueUrl", { QueueName: resource }, owner);
+    if (service === "sns") await ctx.call("sns", "GetTopicAttributes", { TopicArn: arn }, owner);
+    else await ctx.call("sqs", "GetQueueUrl", { QueueName: resource }, owner);
     return true;
   } catch (error) {
-    if (error instanceof AwsError && error.status === 400) return false;
+    if (error instanceof AwsError && (error.status === 400 || error.status === 404)) return false;
     throw error;
   }
 }

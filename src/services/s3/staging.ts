@@ -1,26 +1,24 @@
 // Bytes on their way in: staged as they stream, hashed meanwhile, joined from parts; and files hashed where they lie.
-import { createHash, hash } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, open, openSync, read, readSync, writeSync, writev } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, open, openSync, read, readSync, writeSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { newHex } from "../../kernel/mod.ts";
 import { MAX_CARRIED } from "./carried.ts";
-import { type Algorithm, type Digest, digestOf, openDigest } from "./checksums.ts";
+import type { Algorithm } from "./checksums.ts";
 import { errors } from "./errors.ts";
 import { copyFile, fingerprintOf, is, NO_LINKS, type Place, stagePath } from "./files.ts";
+import { CHUNK, Gather } from "./gather.ts";
+import { type Digests, digestsOf, openHashes } from "./hashes.ts";
 import type { Seal } from "./sse-c.ts";
+import { type Handed, handOver, LARGE_BODY } from "./stage-threads.ts";
 
 /** Written completely, hashed, not yet anybody's. */
-export interface Staged {
+export interface Staged extends Digests {
   readonly path: string;
   readonly size: number;
-  /** Hexadecimal. */
-  readonly md5: string;
   readonly fingerprint: string;
-  /** base64 */
-  readonly digests: Readonly<Partial<Record<Algorithm, string>>>;
   /** What was written, where it is not on the disk. */
   readonly bytes?: Uint8Array;
 }
@@ -107,33 +105,49 @@ async function stageStream(
   options: StageOptions,
 ): Promise<Staged> {
   const path = stagePath(place, newStage());
-  const hashes = openHashes(options.algorithms);
   const fd = await openStage(path);
-  const gather = new Gather(fd);
+  const sink = body instanceof Readable && isLarge(options) ? handOver(fd, options.algorithms) : here(fd, options);
   try {
     let size = 0;
     const take = (chunk: Uint8Array): Promise<void> | undefined => {
       size += chunk.length;
       if (size > options.maxLength) throw errors.entityTooLarge(size, options.maxLength);
-      hashes.update(chunk);
-      return gather.add(options.seal ? options.seal.update(chunk) : chunk);
+      return sink.take(chunk);
     };
     if (body instanceof Uint8Array) await take(body);
     else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
     if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
-    await gather.flush();
-    const waiting = synced(place, fd, path);
-    const digests = hashes.digest();
-    await waiting;
+    const digests = await sink.finish();
+    await synced(place, fd, path);
     return { path, size, fingerprint: fingerprintOf(fstatSync(fd, { bigint: true })), ...digests };
   } catch (error) {
     await fs.rm(path, { force: true });
     throw is(error, ...CUT_SHORT) ? errors.incompleteBody() : error;
   } finally {
     // Nothing writes to a descriptor that is closed: its number may be another file's by then.
-    await gather.idle();
+    await sink.abandon();
     closeSync(fd);
   }
+}
+
+/** The seal's state stays on this thread. */
+const isLarge = ({ length = LARGE_BODY, seal }: StageOptions): boolean => length >= LARGE_BODY && !seal;
+
+/** Hashed on this thread. */
+function here(fd: number, { algorithms, seal }: StageOptions): Handed {
+  const hashes = openHashes(algorithms);
+  const gather = new Gather(fd);
+  return {
+    take(chunk) {
+      hashes.update(chunk);
+      return gather.add(seal ? seal.update(chunk) : chunk);
+    },
+    async finish() {
+      await gather.flush();
+      return hashes.digest();
+    },
+    abandon: () => gather.idle(),
+  };
 }
 
 /** Bytes of another file, as a new staged file; `open` makes them plain. */
@@ -212,99 +226,6 @@ async function* readFile(path: string, start: number, end: number): AsyncGenerat
 
 /** Whoever sent it went away in the middle. */
 const CUT_SHORT = ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"] as const;
-
-const CHUNK = 256 * 1024;
-
-/** Small chunks wait for each other: one write for 256 KiB, while the next ones come in. A write that ends the file at once is not worth a thread. */
-class Gather {
-  readonly #fd: number;
-  #chunks: Uint8Array[] = [];
-  #length = 0;
-  #written = 0;
-  /** Settles when nothing is under way; never fails. */
-  #writing: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
-
-  constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  add(chunk: Uint8Array): Promise<void> | undefined {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    return this.#length >= CHUNK ? this.#write() : undefined;
-  }
-
-  /** All that was added is with the kernel. */
-  async flush(): Promise<void> {
-    await this.#write();
-    await this.idle();
-    if (this.#failure) throw this.#failure.error;
-  }
-
-  async idle(): Promise<void> {
-    await this.#writing;
-  }
-
-  async #write(): Promise<void> {
-    const [chunks, length] = [this.#chunks, this.#length];
-    this.#chunks = [];
-    this.#length = 0;
-    if (this.#written === 0 && length < CHUNK) {
-      for (const chunk of chunks) for (let at = 0; at < chunk.length; ) at += writeSync(this.#fd, chunk, at);
-      return;
-    }
-    this.#written += length;
-    // Those that come meanwhile wait in the socket, but for one write's worth.
-    await this.#writing;
-    if (this.#failure) throw this.#failure.error;
-    this.#writing = this.#keepFailure(writeAll(this.#fd, chunks, length));
-  }
-
-  async #keepFailure(writing: Promise<void>): Promise<void> {
-    try {
-      await writing;
-    } catch (error) {
-      this.#failure = { error };
-    }
-  }
-}
-
-/** What writev leaves over, on a disk that is nearly full, is written by the next one, or fails. */
-function writeAll(fd: number, chunks: Uint8Array[], length: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    writev(fd, chunks, (error, written) => {
-      if (error) reject(error);
-      else if (written === length) resolve();
-      else resolve(writeAll(fd, [Buffer.concat(chunks).subarray(written)], length - written));
-    });
-  });
-}
-
-interface Hashes {
-  update(bytes: Uint8Array): void;
-  digest(): Pick<Staged, "md5" | "digests">;
-}
-
-function openHashes(algorithms: readonly Algorithm[]): Hashes {
-  const md5 = createHash("md5");
-  const digests = new Map<Algorithm, Digest>(algorithms.map((name) => [name, openDigest(name)]));
-  return {
-    update(bytes) {
-      md5.update(bytes);
-      for (const digest of digests.values()) digest.update(bytes);
-    },
-    digest: () => ({
-      md5: md5.digest("hex"),
-      digests: Object.fromEntries([...digests].map(([name, digest]) => [name, digest.digest()])),
-    }),
-  };
-}
-
-const digestsOf = (whole: Uint8Array, algorithms: readonly Algorithm[]): Pick<Staged, "md5" | "digests"> => ({
-  md5: hash("md5", whole, "hex"),
-  digests: Object.fromEntries(algorithms.map((name) => [name, digestOf(name, whole)])),
-});
 
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 

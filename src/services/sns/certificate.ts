@@ -20,7 +20,7 @@ const VERSION_3 = Buffer.from("020102", "hex");
 const NOT_BEFORE = "20000101000000Z";
 const NOT_AFTER = "99991231235959Z";
 
-/** PEM. `serial`: up to 19 bytes. */
+/** PEM. `serial`: up to 19 bytes, after a first of our own. */
 export function selfSigned(
   { privateKey, publicKey }: { privateKey: KeyObject; publicKey: KeyObject },
   { commonName, serial }: { commonName: string; serial: Buffer },
@@ -33,7 +33,8 @@ export function selfSigned(
   const toBeSigned = der(
     SEQUENCE,
     der(CONTEXT_0, VERSION_3),
-    der(INTEGER, Buffer.concat([Buffer.of(0), serial])),
+    // Positive, and in its shortest form, whatever the serial begins with.
+    der(INTEGER, Buffer.concat([Buffer.of(1), serial])),
     SHA256_WITH_RSA,
     name,
     validity,

@@ -15,6 +15,8 @@ export interface Stored {
 export type StoredAttributes = Readonly<Record<string, Stored>>;
 
 const MAX_NAME = 256;
+/** Reserved names that have a meaning: AWS.SNS.SMS.SenderID and its like. */
+const OF_SNS = /^AWS\.(SNS|MM)\./;
 
 /** Throws AWS's sentence about the first that is wrong. */
 export const soundAttributes = (given: Given): StoredAttributes =>
@@ -56,7 +58,7 @@ function checkName(name: string): void {
   if (name.startsWith(".")) throw wrong("Invalid message attribute name starting with character '.' was found.");
   if (name.endsWith(".")) throw wrong("Invalid message attribute name ending with character '.' was found.");
   if (name.includes("..")) throw wrong("Message attribute name can not have successive '.' character.");
-  if (/^(aws|amazon)\./i.test(name))
+  if (/^(aws|amazon)\./i.test(name) && !OF_SNS.test(name))
     throw wrong(`Message attribute name '${name}' is reserved: it must not start with AWS. or Amazon.`);
 }
 

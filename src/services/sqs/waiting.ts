@@ -39,7 +39,11 @@ export async function watch(ctx: Context, resource: Arn): Promise<Watch> {
 }
 
 /** When the next hidden message shows. ms since the epoch. */
-export async function nextVisible(tx: Pick<Tx, "one">, { number }: { number: number }, now: number): Promise<number | undefined> {
+export async function nextVisible(
+  tx: Pick<Tx, "one">,
+  { number }: { number: number },
+  now: number,
+): Promise<number | undefined> {
   const row = await tx.one<{ next: number | null }>(
     "SELECT MIN(visible_ms) AS next FROM sqs_message WHERE queue_number = :number AND visible_ms > :now",
     { number, now },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { type Item, type More, startPairs } from "./pairs.fixture.ts";
+import { type Item, type More, startPairs } from "../../../../test/partiql.ts";
 
 const { cloud, run, items, put, stored, sks, said } = await startPairs();
 after(() => cloud[Symbol.asyncDispose]());

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { startPairs } from "./pairs.fixture.ts";
+import { startPairs } from "../../../../test/partiql.ts";
 
 const { cloud, run, items, said } = await startPairs();
 after(() => cloud[Symbol.asyncDispose]());

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { type Access, type Arn, type Context, defineOperations, type Output, type Tx } from "../../../kernel/mod.ts";
 import { errors } from "../errors.ts";
-import { NAME, NAME_RULE } from "../schema.ts";
 import { elements } from "../table-description.ts";
 import { type Iterator, iteratorOf, iteratorText, sequenceOf, sequenceText } from "./iterators.ts";
 import { DAY_MS, ITERATOR_MS, MOST_RECORDS, MOST_SHARDS_LISTED, MOST_STREAMS_LISTED } from "./limits.ts";
@@ -17,7 +16,6 @@ export const streamOperations = defineOperations("dynamodbstreams", {
       resource: `arn:aws:dynamodb:${ctx.region}:${ctx.account}:table/${TableName}/stream/*`,
     }),
     async handle(ctx, { TableName: table, ExclusiveStartStreamArn: after, Limit = MOST_STREAMS_LISTED }) {
-      if (table !== undefined && !NAME.test(table)) throw errors.validation(NAME_RULE);
       atMost(Limit, MOST_STREAMS_LISTED);
       const found = await ctx.read((tx) => listStreams(tx, ctx, { table, after, count: Limit + 1 }));
       const page = found.slice(0, Limit);

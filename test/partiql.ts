@@ -1,7 +1,7 @@
 // Two tables with indexes, and statements about them.
 import { type AttributeValue, DynamoDB, type ExecuteStatementCommandInput } from "@aws-sdk/client-dynamodb";
-import { startCloud } from "../../../../test/cloud.ts";
-import { refusal } from "../../../../test/principals.ts";
+import { startCloud } from "./cloud.ts";
+import { refusal } from "./principals.ts";
 
 export type Item = Record<string, AttributeValue>;
 export type More = Partial<ExecuteStatementCommandInput>;
