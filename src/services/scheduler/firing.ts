@@ -6,6 +6,7 @@ import {
   AwsError,
   assumeRole,
   type Context,
+  isRefusal,
   newRequestId,
   type Principal,
   parseSchedule,
@@ -173,13 +174,12 @@ type Attributes = Record<string, { DataType: string; StringValue: string }>;
 
 /** https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html */
 function attributesOf(work: Work, { target, at }: Send, error: unknown): Attributes {
-  const refused = error instanceof AwsError && error.status < 500 && error.status !== 429;
   const exhausted = work.attempt >= work.retry.attempts ? "MaximumRetryAttempts" : "MaximumEventAgeInSeconds";
   const texts: Record<string, string> = {
     ERROR_CODE: error instanceof AwsError ? error.code : "InternalError",
     ERROR_MESSAGE: (error instanceof Error && error.message) || "The target was not invoked in time.",
     EXECUTION_ID: executionIdOf(work),
-    ...(!refused && { EXHAUSTED_RETRY_CONDITION: exhausted }),
+    ...(!isRefusal(error) && { EXHAUSTED_RETRY_CONDITION: exhausted }),
     IS_PAYLOAD_TRUNCATED: "false",
     RETRY_ATTEMPTS: String(work.attempt - 1),
     SCHEDULED_TIME: isoSeconds(at),
