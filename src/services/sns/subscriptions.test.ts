@@ -288,7 +288,8 @@ test("a topic that is deleted takes its subscriptions along", async () => {
 
 test("subscriptions are listed in pages of a hundred", async () => {
   const TopicArn = await topic("many");
-  for (let at = 0; at < 101; at++) await subscribe({ TopicArn, Protocol: "sqs", Endpoint: `${QUEUE}${at}` });
+  const one = (at: number) => subscribe({ TopicArn, Protocol: "sqs", Endpoint: `${QUEUE}${at}` });
+  await Promise.all(Array.from({ length: 101 }, (_, at) => one(at)));
   const first = await sns.send(new ListSubscriptionsByTopicCommand({ TopicArn }));
   const NextToken = first.NextToken!;
   const second = await sns.send(new ListSubscriptionsByTopicCommand({ TopicArn, NextToken }));
