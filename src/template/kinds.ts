@@ -6,6 +6,7 @@ import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
 import { bucket } from "./s3.ts";
+import { schedule, scheduleGroup } from "./scheduler.ts";
 import { subscription, topic, topicPolicy } from "./sns.ts";
 import { queue, queuePolicy } from "./sqs.ts";
 
@@ -23,6 +24,8 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::Permission": permission,
   "AWS::S3::Bucket": bucket,
+  "AWS::Scheduler::Schedule": schedule,
+  "AWS::Scheduler::ScheduleGroup": scheduleGroup,
   "AWS::SNS::Subscription": subscription,
   "AWS::SNS::Topic": topic,
   "AWS::SNS::TopicPolicy": topicPolicy,

@@ -12,7 +12,7 @@ import {
   type Work,
 } from "../../kernel/mod.ts";
 import { callApiDestination, type HttpInput, httpInputOf } from "./calling.ts";
-import type { Event } from "./event.ts";
+import { type Event, parseExact } from "./event.ts";
 import { forward } from "./forwarding.ts";
 import { inputFor } from "./input.ts";
 import { findTarget, type RuleRef, refOfArn, ruleArn } from "./rows.ts";
@@ -69,7 +69,7 @@ export async function send(asked: Context, work: Work, payload: Send): Promise<v
   const role = target.RoleArn;
   const as = role ? (await assumeRole(ctx, { role, name: rule.name, by: work.as })).session : work.as;
   const kind = kindOf(to);
-  if (kind === "bus") return forward(ctx, { to, as, event: JSON.parse(event) as Event });
+  if (kind === "bus") return forward(ctx, { to, as, event: (parseExact(event) ?? JSON.parse(event)) as Event });
   if (kind === "api-destination") return callApiDestination(ctx, work, payload);
   const groupId = target.SqsParameters?.MessageGroupId;
   await sendTo(ctx, { to, as, parcel: { kind: "message", body: event, ...(groupId !== undefined && { groupId }) } });

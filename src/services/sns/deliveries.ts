@@ -2,8 +2,8 @@
 // row; what fails goes on as work of its subscription alone. HTTP endpoints, which may be slow, have a work each from the start.
 import {
   type Arn,
-  AwsError,
   type Context,
+  isRefusal,
   type Parcel,
   type ParcelAttribute,
   parcelOf,
@@ -115,8 +115,6 @@ async function fanOut(ctx: Context, topicArn: Arn, { message, ids }: FanOut): Pr
 
 /** The first attempt was made with the others. */
 const SECOND: Retry = { waitsMs: MANAGED_RETRY.waitsMs.slice(1), attempts: MANAGED_RETRY.attempts - 1 };
-
-const isRefusal = (error: unknown): boolean => error instanceof AwsError && error.status < 500 && error.status !== 429;
 
 async function notify(ctx: Context, arn: Arn, message: Message): Promise<void> {
   const topicArn = topicOfSubscription(arn)!;
