@@ -1,10 +1,10 @@
 // Changes of a key, and what is there before: crash-step.ts dies in the middle of them, crash-steps.test.ts looks at what is left.
 import type { Aws } from "../src/aws.ts";
 
-export const BUCKET = "bucket";
-
 interface Scenario {
   readonly versioned?: true;
+  /** Of a directory bucket. */
+  readonly directory?: true;
   /** Before the change; the change is what it returns. */
   prepare(s3: S3): Promise<() => Promise<unknown>>;
 }
@@ -12,18 +12,21 @@ interface Scenario {
 /** As the handlers take it: bodies as text. */
 type S3 = ReturnType<typeof callerOf>;
 
-export const callerOf = (aws: Aws) => {
-  const to = (Key: string) => ({ Bucket: BUCKET, Key });
+export const callerOf = (aws: Aws, Bucket: string) => {
+  const to = (Key: string) => ({ Bucket, Key });
   const put = (Key: string, text: string) =>
     aws.call("s3", "PutObject", { ...to(Key), ...bodyOf(text), ContentType: `text/${text}`, Metadata: { text } });
   const remove = (Key: string, VersionId?: string) =>
     aws.call("s3", "DeleteObject", { ...to(Key), ...(VersionId !== undefined && { VersionId }) });
   const copy = (from: string, Key: string) =>
-    aws.call("s3", "CopyObject", { ...to(Key), CopySource: `${BUCKET}/${from}` });
+    aws.call("s3", "CopyObject", { ...to(Key), CopySource: `${Bucket}/${from}` });
+  const rename = (from: string, Key: string) =>
+    aws.call("s3", "RenameObject", { ...to(Key), RenameSource: `${Bucket}/${from}` });
   return {
     put,
     remove,
     copy,
+    rename,
     async upload(Key: string) {
       const { UploadId } = await aws.call("s3", "CreateMultipartUpload", { ...to(Key), ContentType: "text/parts" });
       const part = { ...to(Key), UploadId, PartNumber: 1 };
@@ -38,10 +41,14 @@ export const callerOf = (aws: Aws) => {
           }),
       };
     },
-    async start({ versioned }: { versioned?: true }) {
-      await aws.call("s3", "CreateBucket", { Bucket: BUCKET });
+    async start({ versioned, directory }: Pick<Scenario, "versioned" | "directory">) {
+      const CreateBucketConfiguration = {
+        Location: { Type: "AvailabilityZone", Name: "use1-az4" },
+        Bucket: { Type: "Directory", DataRedundancy: "SingleAvailabilityZone" },
+      } as const;
+      await aws.call("s3", "CreateBucket", { Bucket, ...(directory && { CreateBucketConfiguration }) });
       const VersioningConfiguration = { Status: "Enabled" } as const;
-      if (versioned) await aws.call("s3", "PutBucketVersioning", { Bucket: BUCKET, VersioningConfiguration });
+      if (versioned) await aws.call("s3", "PutBucketVersioning", { Bucket, VersioningConfiguration });
     },
   };
 };
@@ -126,6 +133,21 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       return () => upload.complete(ETag);
     },
   },
+  "a rename over an object": {
+    directory: true,
+    async prepare(s3) {
+      await s3.put("from/here", "renamed");
+      await s3.put("k", "old");
+      return () => s3.rename("from/here", "k");
+    },
+  },
+  "a rename of what no path can hold": {
+    directory: true,
+    async prepare(s3) {
+      await s3.put("odd//k", "renamed");
+      return () => s3.rename("odd//k", "k");
+    },
+  },
   "a part over a part": {
     async prepare(s3) {
       const upload = await s3.upload("k");
@@ -134,3 +156,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     },
   },
 };
+
+export const bucketOf = (scenario: string): string =>
+  scenarios[scenario]?.directory ? "bucket--use1-az4--x-s3" : "bucket";

@@ -25,9 +25,9 @@ countCalls(fs, "renameSync");
 syncBuiltinESMExports();
 
 const { start } = await import("../src/aws.ts");
-const { callerOf, scenarios } = await import("./crash-scenarios.ts");
+const { bucketOf, callerOf, scenarios } = await import("./crash-scenarios.ts");
 const aws = await start({ dir: dir!, port: 0, output: "quiet" });
-const s3 = callerOf(aws);
+const s3 = callerOf(aws, bucketOf(name!));
 const scenario = scenarios[name!]!;
 await s3.start(scenario);
 const change = await scenario.prepare(s3);

@@ -8,12 +8,14 @@ import { describe, test } from "node:test";
 import {
   GetObjectCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
   ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
   ListPartsCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
 import { startCloud } from "./cloud.ts";
-import { BUCKET, scenarios } from "./crash-scenarios.ts";
+import { bucketOf, scenarios } from "./crash-scenarios.ts";
 
 /** Far more than any change has. */
 const MOST_STEPS = 30;
@@ -56,12 +58,12 @@ describe("a process that is killed", { concurrency: 4 }, () => {
         break;
       }
     }
-    assert.equal(readFileSync(join(dir, "buckets", BUCKET, "k"), "utf8"), "old");
-    writeFileSync(join(dir, "buckets", BUCKET, "k"), "from outside");
+    assert.equal(readFileSync(join(dir, "buckets", bucketOf(name), "k"), "utf8"), "old");
+    writeFileSync(join(dir, "buckets", bucketOf(name), "k"), "from outside");
     {
       await using cloud = await startCloud({ dir, databaseUrl: "" });
       await cloud.settle();
-      const { versions, plain, staged } = await stateOf(cloud.client(S3Client), dir);
+      const { versions, plain, staged } = await stateOf(cloud.client(S3Client), dir, bucketOf(name));
       assert.deepEqual(
         versions.map(({ body }) => body),
         ["from outside", "new", "old"],
@@ -79,7 +81,7 @@ async function left(name: string, step: number): Promise<{ said: string; state: 
     const said = await die(dir, name, step);
     await using cloud = await startCloud({ dir, databaseUrl: "" });
     await cloud.settle();
-    return { said, state: JSON.stringify(await stateOf(cloud.client(S3Client), dir), null, 1) };
+    return { said, state: JSON.stringify(await stateOf(cloud.client(S3Client), dir, bucketOf(name)), null, 1) };
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -95,30 +97,39 @@ function die(dir: string, name: string, step: number): Promise<string> {
   });
 }
 
-async function stateOf(s3: S3Client, dir: string) {
-  const list = await s3.send(new ListObjectVersionsCommand({ Bucket: BUCKET }));
+async function stateOf(s3: S3Client, dir: string, Bucket: string) {
+  const list = await versionsOf(s3, Bucket);
   const versions: { body: string; [member: string]: unknown }[] = [];
   for (const { Key, VersionId, IsLatest, Size } of list.Versions ?? []) {
-    const get = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: Key!, VersionId: VersionId! }));
+    const get = await s3.send(
+      new GetObjectCommand({ Bucket, Key: Key!, ...(VersionId !== undefined && { VersionId }) }),
+    );
     const body = await get.Body!.transformToString();
     versions.push({ Key, IsLatest, Size, body, type: get.ContentType, metadata: get.Metadata, etag: get.ETag });
   }
   const uploads: unknown[] = [];
-  for (const { Key, UploadId } of (await s3.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))).Uploads ?? []) {
-    const { Parts = [] } = await s3.send(new ListPartsCommand({ Bucket: BUCKET, Key: Key!, UploadId: UploadId! }));
+  for (const { Key, UploadId } of (await s3.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? []) {
+    const { Parts = [] } = await s3.send(new ListPartsCommand({ Bucket, Key: Key!, UploadId: UploadId! }));
     uploads.push({ Key, parts: Parts.map(({ PartNumber, ETag, Size }) => ({ PartNumber, ETag, Size })) });
   }
-  const home = join(dir, ".aws-like", "s3", BUCKET);
+  const home = join(dir, ".aws-like", "s3", Bucket);
   return {
     versions,
     markers: (list.DeleteMarkers ?? []).map(({ Key, IsLatest }) => ({ Key, IsLatest })),
     uploads,
-    plain: contentsBelow(join(dir, "buckets", BUCKET)),
+    plain: contentsBelow(join(dir, "buckets", Bucket)),
     staged: contentsBelow(join(home, "stage")),
     sides: contentsBelow(join(home, "side"))
       .map(([, text]) => text)
       .sort(),
   };
+}
+
+/** A directory bucket has no versions: its objects. */
+async function versionsOf(s3: S3Client, Bucket: string): Promise<Partial<ListObjectVersionsCommandOutput>> {
+  if (!Bucket.endsWith("--x-s3")) return await s3.send(new ListObjectVersionsCommand({ Bucket }));
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
+  return { Versions: Contents.map(({ Key, Size }) => ({ Key, Size, IsLatest: true })) };
 }
 
 const contentsBelow = (dir: string): (readonly [string, string])[] =>
