@@ -14,6 +14,10 @@ const THROTTLING = new Set([
 export const isThrottling = (error: unknown): boolean =>
   error instanceof AwsError && (error.status === 429 || THROTTLING.has(error.code));
 
+/** A refusal stays a refusal: asking again changes nothing. Throttling does. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof AwsError && error.status >= 400 && error.status < 500 && !isThrottling(error);
+
 /** `fields` are further members of the modelled error (`BucketName`, `CancellationReasons`, ...), written as the protocol writes members. */
 export class AwsError extends Error {
   readonly code: string;

@@ -9,7 +9,7 @@ export { after } from "./after.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Action, Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { delayed } from "./delays.ts";
-export { AwsError } from "./error.ts";
+export { AwsError, isRefusal } from "./error.ts";
 export type { Log } from "./journal.ts";
 export { forgetWith } from "./memory.ts";
 export {

@@ -6,7 +6,7 @@ import { setTimeout as realSleep } from "node:timers/promises";
 import type { Migration, Store, Tx } from "../store/store.ts";
 import { type Clock, realNow } from "./clock.ts";
 import type { NewWork, Principal, Retry, Work } from "./context.ts";
-import { AwsError, isThrottling } from "./error.ts";
+import { isRefusal, isThrottling } from "./error.ts";
 import { newRequestId } from "./names.ts";
 
 /** What the post asks of the world: to deliver, and to say what becomes of what could not be delivered. */
@@ -343,10 +343,6 @@ export class Post implements AsyncDisposable {
     return this.#shared ? realNow() + LEASE_MS : FOR_EVER;
   }
 }
-
-/** A refusal stays a refusal: asking again changes nothing. Throttling does. */
-const isRefusal = (error: unknown): boolean =>
-  error instanceof AwsError && error.status >= 400 && error.status < 500 && !isThrottling(error);
 
 const toWork = (row: Row): Work => ({
   id: row.id,

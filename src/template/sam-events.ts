@@ -1,6 +1,7 @@
 // A function's events: the permission each needs, and what brings them.
 import { call, type Fields, field, itemsOf, type Node, node, TemplateError } from "./node.ts";
 import { make, merge, need, pathOf, type Resources } from "./sam-make.ts";
+import { expandScheduleV2 } from "./sam-schedule.ts";
 import { convert, record } from "./shape.ts";
 import type { Resource } from "./template.ts";
 
@@ -136,6 +137,7 @@ const events: Readonly<Record<string, (expanding: Expanding, into: Resources) =>
     permitRule({ resource, id, line }, into);
   },
 
+  ScheduleV2: expandScheduleV2,
   EventBridgeRule: expandPattern,
   /** The older name of the same. */
   CloudWatchEvent: expandPattern,

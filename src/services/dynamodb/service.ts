@@ -3,6 +3,7 @@ import { defineService, loadModel } from "../../kernel/mod.ts";
 import { MIGRATION as BACKUPS, type DropBackup, expireBackup } from "./backup-rows.ts";
 import { backups, type CopyBackup, copyBackup } from "./backups.ts";
 import { batches } from "./batches.ts";
+import { contributorInsights } from "./contributor-insights.ts";
 import { MIGRATION as COPIES } from "./copies.ts";
 import { MIGRATION as EXPIRY, type Expire } from "./expiry.ts";
 import { MIGRATION as EXPORT_FILES, giveUpExport, type RunExport, runExport } from "./export-run.ts";
@@ -104,6 +105,7 @@ export const dynamodb = defineService({
     ...pointInTime,
     ...exportOperations,
     ...importOperations,
+    ...contributorInsights,
   },
   quirks,
   resourcePolicy,

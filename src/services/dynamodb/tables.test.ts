@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type CreateTableCommandInput, DynamoDB } from "@aws-sdk/client-dynamodb";
 import { ROOT, startCloud } from "../../../test/cloud.ts";
-import { onPostgres, select } from "../../../test/sql.ts";
+import { select } from "../../../test/sql.ts";
 
 const cloud = await startCloud();
 after(() => cloud[Symbol.asyncDispose]());
@@ -435,126 +435,8 @@ test("a new global index holds the items that were there, but not those that it 
   );
 });
 
-test("tags are set, listed and taken away", async () => {
-  const { TableDescription } = await dynamodb.createTable(simple("tagged", { Tags: [{ Key: "team", Value: "a" }] }));
-  const ResourceArn = TableDescription!.TableArn!;
-  await dynamodb.tagResource({
-    ResourceArn,
-    Tags: [
-      { Key: "team", Value: "b" },
-      { Key: "stage", Value: "" },
-    ],
-  });
-  assert.deepEqual((await dynamodb.listTagsOfResource({ ResourceArn })).Tags, [
-    { Key: "stage", Value: "" },
-    { Key: "team", Value: "b" },
-  ]);
-  await dynamodb.untagResource({ ResourceArn, TagKeys: ["team"] });
-  assert.equal((await dynamodb.listTagsOfResource({ ResourceArn })).Tags?.length, 1);
-  await assert.rejects(dynamodb.listTagsOfResource({ ResourceArn: `${ResourceArn}x` }), {
-    name: "ResourceNotFoundException",
-    message: `Requested resource not found: ResourceArn: ${ResourceArn}x not found`,
-  });
-});
-
-test("tags are refused in AWS's words", async () => {
-  const { TableDescription } = await dynamodb.createTable(simple("tag-rules"));
-  const ResourceArn = TableDescription!.TableArn!;
-  const tag = (...Tags: { Key: string; Value: string }[]) => dynamodb.tagResource({ ResourceArn, Tags });
-  const many = Array.from({ length: 51 }, (_, i) => ({ Key: `k${i}`, Value: "" }));
-  const refused: readonly (readonly [() => Promise<unknown>, string])[] = [
-    [() => tag({ Key: "a#", Value: "" }), "The Tag Key provided is invalid, Key: a#"],
-    [() => tag({ Key: "a", Value: "#" }), "The Tag Value provided is invalid, Value: #"],
-    [() => tag({ Key: "AWS:a", Value: "" }), "Tag Key cannot be prefixed with aws:, Key: AWS:a"],
-    [
-      () => tag({ Key: "a", Value: "1" }, { Key: "a", Value: "2" }),
-      "Duplicate Tag Keys provided as input: Duplicate Tag Key found a",
-    ],
-    [() => tag(), "Atleast one Tag needs to be provided as Input."],
-    [() => dynamodb.untagResource({ ResourceArn, TagKeys: [] }), "Atleast one Tag Key needs to be provided as Input."],
-    [() => tag(...many), "Number of Tags exceed the current limit for the provided ResourceArn"],
-    [
-      () => dynamodb.createTable(simple("tag-rules-2", { Tags: many })),
-      "Number of Tags exceed the current limit for the provided ResourceArn",
-    ],
-    [
-      () => dynamodb.listTagsOfResource({ ResourceArn: "tag-rules" }),
-      `${INVALID}ARNs must start with 'arn:': tag-rules`,
-    ],
-    [
-      () => dynamodb.listTagsOfResource({ ResourceArn: "arn:aws:s3:::bucket" }),
-      `${INVALID}Provided Arn is not a DynamoDB resource arn: arn:aws:s3:::bucket`,
-    ],
-    [
-      () => dynamodb.listTagsOfResource({ ResourceArn: `${ResourceArn}/index/abc` }),
-      `${INVALID}Invalid resource arn provided, only table or stream is accepted. Provided resource arn: ${ResourceArn}/index/abc`,
-    ],
-  ];
-  for (const [send, message] of refused) await assert.rejects(send(), { name: "ValidationException", message });
-  assert.deepEqual((await dynamodb.listTagsOfResource({ ResourceArn })).Tags, []);
-});
-
-test("tags are listed ten at a time", async () => {
-  const { TableDescription } = await dynamodb.createTable(simple("many-tags"));
-  const ResourceArn = TableDescription!.TableArn!;
-  const Tags = Array.from({ length: 13 }, (_, i) => ({ Key: `k${i}`, Value: "v" }));
-  await dynamodb.tagResource({ ResourceArn, Tags });
-  const first = await dynamodb.listTagsOfResource({ ResourceArn });
-  const second = await dynamodb.listTagsOfResource({ ResourceArn, NextToken: first.NextToken });
-  assert.deepEqual([first.Tags?.length, second.Tags?.length, second.NextToken], [10, 3, undefined]);
-});
-
 test("DescribeEndpoints names this cloud, DescribeLimits AWS's defaults", async () => {
   const { Endpoints } = await dynamodb.describeEndpoints({});
   assert.deepEqual(Endpoints, [{ Address: new URL(cloud.endpoint).host, CachePeriodInMinutes: 1440 }]);
   assert.equal((await dynamodb.describeLimits({})).TableMaxReadCapacityUnits, 40000);
-});
-
-test("anyone may read a table with SQL, through a view of its name", async () => {
-  await dynamodb.createTable(simple("files"));
-  await dynamodb.putItem({
-    TableName: "files",
-    Item: { id: { S: "it's" }, size: { N: "12" }, big: { N: "12345678901234567890123" }, ok: { BOOL: true } },
-  });
-  await dynamodb.putItem({
-    TableName: "files",
-    Item: {
-      id: { S: "b" },
-      'odd "name\'s"': { S: "x" },
-      nothing: { NULL: true },
-      list: { L: [{ S: "a" }] },
-      SIZE: { N: "1" },
-    },
-  });
-  const none = { size: null, big: null, ok: null, 'odd "name\'s"': null, nothing: null, list: null, SIZE_2: null };
-  // A column of PostgreSQL has one type for all rows: text.
-  const value = (number: number, text: string) => (onPostgres(cloud) ? text : number);
-  assert.deepEqual(await select(cloud, "SELECT * FROM files ORDER BY id DESC"), [
-    {
-      ...none,
-      id: "it's",
-      size: value(12, "12"),
-      big: "12345678901234567890123",
-      ok: value(1, "true"),
-      _item: '{"id":{"S":"it\'s"},"size":{"N":"12"},"big":{"N":"12345678901234567890123"},"ok":{"BOOL":true}}',
-    },
-    {
-      ...none,
-      id: "b",
-      'odd "name\'s"': "x",
-      list: '[{"S":"a"}]',
-      SIZE_2: value(1, "1"),
-      _item:
-        '{"id":{"S":"b"},"odd \\"name\'s\\"":{"S":"x"},"nothing":{"NULL":true},"list":{"L":[{"S":"a"}]},"SIZE":{"N":"1"}}',
-    },
-  ]);
-});
-
-test("a view does not take the name of a table of the store, and goes with its table", async () => {
-  await dynamodb.createTable(simple("dynamodb_item"));
-  await dynamodb.putItem({ TableName: "dynamodb_item", Item: { id: { S: "a" } } });
-  const sql = "SELECT id FROM table_dynamodb_item";
-  assert.deepEqual(await select(cloud, sql), [{ id: "a" }]);
-  await dynamodb.deleteTable({ TableName: "dynamodb_item" });
-  await assert.rejects(select(cloud, sql), /no such table|does not exist/);
 });

@@ -16,14 +16,14 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
   if (busOfArn(to)) return toBus(ctx, work);
   // All else is EventBridge's own.
   const own = work.as.kind === "service" && work.as.name === "events.amazonaws.com";
-  const payload = work.payload as { kind?: string; step?: number } | null;
+  const payload = work.payload as { kind?: string } | null;
   const rule = refOfArn(to);
   if (own && rule && payload?.kind === "fire") return fire(ctx, rule, payload as Fire);
   if (own && rule && payload?.kind === "send") return send(ctx, work, payload as Send);
   const archive = archiveOfArn(to);
   if (own && archive && payload?.kind === "sweep") return sweep(ctx, archive, payload as Sweep);
   const replay = replayOfArn(to);
-  if (own && replay && payload?.kind === "replay") return replayStep(ctx, replay, payload.step!);
+  if (own && replay && payload?.kind === "replay") return replayStep(ctx, replay);
   const connection = namedRefOfArn("connection", to);
   if (own && connection && payload?.kind === "authorize") return authorize(ctx, connection);
   throw new AwsError("NotImplemented", 501, `nothing here takes a delivery to ${to}`);

@@ -29,8 +29,8 @@ export function detailOf(text: string): object | undefined {
   }
 }
 
-/** The same with the numbers that JavaScript would round as they are written, for targets; undefined where there is none. */
-export const exactDetailOf = (text: string): unknown => (LONG_NUMBER.test(text) ? JSON.parse(text, exact) : undefined);
+/** JSON with the numbers that JavaScript would round as they are written, for targets; undefined where there are none. */
+export const parseExact = (text: string): unknown => (LONG_NUMBER.test(text) ? JSON.parse(text, exact) : undefined);
 
 const LONG_NUMBER = /\d{16}/;
 

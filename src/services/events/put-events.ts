@@ -3,10 +3,9 @@ import { type Access, type Context, defineOperations, type Input, newRequestId }
 import { onBus } from "./access.ts";
 import { type BusRef, busArn, busOf } from "./bus-rows.ts";
 import { errors } from "./errors.ts";
-import { detailOf, type Event, exactDetailOf, timeText } from "./event.ts";
+import { detailOf, type Event, parseExact, timeText } from "./event.ts";
 import { forwardedIdentity } from "./forwarding.ts";
-import { type Arrival, type Listeners, listenersOf, put, type Routed, routed } from "./routing.ts";
-import { passed } from "./tap.ts";
+import { type Arrival, type Listeners, listenersOf, put, type Routed, routed, tell } from "./routing.ts";
 
 /** All entries of a request. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html */
 const MOST_BYTES = 1024 * 1024;
@@ -72,13 +71,7 @@ export async function bring(ctx: Context, taken: readonly Taken[]): Promise<void
     await ctx.write(async (tx) => {
       for (const one of all) await put(ctx, tx, one);
     });
-  for (const { bus, arrival, met } of all) {
-    const rules = met.map(({ rule }) => rule.name);
-    const { event } = arrival;
-    const found = rules.length > 0 ? `meets ${rules.join(", ")}` : "meets no rule";
-    ctx.log.info(`${event.source} "${event["detail-type"]}" on ${bus.name} ${found}`, { subject: event.id });
-    passed(ctx.endpoint, { bus: busArn(bus), event, rules });
-  }
+  for (const { bus, ...one } of all) tell(ctx, bus, one);
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
@@ -124,7 +117,7 @@ function arrivalOf(ctx: Context, entry: Entry): Taken | Refusal {
     detail,
     ...replayed,
   };
-  const exact = exactDetailOf(Detail);
+  const exact = parseExact(Detail);
   const arrival = { event, receivedMs: ctx.now, forwarded: identity !== undefined };
   return { bus, arrival: exact === undefined ? arrival : { ...arrival, exact: { ...event, detail: exact } } };
 }

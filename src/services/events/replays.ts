@@ -13,9 +13,9 @@ import { onAll } from "./access.ts";
 import { archiveArn, archiveOfArn, findArchive } from "./archived.ts";
 import { type BusRef, busArn, busOfArn } from "./bus-rows.ts";
 import { errors } from "./errors.ts";
-import type { Event } from "./event.ts";
+import { type Event, parseExact } from "./event.ts";
 import { cursorOf, paged } from "./pages.ts";
-import { listenersOf, put, routed } from "./routing.ts";
+import { type Arrival, type Listeners, listenersOf, put, type Routed, routed, tell } from "./routing.ts";
 
 type State = "STARTING" | "RUNNING" | "CANCELLING" | "COMPLETED" | "CANCELLED" | "FAILED";
 
@@ -103,7 +103,7 @@ export const replays = defineOperations("events", {
           started_ms: ctx.now,
           ended_ms: null,
         });
-        await ctx.put(tx, { to: replayArn(ref), as: replaying(ref), payload: { kind: "replay", step: 0 } });
+        await ctx.put(tx, { to: replayArn(ref), as: replaying(ref), payload: { kind: "replay" } });
       });
       return { ReplayArn: replayArn(ref), State: "STARTING" as const, ReplayStartTime: new Date(ctx.now) };
     },
@@ -181,42 +181,49 @@ const listed = (replay: Replay): NonNullable<Output<"events", "ListReplays">["Re
   ...(replay.ended_ms !== null && { ReplayEndTime: new Date(replay.ended_ms) }),
 });
 
-/** The next events of it, in the order of their times, to the rules that its bus has now; and the work for those after them. */
-export async function replayStep(ctx: Context, ref: ReplayRef, step: number): Promise<void> {
+/** The next events of it, to the rules that its bus has now; and the work for those after them. Delivered twice, it goes on where it is. */
+export async function replayStep(ctx: Context, ref: ReplayRef): Promise<void> {
   const replay = await ctx.read((tx) => findReplay(tx, ref));
-  const listeners = replay && (await listenersOf(ctx, busRef(replay)));
-  const filters = replay ? (JSON.parse(replay.filter_arns) as Arn[]) : [];
-  const done = await ctx.write(async (tx) => {
+  if (!replay) return;
+  const listeners = await listenersOf(ctx, busRef(replay));
+  const brought = await ctx.write(async (tx) => {
     const now = await findReplay(tx, ref);
-    if (!now || now.ended_ms !== null) return undefined;
+    if (!now || now.ended_ms !== null) return [];
     const end = (state: State, state_reason: string | null = null) =>
       saveReplay(tx, { ...now, state, state_reason, ended_ms: ctx.now });
     if (now.state === "CANCELLING") await end("CANCELLED");
     else if (!listeners) await end("FAILED", `Event bus ${now.bus} does not exist.`);
-    else {
-      const events = await nextEvents(tx, now);
-      for (const { event } of events) {
-        const replayed: Event = { ...(JSON.parse(event) as Event), "replay-name": now.name };
-        const arrival = {
-          event: replayed,
-          receivedMs: ctx.now,
-          forwarded: false,
-          ...(filters.length > 0 && { rules: filters }),
-        };
-        await put(ctx, tx, routed(ctx, listeners, arrival));
-      }
-      const last = events.at(-1);
-      const moved = { ...now, ...(last && { last_time_ms: last.time_ms, last_event_id: last.event_id }) };
-      if (events.length < STEP) await saveReplay(tx, { ...moved, state: "COMPLETED", ended_ms: ctx.now });
-      else {
-        await saveReplay(tx, { ...moved, state: "RUNNING" });
-        await ctx.put(tx, { to: replayArn(ref), as: replaying(ref), payload: { kind: "replay", step: step + 1 } });
-      }
-      return events.length;
-    }
-    return 0;
+    else return bringNext(ctx, tx, now, listeners);
+    return [];
   });
-  if (done !== undefined) ctx.log.info(`replay ${ref.name}: ${done} events`, { subject: replayArn(ref) });
+  for (const one of brought) tell(ctx, busRef(replay), one);
+  ctx.log.info(`replay ${ref.name}: ${brought.length} events`, { subject: replayArn(ref) });
+}
+
+async function bringNext(ctx: Context, tx: Tx, replay: Replay, listeners: Listeners): Promise<Routed[]> {
+  const events = await nextEvents(tx, replay);
+  const brought = events.map(({ event }) => routed(ctx, listeners, arrivalOf(ctx, replay, event)));
+  for (const one of brought) await put(ctx, tx, one);
+  const last = events.at(-1);
+  const moved = { ...replay, ...(last && { last_time_ms: last.time_ms, last_event_id: last.event_id }) };
+  if (events.length < STEP) await saveReplay(tx, { ...moved, state: "COMPLETED", ended_ms: ctx.now });
+  else {
+    await saveReplay(tx, { ...moved, state: "RUNNING" });
+    await ctx.put(tx, { to: replayArn(replay), as: replaying(replay), payload: { kind: "replay" } });
+  }
+  return brought;
+}
+
+function arrivalOf(ctx: Context, { name, filter_arns }: Replay, text: string): Arrival {
+  const rules = JSON.parse(filter_arns) as Arn[];
+  const exact = parseExact(text) as Event | undefined;
+  return {
+    event: { ...(JSON.parse(text) as Event), "replay-name": name },
+    ...(exact && { exact: { ...exact, "replay-name": name } }),
+    receivedMs: ctx.now,
+    forwarded: false,
+    ...(rules.length > 0 && { rules }),
+  };
 }
 
 const nextEvents = (tx: Tx, { account, region, archive, from_ms, to_ms, last_time_ms, last_event_id }: Replay) =>

@@ -6,6 +6,7 @@ import type { Event } from "./event.ts";
 import { compiled } from "./patterns.ts";
 import { patternRules, type Rule, ruleArn, targetsOfBus } from "./rows.ts";
 import { sendingOf } from "./sending.ts";
+import { passed } from "./tap.ts";
 import { kindOf, type Target } from "./target-checks.ts";
 
 /** A rule that is on, with its targets. */
@@ -82,6 +83,14 @@ export function routed(ctx: Context, listeners: Listeners, arrival: Arrival): Ro
           subject: ruleArn(rule),
         });
   return { arrival, met };
+}
+
+/** After the commit: what passed, and what it met, in the log and for who watches. */
+export function tell(ctx: Context, bus: BusRef, { arrival: { event }, met }: Routed): void {
+  const rules = met.map(({ rule }) => rule.name);
+  const found = rules.length > 0 ? `meets ${rules.join(", ")}` : "meets no rule";
+  ctx.log.info(`${event.source} "${event["detail-type"]}" on ${bus.name} ${found}`, { subject: event.id });
+  passed(ctx.endpoint, { bus: busArn(bus), event, rules });
 }
 
 /** Into the transaction: one work a target; what an archive keeps is kept at once. */

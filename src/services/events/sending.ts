@@ -1,9 +1,10 @@
 // One event for one target: a work of the rule's, with the target's retries and its dead-letter queue.
 import {
   type Arn,
-  AwsError,
+  type AwsError,
   assumeRole,
   type Context,
+  isRefusal,
   type NewWork,
   type Principal,
   type Retry,
@@ -12,7 +13,7 @@ import {
   type Work,
 } from "../../kernel/mod.ts";
 import { callApiDestination, type HttpInput, httpInputOf } from "./calling.ts";
-import type { Event } from "./event.ts";
+import { type Event, parseExact } from "./event.ts";
 import { forward } from "./forwarding.ts";
 import { inputFor } from "./input.ts";
 import { findTarget, type RuleRef, refOfArn, ruleArn } from "./rows.ts";
@@ -69,7 +70,7 @@ export async function send(asked: Context, work: Work, payload: Send): Promise<v
   const role = target.RoleArn;
   const as = role ? (await assumeRole(ctx, { role, name: rule.name, by: work.as })).session : work.as;
   const kind = kindOf(to);
-  if (kind === "bus") return forward(ctx, { to, as, event: JSON.parse(event) as Event });
+  if (kind === "bus") return forward(ctx, { to, as, event: (parseExact(event) ?? JSON.parse(event)) as Event });
   if (kind === "api-destination") return callApiDestination(ctx, work, payload);
   const groupId = target.SqsParameters?.MessageGroupId;
   await sendTo(ctx, { to, as, parcel: { kind: "message", body: event, ...(groupId !== undefined && { groupId }) } });
@@ -103,7 +104,7 @@ function deadLetterAttributes(
   work: Work,
   { target, earlier, error }: { target: Arn; earlier: number; error: unknown },
 ) {
-  const refused = error instanceof AwsError && error.status < 500 && error.status !== 429;
+  const refused = isRefusal(error);
   const exhausted = work.attempt >= work.retry.attempts ? "MaximumRetryAttempts" : "MaximumEventAgeInSeconds";
   const text = (StringValue: string) => ({ DataType: "String", StringValue });
   return {

@@ -2,8 +2,8 @@
 // row; what fails goes on as work of its subscription alone. HTTP endpoints, which may be slow, have a work each from the start.
 import {
   type Arn,
-  AwsError,
   type Context,
+  isRefusal,
   type Parcel,
   type ParcelAttribute,
   parcelOf,
@@ -96,6 +96,8 @@ async function fanOut(ctx: Context, topicArn: Arn, { message, ids }: FanOut): Pr
   const all = (await confirmedOf(ctx, topicArn)).filter(({ arn }) => wanted.has(arn));
   if (all.length === 0) return; // deleted meanwhile
   const topic = await knownTopic(ctx, topicArn);
+  // Whoever published has his answer before a hundred queues have the message.
+  await new Promise(setImmediate);
   const failed: { one: Subscription; error: unknown }[] = [];
   await Promise.all(
     all.map((one) => bring(ctx, topic, message, one).catch((error: unknown) => void failed.push({ one, error }))),
@@ -115,8 +117,6 @@ async function fanOut(ctx: Context, topicArn: Arn, { message, ids }: FanOut): Pr
 
 /** The first attempt was made with the others. */
 const SECOND: Retry = { waitsMs: MANAGED_RETRY.waitsMs.slice(1), attempts: MANAGED_RETRY.attempts - 1 };
-
-const isRefusal = (error: unknown): boolean => error instanceof AwsError && error.status < 500 && error.status !== 429;
 
 async function notify(ctx: Context, arn: Arn, message: Message): Promise<void> {
   const topicArn = topicOfSubscription(arn)!;

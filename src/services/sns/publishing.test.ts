@@ -16,6 +16,7 @@ import {
   CreateQueueCommand,
   DeleteQueueCommand,
   type Message,
+  PurgeQueueCommand,
   ReceiveMessageCommand,
   SetQueueAttributesCommand,
   SQSClient,
@@ -315,6 +316,38 @@ test("a queue whose policy does not let the topic in gets nothing", async () => 
   await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy } }));
   await publish(TopicArn, "found");
   assert.deepEqual(await texts(QueueUrl!), ["found"]);
+});
+
+test("a queue that fails, or is too busy, gets its message later, as do those behind it in a FIFO group", async () => {
+  const TopicArn = await topic("patient");
+  const fifoTopic = await topic("patient.fifo", { FifoTopic: "true", ContentBasedDeduplication: "true" });
+  const { url, arn } = await queue("patient");
+  const fifo = await queue("patient.fifo", { FifoQueue: "true" });
+  await subscribe(TopicArn, arn);
+  await subscribe(fifoTopic, fifo.arn);
+  for (const [kind, what] of [
+    ["fail", "arn:aws:sqs:*:patient*"],
+    ["throttle", "sqs:SendMessage"],
+  ] as const) {
+    await cloud.aws.clock({ freeze: true });
+    await cloud.aws.chaos({ set: { kind, what, percent: 100 } });
+    await sns.send(new PublishCommand({ TopicArn, Message: kind }));
+    for (const at of ["1", "2"])
+      await sns.send(new PublishCommand({ TopicArn: fifoTopic, Message: `${kind} ${at}`, MessageGroupId: "g" }));
+    await cloud.settle();
+    assert.deepEqual(await texts(url), []);
+    await cloud.aws.chaos({ clear: {} });
+    await cloud.advance(60_000);
+    assert.deepEqual((await texts(url)).includes(kind), true);
+    assert.deepEqual(
+      (await texts(fifo.url)).filter((text) => text.startsWith(kind)),
+      [`${kind} 1`, `${kind} 2`],
+    );
+    await sqs.send(new PurgeQueueCommand({ QueueUrl: url }));
+    await sqs.send(new PurgeQueueCommand({ QueueUrl: fifo.url }));
+    await cloud.advance(61_000);
+    await cloud.aws.clock({ resume: true });
+  }
 });
 
 test("the link in a notification ends its subscription, without a signature", async () => {

@@ -205,3 +205,29 @@ test("An attempt id is a FIFO queue's, and well formed", async () => {
       "Value a for parameter ReceiveRequestAttemptId is invalid. Reason: The request include parameter that is not valid for this queue type.",
   });
 });
+
+test("A deep backlog behind a message in flight does not hide the other groups", async () => {
+  const url = await create();
+  const many = async (group: string, count: number) => {
+    for (let from = 0; from < count; from += 10)
+      await sqs.sendMessageBatch({
+        QueueUrl: url,
+        Entries: Array.from({ length: 10 }, (_, i) => ({
+          Id: `${i}`,
+          MessageBody: `${group}${from + i}`,
+          MessageGroupId: group,
+          MessageDeduplicationId: `${group}${from + i}`,
+        })),
+      });
+  };
+  await many("busy", 230);
+  await many("z", 10);
+  await many("a", 10);
+  const [first] = await receive(url, { MaxNumberOfMessages: 1 });
+  assert.equal(first!.Body, "busy0");
+  assert.deepEqual(bodies(await receive(url, { MaxNumberOfMessages: 2 })), ["z0", "z1"]);
+  assert.deepEqual(bodies(await receive(url)), ["a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"]);
+  assert.deepEqual(await receive(url), []);
+  await remove(url, first!);
+  assert.deepEqual(bodies(await receive(url, { MaxNumberOfMessages: 2 })), ["busy1", "busy2"]);
+});

@@ -15,10 +15,10 @@ import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
 import { oldestSequence, removeExpired } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
+import { MOST_MESSAGES } from "./take.ts";
 import { nextVisible, waitingOf } from "./waiting.ts";
 
 export const MAX_VISIBILITY_S = 43_200;
-const MOST_MESSAGES = 10;
 const MAX_WAIT_S = 20;
 
 export const receiving = defineOperations("sqs", {
