@@ -99,6 +99,22 @@ test("Expect: 100-continue is answered with the refusal, without asking for the 
   assert.ok(answer && answer.status >= 400, JSON.stringify(answer));
 });
 
+test("who is refused for what he asks is not asked for a body that is checked as it streams", async () => {
+  await using cloud = await startCloud({ relaxed: true });
+  const head = [
+    "PUT /no-such-bucket/key HTTP/1.1",
+    "Host: localhost",
+    "Content-Length: 100000000",
+    "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    "x-amz-decoded-content-length: 99999900",
+    "x-amz-trailer: x-amz-checksum-crc32",
+    "Expect: 100-continue",
+  ];
+  const answer = await exchange(cloud.endpoint, `${head.join("\r\n")}\r\n\r\n`);
+  assert.match(answer, /^HTTP\/1\.1 404 /);
+  assert.match(answer, /\r\nConnection: close\r\n/i);
+});
+
 test("an unknown operation is refused in the caller's protocol", async () => {
   await using cloud = await startCloud();
   const json = await fetch(cloud.endpoint, {

@@ -85,5 +85,12 @@ function passing(from: Readable, through: Transform): Readable {
   through.on("error", () => undefined); // whoever reads it is told
   if (from.destroyed) cut();
   else from.on("close", cut).on("error", cut);
-  return from.pipe(through);
+  // Not before: who is refused, and waits to be asked for his body, is to keep it.
+  const read = through.read;
+  through.read = (size) => {
+    through.read = read;
+    from.pipe(through);
+    return read.call(through, size);
+  };
+  return through;
 }
