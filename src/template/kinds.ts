@@ -5,6 +5,7 @@ import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
+import { pipe } from "./pipes.ts";
 import { bucket } from "./s3.ts";
 import { schedule, scheduleGroup } from "./scheduler.ts";
 import { subscription, topic, topicPolicy } from "./sns.ts";
@@ -23,6 +24,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::Permission": permission,
+  "AWS::Pipes::Pipe": pipe,
   "AWS::S3::Bucket": bucket,
   "AWS::Scheduler::Schedule": schedule,
   "AWS::Scheduler::ScheduleGroup": scheduleGroup,

@@ -3,8 +3,7 @@
 //
 // What AWS does and its documentation does not say is as in its open-source Event Ruler (README.md there): keys with dots are paths; a path that is
 // named twice counts as named last; two values in different elements of one array are no match together; `exists: false` looks at the whole event.
-// Different here: how complex a wildcard may be (wildcard.ts); addresses are equal as texts, where Event Ruler knows that ::1 is 0:0:0:0:0:0:0:1;
-// whole numbers beyond 2^53 are compared as JSON.parse reads them.
+// README.md says first what differs.
 import { PatternFault } from "./fault.ts";
 import { flatten, type Leaf, type Leaves } from "./flatten.ts";
 import { type Field, parseRules, type Rule } from "./parse.ts";

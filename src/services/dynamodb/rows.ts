@@ -3,9 +3,9 @@ import type { Context, Singly, Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { expireBy, expiryFrom } from "./expiry.ts";
 import { writeHistory } from "./history.ts";
-import { heldKey, keyAttributes, type RowKey, rowKey } from "./item-key.ts";
+import { heldKey, keyAttributes, type RowKey } from "./item-key.ts";
 import { EMPTY, joinParts } from "./keys.ts";
-import { type Position, pageBytes, readAll, WHOLE_TABLE } from "./pages.ts";
+import { pageBytes } from "./pages.ts";
 import type { Index, KeySchema, Table } from "./schema.ts";
 import { type Replicated, sendReplicated, stampWrite } from "./stamps.ts";
 import { type Stored, StoredItem, type StoredRow } from "./stored.ts";
@@ -99,21 +99,6 @@ export async function changeItem(within: Writing, table: Table, change: Change):
   if (table.replicas && !replicated && item) {
     await stampWrite(tx, table, { key, now: ctx.now });
     within.replicated.push({ table, key: item });
-  }
-}
-
-/** Every item of a table, a page at a time. */
-export async function eachItem(tx: Tx, table: Table, work: (item: Item, key: RowKey) => Promise<void>): Promise<void> {
-  const positionOf = (item: Item): Position => ({ ...rowKey(table.key, item), itemKey: EMPTY });
-  let after: Position | undefined;
-  for (;;) {
-    const rows = { ...WHOLE_TABLE, number: table.number };
-    const page = await readAll(tx, rows, { after, limit: undefined, positionOf });
-    for (const { item } of page.rows) {
-      after = positionOf(item);
-      await work(item, after);
-    }
-    if (!page.stopped) return;
   }
 }
 

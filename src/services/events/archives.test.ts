@@ -148,6 +148,24 @@ test("A replay brings the archived events of its time to the rules of now, in th
   );
 });
 
+test("A replay that is cancelled on its way stops, and says so", async () => {
+  // A thousand events more, ten steps: the cancellation comes long before the last.
+  const ten = Array.from({ length: 10 }, () => entry({}, { EventBusName: "replayed" }));
+  await Promise.all(Array.from({ length: 100 }, () => events.putEvents({ Entries: ten })));
+  const EventPattern = { "replay-name": ["stopped"] };
+  await listen(events, { Name: "stopped", EventBusName: "replayed", EventPattern }, queueArn("nowhere"));
+  await events.startReplay({
+    ReplayName: "stopped",
+    EventSourceArn: archiveArn("all"),
+    EventStartTime: new Date(START),
+    EventEndTime: new Date(START + 100 * DAY),
+    Destination: { Arn: busArn("replayed") },
+  });
+  assert.equal((await events.cancelReplay({ ReplayName: "stopped" })).State, "CANCELLING");
+  await cloud.settle();
+  assert.equal((await events.describeReplay({ ReplayName: "stopped" })).State, "CANCELLED");
+});
+
 test("CreateArchive refuses what is no bus, is not there, or has no such pattern", async () => {
   const ask = (more: object) =>
     refusal(events.createArchive({ ArchiveName: "x", EventSourceArn: busArn("default"), ...more }));

@@ -170,7 +170,7 @@ function settings(input: Omit<Input<"events", "UpdateArchive">, "ArchiveName">):
   const pattern = input.EventPattern || null;
   if (pattern !== null) compiled(pattern);
   return {
-    description: input.Description ?? null,
+    description: input.Description || null,
     pattern,
     retention_days: input.RetentionDays ?? 0,
     kms_key: input.KmsKeyIdentifier || null,

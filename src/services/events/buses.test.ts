@@ -193,9 +193,11 @@ test("A bus sends on to buses of the same, another account or region, as its tar
   await listen(events, { Name: "all", EventBusName: "third", EventPattern: all }, queueArn("third"));
   await listen(west, { Name: "all", EventBusName: "far", EventPattern: all }, queueArn("far"));
   await listen(stranger, { Name: "all", EventPattern: all }, queueArn("theirs"));
-  const { Entries } = await events.putEvents({ Entries: [entry({ n: 1 }, { Source: "on" })] });
+  const { Entries } = await events.putEvents({ Entries: [entry('{"n":12345678901234567890}', { Source: "on" })] });
   for (const name of ["second", "far", "theirs"] as const) {
-    const [body, ...more] = await bodies(sinks[name]);
+    const [message, ...more] = await sinks[name]();
+    const body = JSON.parse(message?.Body ?? "{}") as Record<string, unknown>;
+    assert.match(message!.Body!, /"detail":\{"n":12345678901234567890\}/);
     assert.deepEqual(
       [body?.id, body?.account, body?.region, more],
       [Entries![0]!.EventId, "000000000000", "us-east-1", []],

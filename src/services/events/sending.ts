@@ -1,9 +1,10 @@
 // One event for one target: a work of the rule's, with the target's retries and its dead-letter queue.
 import {
   type Arn,
-  AwsError,
+  type AwsError,
   assumeRole,
   type Context,
+  isRefusal,
   type NewWork,
   type Principal,
   type Retry,
@@ -103,7 +104,7 @@ function deadLetterAttributes(
   work: Work,
   { target, earlier, error }: { target: Arn; earlier: number; error: unknown },
 ) {
-  const refused = error instanceof AwsError && error.status < 500 && error.status !== 429;
+  const refused = isRefusal(error);
   const exhausted = work.attempt >= work.retry.attempts ? "MaximumRetryAttempts" : "MaximumEventAgeInSeconds";
   const text = (StringValue: string) => ({ DataType: "String", StringValue });
   return {

@@ -30,22 +30,24 @@ export function templateFault(template: string): string | undefined {
   return undefined;
 }
 
-/** What the template makes of an event: JSON where it is JSON, else the text. */
+/** What the template makes of an event: JSON where the template is JSON, else text in which values stand as they are. */
 export function fill(template: string, event: unknown, variables: Variables): unknown {
   const whole = parsedFields(event);
-  const text = template.replace(PLACEHOLDER, (_, name: string, at: number) => {
-    const value = name.startsWith("$") ? atPath(whole, name) : NAMES[name]!(variables, event);
-    return quoted(template, at) ? inside(value) : value === undefined ? '""' : JSON.stringify(value);
-  });
-  return jsonOr(text, template);
+  const valueOf = (name: string) => (name.startsWith("$") ? atPath(whole, name) : NAMES[name]!(variables, event));
+  const filled = (write: (value: unknown, at: number) => string) =>
+    template.replace(PLACEHOLDER, (_, name: string, at: number) => write(valueOf(name), at));
+  if (parse(template.replace(PLACEHOLDER, (_, __, at: number) => (quoted(template, at) ? "" : "null"))) === undefined)
+    return filled(textOf);
+  // A path that leads nowhere is an empty text.
+  return parse(
+    filled((value, at) =>
+      quoted(template, at) ? JSON.stringify(textOf(value)).slice(1, -1) : JSON.stringify(value ?? ""),
+    ),
+  );
 }
 
-/** A template that is no JSON is text: then values stand in it as they are. */
-function jsonOr(text: string, template: string): unknown {
-  const parsed = parse(text);
-  if (parsed !== undefined) return parsed;
-  return /<[^<>]+>/.test(template) ? text.replaceAll(/\\(["\\])/g, "$1") : text;
-}
+const textOf = (value: unknown): string =>
+  value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
 
 /** Whether what stands at `at` is within a JSON string. */
 function quoted(template: string, at: number): boolean {
@@ -54,12 +56,6 @@ function quoted(template: string, at: number): boolean {
     if (template[i] === "\\") i++;
     else if (template[i] === '"') within = !within;
   return within;
-}
-
-/** Within quotes: a string's own text, anything else as escaped JSON. */
-function inside(value: unknown): string {
-  const text = value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
-  return JSON.stringify(text).slice(1, -1);
 }
 
 /** `$.a.b[0]`, `$['a']`, `*` for every member. undefined: nothing is there. */

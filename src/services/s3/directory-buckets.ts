@@ -115,7 +115,15 @@ export const withDirectoryBuckets = (operations: Operations<"s3">): Operations<"
           if (isDirectoryBucket(input.Bucket) && !(name in ZONAL) && !REGIONAL.has(name))
             throw unsupported(name, request);
           if (!isDirectoryBucket(input.Bucket) && OF_DIRECTORIES_ONLY[name]) throw OF_DIRECTORIES_ONLY[name]();
-          return admit(ctx, name, input) ? [] : after(access(ctx, input), (demand) => ofDirectories(ctx, name, demand));
+          return admit(ctx, name, input)
+            ? []
+            : after(access(ctx, input), (demand) => {
+                // Of other buckets nothing is waited for.
+                const demands = listOf(demand);
+                return demands.some(({ resource }) => isOfDirectory(resource))
+                  ? ofDirectories(ctx, name, demands)
+                  : demand;
+              });
         },
       } satisfies Handler<"s3", "HeadBucket">,
     ]),
@@ -155,13 +163,13 @@ function admit(ctx: Context, name: string, input: AnyInput): boolean {
 const EXPRESS = "s3express";
 
 const tokenOf = ({ headers, query }: HttpRequest): string | undefined =>
-  headers["x-amz-s3session-token"] ?? new URLSearchParams(query).get("X-Amz-S3session-Token") ?? undefined;
+  headers["x-amz-s3session-token"] ??
+  (query.includes("X-Amz-S3session-Token=")
+    ? (new URLSearchParams(query).get("X-Amz-S3session-Token") ?? undefined)
+    : undefined);
 
 /** The demands on directory buckets among those of an operation. */
-async function ofDirectories(ctx: Context, name: string, demand: Demand): Promise<Demand> {
-  if (demand === "public") return demand;
-  const demands = Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
-  if (!demands.some(({ resource }) => isOfDirectory(resource))) return demand;
+async function ofDirectories(ctx: Context, name: string, demands: readonly Access[]): Promise<Demand> {
   const found: Access[] = [];
   const asked = new Set<string>();
   for (const access of demands) {
@@ -179,6 +187,9 @@ async function ofDirectories(ctx: Context, name: string, demand: Demand): Promis
   }
   return found;
 }
+
+const listOf = (demand: Demand): readonly Access[] =>
+  demand === "public" ? [] : Array.isArray(demand) ? (demand as readonly Access[]) : [demand as Access];
 
 const isOfDirectory = (resource: string): boolean =>
   resource.startsWith("arn:aws:s3:::") && isDirectoryBucket(bucketOfArn(resource));

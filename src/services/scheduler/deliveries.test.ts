@@ -75,6 +75,19 @@ test("A target that fails is tried again as the retry policy says; then it is a 
   assert.deepEqual(more, []);
 });
 
+test("A target that is throttled is invoked when it is so no longer, and that is no attempt", async () => {
+  await using it = await startCloudAtNoon();
+  const { cloud, scheduler } = it;
+  const target = { Input: "<aws.scheduler.attempt-number>", RetryPolicy: { MaximumRetryAttempts: 0 } };
+  await scheduler.send(schedule("s", "at(2027-01-10T12:01:00)", { target }));
+  await cloud.aws.chaos({ set: { kind: "throttle", what: "sqs:SendMessage", percent: 100 } });
+  await cloud.advance(2 * MINUTE);
+  assert.deepEqual(await bodies(cloud), []);
+  await cloud.aws.chaos({ clear: {} });
+  await cloud.advance(5 * MINUTE);
+  assert.deepEqual(await bodies(cloud), ["1"]);
+});
+
 test("A topic, a bus and a FIFO queue get the Input, each in its way", async () => {
   await using it = await startCloudAtNoon();
   const { cloud, scheduler } = it;

@@ -6,6 +6,7 @@ import {
   AwsError,
   assumeRole,
   type Context,
+  isRefusal,
   newRequestId,
   type Principal,
   parseSchedule,
@@ -81,15 +82,18 @@ function nextOf(definition: Definition, now: number, previous: number | undefine
     const found = schedule.first(expression!.startsWith("cron") ? Math.max(now, from - 1) : from);
     return found !== undefined && found < now ? schedule.next(found, now) : found;
   };
-  const at = previous === undefined ? first() : schedule.next(previous, now);
+  // Windows may lie over one another: what is missed is what has its own window behind it.
+  const at = previous === undefined ? first() : schedule.next(previous, now - windowMs(definition));
   return at !== undefined && (endMs === undefined || at <= endMs) ? at : undefined;
 }
 
+const windowMs = ({ FlexibleTimeWindow: window }: Definition): number =>
+  window?.Mode === "FLEXIBLE" ? window.MaximumWindowInMinutes! * MINUTE_MS : 0;
+
 /** Somewhere within the window, always at the same place for the same time: a test sees what it saw before. ms. */
-function offsetOf({ FlexibleTimeWindow: window }: Definition, arn: Arn, at: number): number {
-  if (window?.Mode !== "FLEXIBLE") return 0;
+function offsetOf(definition: Definition, arn: Arn, at: number): number {
   const share = createHash("sha256").update(`${arn} ${at}`).digest().readUInt32BE() / 2 ** 32;
-  return Math.floor(share * window.MaximumWindowInMinutes! * MINUTE_MS);
+  return Math.floor(share * windowMs(definition));
 }
 
 export async function deliver(ctx: Context, work: Work): Promise<void> {
@@ -173,13 +177,12 @@ type Attributes = Record<string, { DataType: string; StringValue: string }>;
 
 /** https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html */
 function attributesOf(work: Work, { target, at }: Send, error: unknown): Attributes {
-  const refused = error instanceof AwsError && error.status < 500 && error.status !== 429;
   const exhausted = work.attempt >= work.retry.attempts ? "MaximumRetryAttempts" : "MaximumEventAgeInSeconds";
   const texts: Record<string, string> = {
     ERROR_CODE: error instanceof AwsError ? error.code : "InternalError",
     ERROR_MESSAGE: (error instanceof Error && error.message) || "The target was not invoked in time.",
     EXECUTION_ID: executionIdOf(work),
-    ...(!refused && { EXHAUSTED_RETRY_CONDITION: exhausted }),
+    ...(!isRefusal(error) && { EXHAUSTED_RETRY_CONDITION: exhausted }),
     IS_PAYLOAD_TRUNCATED: "false",
     RETRY_ATTEMPTS: String(work.attempt - 1),
     SCHEDULED_TIME: isoSeconds(at),

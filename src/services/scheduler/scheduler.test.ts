@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { CreateRoleCommand, IAMClient } from "@aws-sdk/client-iam";
 import {
   type CreateScheduleCommandInput,
@@ -236,9 +236,12 @@ const REFUSED: readonly [
     /^ValidationException 400 .*deadLetterConfig\.arn/,
   ],
 ];
+// What follows moves no clock: one cloud does for all of it.
+const still = await startCloudAtNoon();
+after(() => still[Symbol.asyncDispose]());
+
 test("CreateSchedule refuses what AWS refuses, and what we have not", async () => {
-  await using it = await startCloudAtNoon();
-  const { cloud, scheduler } = it;
+  const { cloud, scheduler } = still;
   const AssumeRolePolicyDocument = trust({ Service: "lambda.amazonaws.com" });
   await cloud.client(IAMClient).send(new CreateRoleCommand({ RoleName: "lambdas", AssumeRolePolicyDocument }));
   for (const expression of NO_EXPRESSIONS)
@@ -252,13 +255,30 @@ test("CreateSchedule refuses what AWS refuses, and what we have not", async () =
 });
 
 test("A ClientToken makes CreateSchedule the same request; without it the name is taken", async () => {
-  await using it = await startCloudAtNoon();
-  const { scheduler } = it;
+  const { scheduler } = still;
   await scheduler.send(schedule("s", "rate(1 day)", { ClientToken: "token" }));
   await scheduler.send(schedule("s", "rate(1 day)", { ClientToken: "token" }));
   const taken = "ConflictException 409 Schedule s already exists.";
   assert.equal(await refusal(scheduler.send(schedule("s", "rate(1 day)", { ClientToken: "other" }))), taken);
   assert.equal(await refusal(scheduler.send(schedule("s", "rate(2 days)", { ClientToken: "token" }))), taken);
+});
+
+test("Who makes a schedule needs scheduler:CreateSchedule on it, and iam:PassRole", async () => {
+  const { cloud } = still;
+  const none = cloud.client(SchedulerClient, await userWith(cloud, "none"));
+  assert.match(
+    await refusal(none.send(schedule("mine", "rate(1 day)"))),
+    /^AccessDeniedException 403 .*scheduler:CreateSchedule on resource: arn:aws:scheduler:us-east-1:000000000000:schedule\/default\/mine/,
+  );
+  const may = policy(allow("scheduler:*"));
+  const half = cloud.client(SchedulerClient, await userWith(cloud, "half", { may }));
+  assert.match(await refusal(half.send(schedule("mine", "rate(1 day)"))), /^AccessDeniedException 403 .*iam:PassRole/);
+  const passing = policy(
+    allow("scheduler:CreateSchedule"),
+    allow("iam:PassRole", { Condition: { StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } } }),
+  );
+  const full = cloud.client(SchedulerClient, await userWith(cloud, "full", { may: passing }));
+  await full.send(schedule("mine", "rate(1 day)"));
 });
 
 test("A rate is due at once, then in step; changed, it begins anew; disabled, it is not", async () => {
@@ -328,6 +348,12 @@ test("A flexible window moves each invocation somewhere within it, and the sched
   assert.equal(early + half.length + rest.length, 12);
   assert.ok(half.length > 0 && rest.length > 0, `${early}, ${half.length}, ${rest.length}`);
   assert.deepEqual([...new Set([...half, ...rest])], ["2027-01-10T13:00:00Z"]);
+
+  const bounds = { StartDate: new Date("2027-01-10T14:00:00Z"), EndDate: new Date("2027-01-10T14:50:00Z") };
+  await scheduler.send(schedule("often", "rate(10 minutes)", { ...window, ...bounds, target }));
+  await cloud.advance(90 * MINUTE);
+  const times = ["00", "10", "20", "30", "40", "50"].map((minute) => `2027-01-10T14:${minute}:00Z`);
+  assert.deepEqual((await bodies(cloud)).sort(), times, "windows that lie over one another lose nothing");
 });
 
 test("Context attributes say what is invoked, when and how often it was tried", async () => {
@@ -438,23 +464,4 @@ test("A role may ask for the schedule's group; its trust is asked again at each 
   );
   await cloud.advance(MINUTE);
   assert.deepEqual(await bodies(cloud), ["s"], "weak may not send");
-});
-
-test("Who makes a schedule needs scheduler:CreateSchedule on it, and iam:PassRole", async () => {
-  await using it = await startCloudAtNoon();
-  const { cloud } = it;
-  const none = cloud.client(SchedulerClient, await userWith(cloud, "none"));
-  assert.match(
-    await refusal(none.send(schedule("s", "rate(1 day)"))),
-    /^AccessDeniedException 403 .*scheduler:CreateSchedule on resource: arn:aws:scheduler:us-east-1:000000000000:schedule\/default\/s/,
-  );
-  const may = policy(allow("scheduler:*"));
-  const half = cloud.client(SchedulerClient, await userWith(cloud, "half", { may }));
-  assert.match(await refusal(half.send(schedule("s", "rate(1 day)"))), /^AccessDeniedException 403 .*iam:PassRole/);
-  const passing = policy(
-    allow("scheduler:CreateSchedule"),
-    allow("iam:PassRole", { Condition: { StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } } }),
-  );
-  const full = cloud.client(SchedulerClient, await userWith(cloud, "full", { may: passing }));
-  await full.send(schedule("s", "rate(1 day)"));
 });

@@ -1,12 +1,12 @@
 // CreateSchedule, GetSchedule, UpdateSchedule, DeleteSchedule, ListSchedules.
 import {
   type Access,
-  AwsError,
   assumeRole,
   type Context,
   defineOperations,
   findZone,
   type Input,
+  isRefusal,
   parseSchedule,
   type Tx,
 } from "../../kernel/mod.ts";
@@ -175,7 +175,7 @@ async function checkRole(ctx: Context, ref: ScheduleRef, role: string): Promise<
   try {
     await assumeRole(ctx, { role, name: ref.name, by: scheduler(ref) });
   } catch (error) {
-    if (error instanceof AwsError && error.status < 500) throw errors.role();
+    if (isRefusal(error)) throw errors.role();
     throw error;
   }
 }

@@ -96,6 +96,8 @@ async function fanOut(ctx: Context, topicArn: Arn, { message, ids }: FanOut): Pr
   const all = (await confirmedOf(ctx, topicArn)).filter(({ arn }) => wanted.has(arn));
   if (all.length === 0) return; // deleted meanwhile
   const topic = await knownTopic(ctx, topicArn);
+  // Whoever published has his answer before a hundred queues have the message.
+  await new Promise(setImmediate);
   const failed: { one: Subscription; error: unknown }[] = [];
   await Promise.all(
     all.map((one) => bring(ctx, topic, message, one).catch((error: unknown) => void failed.push({ one, error }))),

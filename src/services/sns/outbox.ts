@@ -1,6 +1,5 @@
 // Mails and text messages go no further than here: rows that `aws-like outbox` shows.
-import type { Context, Tx } from "../../kernel/mod.ts";
-import { parseArn } from "../../kernel/mod.ts";
+import { type Context, parseArn, type Tx } from "../../kernel/mod.ts";
 import { digitsOf } from "./endpoints.ts";
 import { envelope, type Message, subscribeUrl, textFor, unsubscribeUrl } from "./notification.ts";
 import type { Subscription } from "./subscription-row.ts";
@@ -59,6 +58,9 @@ export const farewell = (ctx: Context, topic: Topic, one: Subscription, id: stri
   body: `The subscription of ${one.endpoint} to the topic\n${topic.arn}\nwas ended.\n\nTo subscribe again, visit:\n${subscribeUrl(ctx, one)}\n`,
 });
 
+/** Beyond that the oldest go. */
+const MOST_LETTERS = 10_000;
+
 /** The post may bring it twice: it lies there once. */
 export async function post(ctx: Context, tx: Tx, one: Letter): Promise<void> {
   const last = await tx.one<{ sequence: number | null }>("SELECT MAX(sequence) AS sequence FROM sns_outbox");
@@ -68,6 +70,7 @@ export async function post(ctx: Context, tx: Tx, one: Letter): Promise<void> {
      ON CONFLICT (id) DO NOTHING`,
     { ...one, subject: one.subject ?? null, sequence: (last?.sequence ?? 0) + 1, now: ctx.now },
   );
+  await tx.run("DELETE FROM sns_outbox WHERE sequence <= :oldest", { oldest: (last?.sequence ?? 0) - MOST_LETTERS });
 }
 
 const addressed = ({ attributes, arn }: Topic, one: Subscription, id: string) => {

@@ -38,10 +38,9 @@ export const publishing = defineOperations("sns", {
     async handle(ctx, input) {
       if (input.PhoneNumber !== undefined) return publishToPhone(ctx, input);
       const topic = await knownTopic(ctx, destinationOf(ctx, input));
-      const given = { ...input, Message: input.Message };
-      if (lengthOfMessage(given) > MOST_BYTES) throw errors.parameter("Message too long");
-      checkForTopic(topic, given);
-      const [sent] = await publishAll(ctx, topic, [soundMessage(ctx, topic, given)]);
+      if (lengthOfMessage(input) > MOST_BYTES) throw errors.parameter("Message too long");
+      checkForTopic(topic, input);
+      const [sent] = await publishAll(ctx, topic, [soundMessage(ctx, topic, input)]);
       return sent!;
     },
   },
@@ -216,12 +215,13 @@ async function publish(ctx: Context, tx: Tx, { topic, message, to }: Addressed):
 
 /** When an endpoint that takes so many a second takes one more. ms since the epoch. */
 async function slotOf(ctx: Context, tx: Tx, { arn }: Subscription, perSecond: number): Promise<number> {
+  const gap = Math.ceil(1000 / perSecond);
   const row = await tx.one<{ next_slot_ms: number }>(
     `UPDATE sns_subscription SET next_slot_ms = CASE WHEN next_slot_ms > :now THEN next_slot_ms + :gap ELSE :first END
      WHERE arn = :arn RETURNING next_slot_ms`,
-    { arn, now: ctx.now, gap: Math.ceil(1000 / perSecond), first: ctx.now + Math.ceil(1000 / perSecond) },
+    { arn, now: ctx.now, gap, first: ctx.now + gap },
   );
-  return (row?.next_slot_ms ?? ctx.now + Math.ceil(1000 / perSecond)) - Math.ceil(1000 / perSecond);
+  return row ? row.next_slot_ms - gap : ctx.now; // deleted meanwhile
 }
 
 /** What was sent in the last five minutes is answered as it was then, and not sent again. */

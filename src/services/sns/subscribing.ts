@@ -181,7 +181,8 @@ async function expire(ctx: Context, tx: Tx, { arn, topic, tokenUntilMs }: Subscr
   await ctx.put(tx, { to: arn, as: asSns(topic), due: tokenUntilMs, payload: { kind: "expire", at: tokenUntilMs } });
 }
 
-async function checkFilterCount(tx: Tx, topic: Arn): Promise<void> {
+/** Of a topic that gets one more. */
+export async function checkFilterCount(tx: Tx, topic: Arn): Promise<void> {
   const row = await tx.one<{ count: number }>(
     `SELECT COUNT(*) AS count FROM sns_subscription WHERE topic = :topic AND attributes LIKE '%"FilterPolicy":%'`,
     { topic },

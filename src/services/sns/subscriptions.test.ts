@@ -288,11 +288,22 @@ test("a topic that is deleted takes its subscriptions along", async () => {
 
 test("subscriptions are listed in pages of a hundred", async () => {
   const TopicArn = await topic("many");
-  for (let at = 0; at < 101; at++) await subscribe({ TopicArn, Protocol: "sqs", Endpoint: `${QUEUE}${at}` });
+  const one = (at: number) => subscribe({ TopicArn, Protocol: "sqs", Endpoint: `${QUEUE}${at}` });
+  await Promise.all(Array.from({ length: 101 }, (_, at) => one(at)));
   const first = await sns.send(new ListSubscriptionsByTopicCommand({ TopicArn }));
   const NextToken = first.NextToken!;
   const second = await sns.send(new ListSubscriptionsByTopicCommand({ TopicArn, NextToken }));
   assert.deepEqual([first.Subscriptions!.length, second.Subscriptions!.length, second.NextToken], [100, 1, undefined]);
+});
+
+test("a topic has two hundred filters at most", async () => {
+  const TopicArn = await topic("choosy");
+  const filtered = (at: number) =>
+    subscribe({ TopicArn, Protocol: "sqs", Endpoint: `${QUEUE}${at}`, Attributes: { FilterPolicy: '{"a":["b"]}' } });
+  await Promise.all(Array.from({ length: 200 }, (_, at) => filtered(at)));
+  assert.match(await refusal(filtered(200)), /^FilterPolicyLimitExceeded 403/);
+  const plain = await subscribe({ TopicArn, Protocol: "sqs", Endpoint: `${QUEUE}201` });
+  assert.match(await refusal(set(plain, "FilterPolicy", '{"a":["b"]}')), /^FilterPolicyLimitExceeded 403/);
 });
 
 test("a user may do to a subscription what his policy says of it", async () => {

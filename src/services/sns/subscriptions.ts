@@ -3,6 +3,7 @@ import { type Access, type Context, defineOperations } from "../../kernel/mod.ts
 import { onTopic, soundSubscriptionArn, soundTopicArn, topicArn } from "./arns.ts";
 import { errors, faultsAs } from "./errors.ts";
 import { paged } from "./pages.ts";
+import { checkFilterCount } from "./subscribing.ts";
 import { effective, isAttribute, withAttributes } from "./subscription-attributes.ts";
 import { listOfOwner, listOfTopic, openSubscription, type Subscription, saveSubscription } from "./subscription-row.ts";
 import { changing, findTopic, openTopic } from "./topic-row.ts";
@@ -26,6 +27,8 @@ export const subscriptions = defineOperations("sns", {
         const one = await openSubscription(tx, SubscriptionArn!);
         if (!isAttribute(name)) throw errors.parameter("AttributeName");
         const attributes = faultsAs(errors.parameter, () => withAttributes(one.attributes, { [name]: value }, one));
+        if (one.attributes.FilterPolicy === undefined && attributes.FilterPolicy !== undefined)
+          await checkFilterCount(tx, one.topic);
         await saveSubscription(tx, { ...one, attributes });
       });
       return {};

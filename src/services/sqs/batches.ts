@@ -41,7 +41,7 @@ export class Results<S> {
     try {
       this.#successful.push(await work());
     } catch (error) {
-      if (!(error instanceof AwsError) || error.code === "NotImplemented") throw error;
+      if (!(error instanceof AwsError)) throw error;
       this.#failed.push({ Id, SenderFault: error.status < 500, Code: error.code, Message: error.message });
     }
   }

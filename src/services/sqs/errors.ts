@@ -108,7 +108,4 @@ export const errors = {
       400,
       `Batch requests cannot be longer than ${most} bytes. You have sent ${bytes} bytes.`,
     ),
-
-  /** What we do not do yet is refused by name, never ignored. */
-  notImplemented: (what: string) => new AwsError("NotImplemented", 501, `${what} is not implemented by aws-like.`),
 } as const;

@@ -134,7 +134,10 @@ const FIRST_OF_GROUPS = `SELECT * FROM (${VISIBLE} ORDER BY sequence LIMIT ${WIN
 const FIRST_OF_FREE_GROUP = `
   SELECT * FROM (${VISIBLE} AND group_id = :group ORDER BY sequence LIMIT :most) AS candidate WHERE ${NOTHING_BEFORE}`;
 
-/** From group to group along the index. */
+/**
+ * From group to group along the index. What is read for each is joined CROSS, and a time that is to be no index's has a plus: SQLite, which knows
+ * not how many rows there are, would go through the whole queue instead.
+ */
 const EACH_GROUP = `
   each_group (name) AS (
     SELECT MIN(group_id) FROM sqs_message WHERE queue_number = :number
@@ -151,9 +154,10 @@ const FREE_GROUPS = `
       WHERE queue_number = :number AND group_id = each_group.name AND sequence >= :oldest)
     FROM each_group WHERE each_group.name IS NOT NULL
   )
-  SELECT head.name AS name FROM head JOIN sqs_message AS message
-    ON message.queue_number = :number AND message.sequence = head.sequence AND message.group_id = head.name
-  WHERE message.visible_ms <= :now ORDER BY head.sequence LIMIT :most`;
+  SELECT head.name AS name FROM head CROSS JOIN sqs_message AS message
+  WHERE message.queue_number = :number AND message.sequence = head.sequence AND message.group_id = head.name
+    AND +message.visible_ms <= :now
+  ORDER BY head.sequence LIMIT :most`;
 
 /**
  * The first visible message of each quiet group, from group to group along the index: it costs as much as there are groups, however deep the
@@ -168,12 +172,12 @@ const FIRST_OF_QUIET = `
       AND each_group.name NOT IN (${Array.from({ length: MOST_NOISY }, (_, i) => `:noisy${i}`).join(", ")})
   )
   SELECT * FROM (
-    SELECT message.* FROM tip JOIN sqs_message AS message
-      ON message.queue_number = :number AND message.sequence = tip.sequence AND message.group_id = tip.name
+    SELECT message.* FROM tip CROSS JOIN sqs_message AS message
+    WHERE message.queue_number = :number AND message.sequence = tip.sequence AND message.group_id = tip.name
     UNION ALL
     SELECT * FROM (
       SELECT * FROM sqs_message
-      WHERE queue_number = :number AND group_id IS NULL AND visible_ms <= :now AND sequence >= :oldest
+      WHERE queue_number = :number AND group_id IS NULL AND +visible_ms <= :now AND sequence >= :oldest
       ORDER BY sequence LIMIT :most) AS alone
   ) AS candidate
   ORDER BY visible_ms, sequence LIMIT :most`;
