@@ -17,6 +17,8 @@ export interface Spec {
   readonly handler: string;
   /** Absolute; seen read-only as /var/task. Directories 0755 and files 0644 at least: as root the function has a uid of its own. */
   readonly codeDir: string;
+  /** The layers, merged; seen read-only as /opt. Absolute. */
+  readonly optDir?: string;
   /** All that does not depend on the sandbox: region, credentials, AWS_ENDPOINT_URL, what the function's owner set. */
   readonly env: Readonly<Record<string, string>>;
   readonly memoryMb: number;
@@ -76,6 +78,8 @@ export interface Worker extends AsyncDisposable {
   invoke(invocation: Invocation): Promise<Result>;
   /** `busy` until the runtime asks for the next invocation, which may be later than the answer. */
   readonly state: "warm" | "busy" | "dead";
+  /** Its runtime runs: init went well. */
+  readonly initialized: boolean;
   /** Resolves when it is `warm` or `dead`. */
   settled(): Promise<void>;
 }

@@ -89,6 +89,10 @@ class ExecutionEnvironment implements Worker {
     return this.#state;
   }
 
+  get initialized(): boolean {
+    return this.#process !== undefined;
+  }
+
   settled(): Promise<void> {
     return this.#state === "busy" ? this.#settled.promise : Promise.resolve();
   }
@@ -239,6 +243,7 @@ class ExecutionEnvironment implements Worker {
     const { dir, places, spec } = this.#plan;
     return [
       { from: spec.codeDir, to: places.task },
+      ...(spec.optDir === undefined ? [] : [{ from: spec.optDir, to: places.opt }]),
       { from: join(dir, "tmp"), to: places.tmp, write: true },
       { from: join(dir, "out"), to: places.out, write: true },
       ...program.binds,
