@@ -86,6 +86,7 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
   [
     "a sandbox that is none",
     ["up", "--sandbox", "docker"],
+    ["up", "--cpu", "2"],
     /--sandbox is one of auto, bwrap, unshare, none, not docker/,
   ],
   ["delays that are none", ["up", "--delays", "long"], /--delays is one of none, real, not long/],

@@ -103,6 +103,7 @@ class ExecutionEnvironment implements Worker {
 
   async invoke(invocation: Invocation): Promise<Result> {
     if (this.#state !== "warm") throw new Error(`this worker is ${this.#state}`);
+    this.#process?.thaw();
     assert.match(invocation.requestId, /^[\w-]+$/); // It names a file.
     invocation.signal?.throwIfAborted();
     this.#state = "busy";
@@ -230,7 +231,10 @@ class ExecutionEnvironment implements Worker {
     // Disposed while the pipes were made.
     if (this.#state === "dead") this.#ending.resolve({ kind: "aborted" });
     const ending = await this.#end(limitMs);
-    if (ending.kind === "ready") return undefined;
+    if (ending.kind === "ready") {
+      if (this.#host.cpu === "aws") started.shareCpu();
+      return undefined;
+    }
     await this.#kill();
     return this.#failed(ending as Bad);
   }
@@ -295,6 +299,7 @@ class ExecutionEnvironment implements Worker {
     if (this.#state === "dead") return;
     this.#invocation = undefined;
     this.#state = "warm";
+    this.#process?.freeze();
     this.#settled.resolve();
   }
 
