@@ -253,8 +253,8 @@ for (const rung of rungs) {
       const first = Number(await run.answer(0));
       const workers = join(world.dir, "state", `run-${process.pid}`, "workers");
       const ticks = () => readFileSync(join(workers, "1", "tmp", "ticks")).length;
-      // What was under way in the moment of the answer.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      // It is frozen a moment after its answer.
+      await new Promise((resolve) => setTimeout(resolve, 50));
       const frozen = ticks();
       await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(ticks(), frozen);
