@@ -1,6 +1,7 @@
 // Runs a function's code away from the host: `openSandbox` takes the strongest rung of the ladder that this host allows,
 // `start` makes one execution environment in it (own /tmp, own processes, one invocation at a time).
 import type { Config } from "../../../kernel/mod.ts";
+import { closeCgroups, openCgroups } from "./cgroup.ts";
 import { openHost } from "./host.ts";
 import { ladder, type Rung, strongest } from "./ladder.ts";
 import { startWorker } from "./worker.ts";
@@ -97,6 +98,8 @@ export interface SandboxOptions {
   readonly choice: Config["sandbox"];
   /** Absolute; made where missing. /tmp directories of the workers live here. */
   readonly stateDir: string;
+  /** `aws`: processors in proportion to memory, from the end of init on, where the host has cgroups. Default: `host`, all of them. */
+  readonly cpu?: Config["cpu"];
   /** Default: AWS's 10 seconds. */
   readonly initLimitMs?: number;
   /** What the user must know: a weak rung, an interpreter of another version. */
@@ -116,4 +119,11 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 /** Each rung as this host has it, strongest first, for `doctor`. */
-export const probe = (): Promise<Rung[]> => ladder();
+export async function probe(): Promise<Rung[]> {
+  openCgroups();
+  try {
+    return await ladder();
+  } finally {
+    closeCgroups();
+  }
+}
