@@ -30,6 +30,7 @@ os.uptime = () => (Date.now() - upSince) / 1000;
 syncBuiltinESMExports();
 
 const { startCloud } = await import("../../../test/cloud.ts");
+const { checkStopped } = await import("../../aws.ts");
 
 const BUCKET = "bucket";
 
@@ -126,6 +127,25 @@ test("a file that the disk had refused is written again, whatever it seems to ho
   const refused = statSync(file).ino;
   assert.deepEqual(await startAgain(dir), { body: "new", plain: "new", type: "text/new" });
   assert.notEqual(statSync(file).ino, refused, "another file");
+  rmSync(dir, { recursive: true });
+});
+
+test("fsck of a workspace that nobody runs says which files power took, and writes them again", async () => {
+  const { dir, file } = await cutOff();
+  unlinkSync(file);
+  upSince = Date.now() + 1;
+  const said = async (repair: boolean) => {
+    const found: unknown[] = [];
+    for await (const one of checkStopped({ dir }, { repair }))
+      if ("problem" in one) found.push([one.subject, one.problem, one.repaired]);
+    return found;
+  };
+  const torn = [`s3://${BUCKET}/k`, "its plain file did not survive a loss of power"];
+  assert.deepEqual(await said(false), [[...torn, false]]);
+  assert.ok(!existsSync(file));
+  assert.deepEqual(await said(true), [[...torn, true]]);
+  assert.equal(readFileSync(file, "utf8"), "new");
+  assert.deepEqual(await said(false), []);
   rmSync(dir, { recursive: true });
 });
 
