@@ -42,6 +42,15 @@ export interface Invocation {
   readonly clientContext?: string;
   /** Aborted: the processes are killed and `invoke` rejects with the reason. */
   readonly signal?: AbortSignal;
+  /** Takes an answer that the runtime streams, as it comes; the Result's payload is then empty. Absent: it is collected. */
+  readonly sink?: ResponseSink | undefined;
+}
+
+export interface ResponseSink {
+  /** Before the first bytes, which may be never. */
+  begin(contentType: string): void;
+  /** A promise makes the function wait: nothing is buffered here. It never rejects. */
+  write(chunk: Uint8Array): void | Promise<void>;
 }
 
 export interface Result {

@@ -22,7 +22,7 @@ import { type Program, programFor, type Unstartable } from "./interpreters.ts";
 import { type Loopback, listenForRuntime } from "./loopback.ts";
 import { realNow } from "./real-time.ts";
 import { removeTree } from "./remove.ts";
-import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
+import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
 
@@ -169,7 +169,8 @@ class ExecutionEnvironment implements Worker {
   async #answered({ requestId }: Invocation, answer: Answer): Promise<Buffer | Failure> {
     const file = await takeAnswerFile(join(this.#plan.dir, "out"), requestId);
     if (answer.exitStatus) return handlerFailed(requestId, answer.exitStatus, this.#lastWords);
-    if (answer.tooLarge || (answer.inFile && file === "too large")) return tooLarge(LARGEST_PAYLOAD);
+    if (answer.tooLarge || (answer.inFile && file === "too large"))
+      return tooLarge(answer.streamed ? LARGEST_STREAM : LARGEST_PAYLOAD);
     if (answer.inFile) return Buffer.isBuffer(file) ? file : lostAnswer(requestId);
     return answer.errorType === undefined ? answer.body : reported(answer.body, answer.errorType);
   }
