@@ -84,5 +84,6 @@ export {
   Throttled,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
+export { defineTap, type Tap } from "./tap.ts";
 export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
