@@ -32,6 +32,7 @@ import {
   type Spec,
   type Worker,
 } from "./sandbox/sandbox.ts";
+import { said } from "./tap.ts";
 
 export interface Call {
   /** The id that START, END and the context carry: the same in each retry of an asynchronous invocation. */
@@ -118,8 +119,14 @@ export class Runtime implements Running {
   async run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
     const running = this.#run(ctx, row, call);
     this.#running.add(running);
+    const over = { functionArn: functionArn(refOf(row)), requestId: call.requestId };
     try {
-      return await running;
+      const outcome = await running;
+      said(ctx.endpoint, { ...over, ...(outcome.error && { error: outcome.error.type }) });
+      return outcome;
+    } catch (error) {
+      said(ctx.endpoint, { ...over, error: (error as Error).message });
+      throw error;
     } finally {
       this.#running.delete(running);
     }
@@ -171,7 +178,7 @@ export class Runtime implements Running {
     const { pool } = await this.#opened;
     const { requestId } = call;
     const tail = new LogTail();
-    const write = this.#writer(ctx, row, tail);
+    const write = this.#writer(ctx, row, { requestId, tail });
     const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
       this.#start(ctx, { ...code, sandbox, write }),
     );
@@ -260,15 +267,17 @@ export class Runtime implements Running {
     return worker;
   }
 
-  #writer(ctx: Context, row: FunctionRow, tail: LogTail): Write {
+  #writer(ctx: Context, row: FunctionRow, { requestId, tail }: { requestId: string; tail: LogTail }): Write {
     const ref = refOf(row);
-    const show = showTo(ctx.log, functionArn(ref));
+    const arn = functionArn(ref);
+    const show = showTo(ctx.log, arn);
     return (lines) => {
       const now = ctx.clock.now();
       let room: Promise<void> | undefined;
       for (const text of lines) {
         tail.add(text);
         show(text);
+        said(ctx.endpoint, { functionArn: arn, requestId, line: text });
         room = this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text)) ?? room;
       }
       return room;
