@@ -7,7 +7,7 @@ import {
   UpdateEventSourceMappingCommand,
 } from "@aws-sdk/client-lambda";
 import { ACCOUNT, arnOf } from "../../../../test/lambda.ts";
-import { bodies, queueArn, SAY, startMappingsCloud } from "./mappings.fixture.ts";
+import { bodies, queueArn, SAY, startMappingsCloud } from "../../../../test/mappings.ts";
 
 test("A function gets a queue's messages as AWS brings them, and they are deleted; what no filter lets through is gone", async () => {
   await using cloud = await startMappingsCloud();

@@ -5,8 +5,8 @@ import { DeleteEventSourceMappingCommand, UpdateEventSourceMappingCommand } from
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from "@aws-sdk/client-sns";
 import { arnOf } from "../../../../test/lambda.ts";
+import { type Event, keys, queueArn, SAY, startMappingsCloud } from "../../../../test/mappings.ts";
 import { policy } from "../../../../test/principals.ts";
-import { type Event, keys, queueArn, SAY, startMappingsCloud } from "./mappings.fixture.ts";
 
 test("A function gets a table's changes in order, from the beginning or from now on, and none twice after a pause", async () => {
   await using cloud = await startMappingsCloud();

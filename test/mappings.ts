@@ -15,8 +15,8 @@ import {
   type SendMessageBatchRequestEntry,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import { ACCOUNT, startCloudWithRole } from "../../../../test/lambda.ts";
-import type { StartOptions } from "../../../aws.ts";
+import type { StartOptions } from "../src/aws.ts";
+import { ACCOUNT, startCloudWithRole } from "./lambda.ts";
 
 export const queueArn = (name: string): string => `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`;
 
