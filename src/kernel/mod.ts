@@ -56,6 +56,7 @@ export {
   type Demand,
   defineOperations,
   defineService,
+  type Gate,
   type Handler,
   type Held,
   type Identity,
