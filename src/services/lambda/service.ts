@@ -10,6 +10,7 @@ import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
 import { startRuntime } from "./runtime.ts";
+import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
 import { updates } from "./updates.ts";
 import { versions } from "./versions.ts";
@@ -27,6 +28,7 @@ export const lambda = defineService({
     ...tags,
     ...eventInvokeConfigs,
     ...invocations,
+    ...streamingInvocations,
   },
   quirks,
   sites: [download],
