@@ -254,6 +254,35 @@ test("After a restart pipes go on, those that were beginning too; one whose role
   assert.match(reason!, /^The provided customer role does not have permissions: .*sts:AssumeRole/);
 });
 
+test("A store that fails for a moment ends no pipe", async () => {
+  await using cloud = await startPipesCloud();
+  await cloud.queue("in", { DelaySeconds: "10" });
+  await cloud.queue("out");
+  await cloud.create("p", {});
+  await cloud.send("in", '{"n":1}');
+  await cloud.settle();
+  await cloud.aws.write((tx) => tx.run("ALTER TABLE sqs_queue RENAME TO sqs_queue_away", {}));
+  await cloud.advance(11_000);
+  await cloud.aws.write((tx) => tx.run("ALTER TABLE sqs_queue_away RENAME TO sqs_queue", {}));
+  await cloud.advance(60_000);
+  assert.equal((await cloud.received("out")).length, 1);
+});
+
+test("Messages that are more together than one invocation can carry come in several", async () => {
+  await using cloud = await startPipesCloud();
+  await cloud.queue("in");
+  await cloud.createBash("f", `echo "got $(jq length <<<"$1")" >&2; echo null`);
+  await cloud.create("p", {
+    Target: arnOf("f"),
+    DesiredState: "STOPPED",
+    SourceParameters: { SqsQueueParameters: { BatchSize: 10 } },
+  });
+  for (let n = 0; n < 8; n++) await cloud.send("in", "x".repeat(1_000_000));
+  await cloud.pipes.send(new StartPipeCommand({ Name: "p" }));
+  await cloud.settle();
+  assert.equal(await cloud.waiting("in"), "0 + 0");
+});
+
 test("A role that may not read the source, or does not trust Pipes, is a failed pipe that says why", async () => {
   await using cloud = await startPipesCloud();
   await cloud.queue("in");
