@@ -290,7 +290,10 @@ test("A role that may not read the source, or does not trust Pipes, is a failed 
   await cloud.create("p", { RoleArn: `arn:aws:iam::${ACCOUNT}:role/function` });
   const [state, reason] = await cloud.state("p");
   assert.equal(state, "CREATE_FAILED");
-  assert.match(reason!, /^The provided customer role does not have permissions/);
+  assert.match(
+    reason!,
+    /^Input parameter is invalid from the request due to : The provided customer role does not have permissions to be assumed/,
+  );
   await cloud.pipes.send(new UpdatePipeCommand({ Name: "p", RoleArn: ROLE }));
   assert.deepEqual(await cloud.state("p"), ["RUNNING", undefined]);
 });
