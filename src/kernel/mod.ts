@@ -88,6 +88,7 @@ export {
   type WindowPart,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
+export { defineTap, type Tap } from "./tap.ts";
 export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export { stepsOf, valueAt } from "./templates/json-path.ts";
 export { filled } from "./templates/template.ts";
