@@ -5,6 +5,8 @@ import { tables as functionTables } from "./configuration.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { download } from "./download.ts";
 import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-invoke-configs.ts";
+import { functionUrlSite } from "./function-url-site.ts";
+import { functionUrls, tables as functionUrlTables } from "./function-urls.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
@@ -18,7 +20,7 @@ import { versions } from "./versions.ts";
 export const lambda = defineService({
   name: "lambda",
   model: loadModel(import.meta.url),
-  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";")],
+  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"), functionUrlTables],
   operations: {
     ...functions,
     ...updates,
@@ -29,9 +31,10 @@ export const lambda = defineService({
     ...eventInvokeConfigs,
     ...invocations,
     ...streamingInvocations,
+    ...functionUrls,
   },
   quirks,
-  sites: [download],
+  sites: [functionUrlSite, download],
   resourcePolicy,
   resourceTags,
   deliver,
