@@ -157,6 +157,7 @@ export class Runtime implements Running {
     const dir = lambdaDir(this.#ctx.config.dir);
     const sandbox = await openSandbox({
       choice: this.#ctx.config.sandbox,
+      cpu: this.#ctx.config.cpu,
       stateDir: join(dir, "sandboxes"),
       onNotice: (text) => this.#ctx.log.warn(text),
     });
