@@ -98,6 +98,7 @@ const permissionShape = record(
     SourceAccount: "text",
     EventSourceToken: "text",
     FunctionUrlAuthType: "text",
+    InvokedViaFunctionUrl: "boolean",
     PrincipalOrgID: "text",
   },
   ["Action", "FunctionName", "Principal"],
