@@ -58,6 +58,9 @@ export interface Configuration {
   readonly suffix: string;
 }
 
+/** A delete marker's ETag: that of nothing (seen on AWS, 2026-10). */
+const NO_BYTES = "d41d8cd98f00b204e9800998ecf8427e";
+
 /** Of what a topic is told. */
 export const SUBJECT = "Amazon S3 Notification";
 
@@ -67,8 +70,9 @@ export async function notify(
   tx: Tx,
   bucket: BucketRow,
   origin: Origin,
-  event: ObjectEvent,
+  happened: ObjectEvent,
 ): Promise<void> {
+  const event = happened.event.endsWith(":DeleteMarkerCreated") ? { ...happened, etag: NO_BYTES } : happened;
   for (const configuration of configurationsOf(bucket)) {
     if (!meets(configuration, event)) continue;
     const sourceArn = `arn:aws:s3:::${bucket.name}`;
