@@ -94,7 +94,7 @@ test("a put through the API tells the function once, with AWS's record", async (
   assert.equal(records.length, 1);
   const [{ eventTime, responseElements, userIdentity, s3: about, ...rest }] = records;
   assert.deepEqual(rest, {
-    eventVersion: "2.1",
+    eventVersion: "2.5",
     eventSource: "aws:s3",
     awsRegion: "us-east-1",
     eventName: "ObjectCreated:Put",
