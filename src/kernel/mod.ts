@@ -87,8 +87,10 @@ export {
   type SourceRecord,
   type StreamSource,
   Throttled,
+  type WindowPart,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
+export { defineTap, type Tap } from "./tap.ts";
 export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export { stepsOf, valueAt } from "./templates/json-path.ts";
 export { filled } from "./templates/template.ts";
