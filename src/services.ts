@@ -6,6 +6,7 @@ import { dynamodb, dynamodbstreams } from "./services/dynamodb/service.ts";
 import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
+import { logs } from "./services/logs/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
@@ -33,6 +34,7 @@ export const services: readonly AnyService[] = [
   dynamodb,
   dynamodbstreams,
   lambda,
+  logs,
   sqs,
   sns,
   events,
@@ -43,7 +45,6 @@ export const services: readonly AnyService[] = [
   organizations,
   modelOnly("apigateway"),
   modelOnly("apigatewayv2"),
-  modelOnly("logs"),
   modelOnly("cloudwatch"),
   modelOnly("ssm"),
 ];

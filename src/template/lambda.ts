@@ -108,6 +108,7 @@ const permissionShape = record(
     SourceAccount: "text",
     EventSourceToken: "text",
     FunctionUrlAuthType: "text",
+    InvokedViaFunctionUrl: "boolean",
     PrincipalOrgID: "text",
   },
   ["Action", "FunctionName", "Principal"],

@@ -8,6 +8,8 @@ import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-i
 import { arrive, eventSourceMappings } from "./event-sources/mappings.ts";
 import { tables as eventSourceTables, parseMappingArn } from "./event-sources/rows.ts";
 import { startMappings } from "./event-sources/running.ts";
+import { functionUrlSite } from "./function-url-site.ts";
+import { functionUrls, tables as functionUrlTables } from "./function-urls.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
@@ -21,7 +23,11 @@ import { versions } from "./versions.ts";
 export const lambda = defineService({
   name: "lambda",
   model: loadModel(import.meta.url),
-  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"), eventSourceTables],
+  migrations: [
+    [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
+    eventSourceTables,
+    functionUrlTables,
+  ],
   operations: {
     ...functions,
     ...updates,
@@ -33,9 +39,10 @@ export const lambda = defineService({
     ...eventSourceMappings,
     ...invocations,
     ...streamingInvocations,
+    ...functionUrls,
   },
   quirks,
-  sites: [download],
+  sites: [functionUrlSite, download],
   resourcePolicy,
   resourceTags,
   deliver(ctx, work) {
