@@ -122,15 +122,15 @@ test("debug: the sandbox waits for a debugger, and the timeout does not run whil
     "index.mjs": "export const handler = async (event) => {\n  const answer = event.n + 1;\n  return answer;\n};\n",
   });
   assert.equal((await cli("function", "add", dir)).code, 0);
-  await cloud.client(Lambda).updateFunctionConfiguration({ FunctionName: "held", Timeout: 1 });
+  await cloud.client(Lambda).updateFunctionConfiguration({ FunctionName: "held", Timeout: TIMEOUT_S });
   const port = await freePort();
   const asked = ["debug", "held", "--port", `${port}`, "--event"];
   const debugged = cli(...asked, '{"n":1}');
-  const pausedMs = await holdAtLine(1, port);
+  await holdAtLine(1, port);
   const { code, stdout, stderr } = await debugged;
   assert.deepEqual([code, stdout], [0, "2\n"], stderr);
   const [, durationMs] = /\tDuration: ([\d.]+) ms/.exec(stderr)!;
-  assert.ok(pausedMs >= HELD_MS && Number(durationMs) >= HELD_MS, `${durationMs} ms`);
+  assert.ok(Number(durationMs) > TIMEOUT_S * 1000, `${durationMs} ms`);
   // Whoever left debugs no more: the next sandbox waits for nobody.
   assert.equal((await cli("invoke", "held", "--event", '{"n":2}')).stdout, "3\n");
   const shell = await cli("debug", "twice");
@@ -151,6 +151,7 @@ test("debug: Python waits with the debugpy that lies beside the function, and sa
   assert.match(JSON.parse(alone.stdout).errorMessage, /No module named 'debugpy'.*pip install --target DIR debugpy/);
 });
 
+const TIMEOUT_S = 1;
 /** Longer than the function's timeout. */
 const HELD_MS = 1300;
 
@@ -162,8 +163,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Attaches as an editor does, stops there, goes on. -> how long it stood, ms */
-async function holdAtLine(lineNumber: number, port: number): Promise<number> {
+/** Attaches as an editor does, stops there, goes on. */
+async function holdAtLine(lineNumber: number, port: number): Promise<void> {
   const socket = new WebSocket(await debuggerAt(port));
   await once(socket, "open");
   let id = 0;
@@ -174,13 +175,10 @@ async function holdAtLine(lineNumber: number, port: number): Promise<number> {
   say("Debugger.setBreakpointByUrl", { lineNumber, urlRegex: ".*/index\\.mjs$" });
   say("Runtime.runIfWaitingForDebugger");
   await paused;
-  const began = performance.now();
   await new Promise((resolve) => setTimeout(resolve, HELD_MS));
   say("Debugger.resume");
-  const took = performance.now() - began;
   await new Promise((resolve) => setTimeout(resolve, 100));
   socket.close();
-  return took;
 }
 
 async function debuggerAt(port: number): Promise<string> {
