@@ -12,6 +12,7 @@ import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
+import { recursionConfigs, tables as recursionTables } from "./recursion.ts";
 import { startRuntime } from "./runtime.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
@@ -21,7 +22,11 @@ import { versions } from "./versions.ts";
 export const lambda = defineService({
   name: "lambda",
   model: loadModel(import.meta.url),
-  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"), eventSourceTables],
+  migrations: [
+    [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
+    eventSourceTables,
+    recursionTables,
+  ],
   operations: {
     ...functions,
     ...updates,
@@ -31,6 +36,7 @@ export const lambda = defineService({
     ...tags,
     ...eventInvokeConfigs,
     ...eventSourceMappings,
+    ...recursionConfigs,
     ...invocations,
     ...streamingInvocations,
   },
