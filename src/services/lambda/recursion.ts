@@ -2,18 +2,27 @@
 // function stands in the trace that travels with whatever the function does: `Lineage=a87bd80c:2|68fd508a:1`.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 import { createHash } from "node:crypto";
-import { type Arn, type Context, defineOperations, newHex, type Principal } from "../../kernel/mod.ts";
-import { type FunctionRow, findVersion, refOf } from "./configuration.ts";
+import { type Arn, type Context, defineOperations, newHex, type Principal, type Tx } from "../../kernel/mod.ts";
+import { type FunctionRow, refOf } from "./configuration.ts";
 import { errors } from "./errors.ts";
-import { functionArn, resolveName, resourceOf } from "./names.ts";
+import { requireFunction } from "./functions.ts";
+import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 
 /** "more than approximately 16 times": the seventeenth is stopped. */
 const MOST_RUNS = 16;
 /** "Lambda currently detects recursive loops between your functions, Amazon SQS, Amazon S3, and Amazon SNS". */
 const FOLLOWED = new Set(["s3.amazonaws.com", "sns.amazonaws.com", "lambda.amazonaws.com"]);
 
-/** A column of its own in the row of $LATEST; null: Terminate. */
-export const tables = "ALTER TABLE lambda_function ADD COLUMN recursive_loop TEXT";
+/** Of what may loop. It belongs to the function as a whole, so its qualifier is $LATEST. */
+export const tables = `
+CREATE TABLE lambda_recursion_config (
+  account TEXT NOT NULL,
+  region TEXT NOT NULL,
+  function_name TEXT NOT NULL,
+  qualifier TEXT NOT NULL,
+  recursive_loop TEXT NOT NULL,
+  PRIMARY KEY (account, region, function_name, qualifier)
+)`;
 
 export const recursionConfigs = defineOperations("lambda", {
   GetFunctionRecursionConfig: {
@@ -23,9 +32,11 @@ export const recursionConfigs = defineOperations("lambda", {
     }),
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
-      const row = await ctx.read((tx) => findVersion(tx, ref));
-      if (!row) throw errors.functionNotFound(functionArn(ref));
-      return { RecursiveLoop: loopOf(row) };
+      const RecursiveLoop = await ctx.read(async (tx) => {
+        await requireFunction(tx, { ...ref, qualifier: undefined });
+        return loopOf(tx, ref);
+      });
+      return { RecursiveLoop };
     },
   },
 
@@ -37,21 +48,28 @@ export const recursionConfigs = defineOperations("lambda", {
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
       const RecursiveLoop = input.RecursiveLoop!;
-      const changed = await ctx.write((tx) =>
-        tx.run(
-          `UPDATE lambda_function SET recursive_loop = :loop
-           WHERE account = :account AND region = :region AND function_name = :name AND version = '$LATEST'`,
-          { account: ref.account, region: ref.region, name: ref.name, loop: RecursiveLoop },
-        ),
-      );
-      if (changed === 0) throw errors.functionNotFound(functionArn(ref));
+      const { account, region, name } = ref;
+      await ctx.write(async (tx) => {
+        await requireFunction(tx, { ...ref, qualifier: undefined });
+        await tx.run(
+          `INSERT INTO lambda_recursion_config (account, region, function_name, qualifier, recursive_loop)
+           VALUES (:account, :region, :name, '$LATEST', :loop)
+           ON CONFLICT (account, region, function_name, qualifier) DO UPDATE SET recursive_loop = excluded.recursive_loop`,
+          { account, region, name, loop: RecursiveLoop },
+        );
+      });
       return { RecursiveLoop };
     },
   },
 });
 
-const loopOf = (row: FunctionRow): "Allow" | "Terminate" =>
-  (row as FunctionRow & { readonly recursive_loop: string | null }).recursive_loop === "Allow" ? "Allow" : "Terminate";
+async function loopOf(tx: Tx, { account, region, name }: FunctionRef): Promise<"Allow" | "Terminate"> {
+  const row = await tx.one<{ recursive_loop: "Allow" | "Terminate" }>(
+    `SELECT recursive_loop FROM lambda_recursion_config WHERE account = :account AND region = :region AND function_name = :name`,
+    { account, region, name },
+  );
+  return row?.recursive_loop ?? "Terminate";
+}
 
 /** The trace of what asks for an invocation, where Lambda looks into it: a function's own call, or a service's that it follows. */
 export const followed = ({ principal, trace }: { principal: Principal; trace?: string }): string | undefined =>
@@ -62,8 +80,7 @@ export async function refuseLoop(ctx: Context, row: FunctionRow, trace: string |
   const ref = refOf(row);
   const arn = functionArn(ref);
   if (!isLoop(trace, arn)) return;
-  const latest = await ctx.read((tx) => findVersion(tx, ref));
-  if (latest && loopOf(latest) === "Allow") return;
+  if ((await ctx.read((tx) => loopOf(tx, ref))) === "Allow") return;
   ctx.log.error(`${ref.name} runs in a loop: after ${MOST_RUNS} runs it is cut`, { subject: arn });
   throw errors.recursive();
 }
