@@ -8,6 +8,8 @@ import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-i
 import { arrive, eventSourceMappings } from "./event-sources/mappings.ts";
 import { tables as eventSourceTables, parseMappingArn } from "./event-sources/rows.ts";
 import { startMappings } from "./event-sources/running.ts";
+import { functionUrlSite } from "./function-url-site.ts";
+import { functionUrls, tables as functionUrlTables } from "./function-urls.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
@@ -25,6 +27,7 @@ export const lambda = defineService({
   migrations: [
     [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
     eventSourceTables,
+    functionUrlTables,
     recursionTables,
   ],
   operations: {
@@ -39,9 +42,10 @@ export const lambda = defineService({
     ...recursionConfigs,
     ...invocations,
     ...streamingInvocations,
+    ...functionUrls,
   },
   quirks,
-  sites: [download],
+  sites: [functionUrlSite, download],
   resourcePolicy,
   resourceTags,
   deliver(ctx, work) {
