@@ -74,7 +74,16 @@ export const errors = {
   noPolicy: () => notFound("The resource you requested does not exist."),
   tooManyTags: () => invalidParameter("Number of tags exceeds resource tag limit."),
   notConfigured: (arn: string) => notFound(`The function ${arn} doesn't have an EventInvokeConfig`),
+  mappingNotFound: (arn: string) => notFound(`Event source mapping not found: ${arn}`),
   noSuchFunction: () => notFound("The function doesn't exist."),
+
+  functionGone: () => notFound("Function does not exist"),
+  noUrl: () => notFound("The resource you requested does not exist."),
+  // Two spaces, as on AWS.
+  urlExists: (arn: string) =>
+    conflict(
+      `Failed to create function url config for [functionArn = ${arn}]. Error message:  FunctionUrlConfig exists for this Lambda function`,
+    ),
 
   /** A parameter that we would have to ignore: refused by its name, never silently accepted. */
   unsupported: (parameter: string) =>
