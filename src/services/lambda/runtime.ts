@@ -21,6 +21,7 @@ import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName } from "./logs.ts";
 import { functionArn } from "./names.ts";
 import { platformLog } from "./platform-log.ts";
+import { nextTrace, refuseLoop } from "./recursion.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
 import type { Debug } from "./sandbox/debugger.ts";
@@ -44,6 +45,8 @@ export interface Call {
   readonly invokedArn: Arn;
   /** JSON. */
   readonly clientContext?: string | undefined;
+  /** Of what caused it: a function that an event has gone through too often is not run. */
+  readonly trace?: string | undefined;
   /** Takes a streamed answer as it comes. */
   readonly sink?: ResponseSink;
 }
@@ -56,6 +59,8 @@ export interface Outcome {
   readonly version: string;
   /** The function's role, as this invocation had it: destinations are written to in its name. */
   readonly session: Principal;
+  /** What it ran under: for what comes of it. */
+  readonly trace: string;
 }
 
 const runtimes = new WeakMap<Config, Runtime>();
@@ -182,6 +187,8 @@ export class Runtime implements Running {
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    await refuseLoop(ctx, row, call.trace);
+    const trace = nextTrace(ctx.now, functionArn(refOf(row)), call.trace);
     const code = await this.#code(ctx, row);
     const { pool } = await this.#opened;
     const { requestId } = call;
@@ -195,7 +202,7 @@ export class Runtime implements Running {
     const environment = this.#environments.get(worker)!;
     environment.write = write;
     // What the function calls with its environment's credentials is caused by this invocation.
-    ctx.attribute(environment.accessKeyId, ctx.requestId);
+    ctx.attribute(environment.accessKeyId, ctx.requestId, trace);
     try {
       const { MemorySize, Timeout, LoggingConfig } = configurationOf(code.row);
       const log = platformLog(LoggingConfig);
@@ -207,14 +214,14 @@ export class Runtime implements Running {
         functionArn: call.invokedArn,
         deadlineMs: realNow() + timeoutMs,
         timeoutMs,
-        traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
+        traceId: trace,
         ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
         sink: call.sink,
         signal: this.#stop.signal,
       });
       write(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
-      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
+      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session, trace };
     } finally {
       ctx.attribute(environment.accessKeyId, undefined);
       pool.release(worker);
