@@ -47,8 +47,9 @@ const TARGET_PARAMETERS = [
   "LambdaFunctionParameters",
   "SqsQueueParameters",
   "EventBridgeEventBusParameters",
+  "CloudWatchLogsParameters",
 ];
-const TARGETS = ["lambda", "sqs", "sns", "events"];
+const TARGETS = ["lambda", "sqs", "sns", "events", "logs"];
 
 function refuse(definition: Definition): void {
   const { Source, Enrichment, Target, LogConfiguration } = definition;
@@ -153,6 +154,7 @@ function targetFaults({ Target, TargetParameters = {} }: Definition): Field[] {
     LambdaFunctionParameters: "lambda",
     SqsQueueParameters: "sqs",
     EventBridgeEventBusParameters: "events",
+    CloudWatchLogsParameters: "logs",
   };
   const faults = Object.entries(belongs)
     .filter(([name, of]) => TargetParameters[name as keyof typeof TargetParameters] && of !== service)
