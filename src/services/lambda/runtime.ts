@@ -11,6 +11,7 @@ import {
   type Principal,
   type Running,
 } from "../../kernel/mod.ts";
+import { CloudWatchLogs, type Ship } from "./cloudwatch-logs.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
@@ -78,6 +79,8 @@ interface Environment {
   readonly session: Principal;
   /** Where its lines go: to the log, as of the invocation that it answers, or answered last, or was started for. */
   write: Write;
+  /** The same lines to its stream in CloudWatch Logs. */
+  readonly ship: Ship;
 }
 
 /**
@@ -94,6 +97,7 @@ export class Runtime implements Running {
   readonly #ctx: Context;
   readonly #stop: AbortController;
   readonly #logs: LogFiles;
+  readonly #shipped: CloudWatchLogs;
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
@@ -104,6 +108,7 @@ export class Runtime implements Running {
     this.#ctx = ctx;
     this.#stop = new AbortController();
     this.#logs = new LogFiles((path, error) => ctx.log.error(`the log ${path} cannot be written: ${error}`));
+    this.#shipped = new CloudWatchLogs(ctx);
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
@@ -139,7 +144,7 @@ export class Runtime implements Running {
 
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running);
-    await this.#logs.flushed();
+    await Promise.all([this.#logs.flushed(), this.#shipped.flushed()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -174,11 +179,12 @@ export class Runtime implements Running {
       this.#start(ctx, { ...code, sandbox, write }),
     );
     const environment = this.#environments.get(worker)!;
-    environment.write = write;
+    const say = both(ctx, environment.ship, write);
+    environment.write = say;
     // What the function calls with its environment's credentials is caused by this invocation.
     ctx.attribute(environment.accessKeyId, ctx.requestId);
     try {
-      write(platformLines.start(requestId, row.version));
+      say(platformLines.start(requestId, row.version));
       const { MemorySize, Timeout } = configurationOf(code.row);
       const timeoutMs = Timeout * 1000;
       const result = await worker.invoke({
@@ -192,8 +198,8 @@ export class Runtime implements Running {
         sink: call.sink,
         signal: this.#stop.signal,
       });
-      write(platformLines.end(requestId));
-      write(platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
+      say(platformLines.end(requestId));
+      say(platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
       return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
     } finally {
@@ -234,7 +240,23 @@ export class Runtime implements Running {
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
     const { credentials, session } = await assumeRole(ctx, ref, configuration.Role, errors.roleGone);
-    const environment: Environment = { accessKeyId: credentials.accessKeyId, session, write };
+    const logGroup = configuration.LoggingConfig.LogGroup;
+    const logStream = logStreamName(ctx.now, row.version, newHex(32));
+    const { account, region } = ref;
+    const ship = this.#shipped.open({
+      functionArn: functionArn(ref),
+      account,
+      region,
+      group: logGroup,
+      stream: logStream,
+      as: session,
+    });
+    const environment: Environment = {
+      accessKeyId: credentials.accessKeyId,
+      session,
+      write: both(ctx, ship, write),
+      ship,
+    };
     const spec: Spec = {
       functionName: ref.name,
       functionArn: functionArn(ref),
@@ -246,10 +268,10 @@ export class Runtime implements Running {
       memoryMb: configuration.MemorySize,
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
-      logGroup: configuration.LoggingConfig.LogGroup,
-      logStream: logStreamName(ctx.now, row.version, newHex(32)),
+      logGroup,
+      logStream,
     };
-    write(platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
+    environment.write(platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
     const worker = await sandbox.start(spec, (line) => environment.write(line.text));
     this.#environments.set(worker, environment);
     return worker;
@@ -266,6 +288,15 @@ export class Runtime implements Running {
     };
   }
 }
+
+/** To the text file, and to CloudWatch Logs; who floods one of them waits. */
+const both =
+  ({ clock }: Context, ship: Ship, write: Write): Write =>
+  (text) => {
+    const room = ship(clock.now(), text);
+    const written = write(text);
+    return room && written ? Promise.all([room, written]).then(() => undefined) : (room ?? written);
+  };
 
 interface Start {
   readonly row: FunctionRow;
