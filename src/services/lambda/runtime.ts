@@ -13,6 +13,7 @@ import {
 } from "../../kernel/mod.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
+import { debugOf } from "./debugging.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
 import { Hands } from "./hands.ts";
@@ -23,6 +24,7 @@ import { platformLog } from "./platform-log.ts";
 import { nextTrace, refuseLoop } from "./recursion.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
+import type { Debug } from "./sandbox/debugger.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
 import {
@@ -69,6 +71,9 @@ export function runtimeOf(ctx: Context): Runtime {
   return runtime;
 }
 
+/** Of a cloud that may have stopped. */
+export const runtimeIfAny = (config: Config): Runtime | undefined => runtimes.get(config);
+
 /** Resolves without the sandbox: it is probed meanwhile, and the first invocation waits for it. */
 export async function startRuntime(ctx: Context): Promise<Runtime> {
   await sweepCode(ctx);
@@ -105,6 +110,8 @@ export class Runtime implements Running {
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
+  /** A debugged function has one sandbox: its port is one. */
+  readonly #debugged: Hands;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -115,6 +122,7 @@ export class Runtime implements Running {
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
+    this.#debugged = new Hands(1);
     this.#opened = this.#open();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
@@ -186,8 +194,10 @@ export class Runtime implements Running {
     const { requestId } = call;
     const tail = new LogTail();
     const write = this.#writer(ctx, row, { requestId, tail });
-    const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
-      this.#start(ctx, { ...code, sandbox, write }),
+    const debug = debugOf(ctx.config, functionArn(refOf(row)));
+    await using _turn = debug && (await this.#debugged.take(functionArn(refOf(row))));
+    const worker = await pool.acquire(keyOf(code.row, ctx.now, debug?.port), (sandbox) =>
+      this.#start(ctx, { ...code, sandbox, write, debug }),
     );
     const environment = this.#environments.get(worker)!;
     environment.write = write;
@@ -245,7 +255,7 @@ export class Runtime implements Running {
   }
 
   /** A new worker, with a role session of its own. */
-  async #start(ctx: Context, { row, dir, sandbox, write }: Start): Promise<Worker> {
+  async #start(ctx: Context, { row, dir, sandbox, write, debug }: Start): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
@@ -263,6 +273,7 @@ export class Runtime implements Running {
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
       logGroup: configuration.LoggingConfig.LogGroup,
+      debug,
       logStream: logStreamName(ctx.now, row.version, newHex(32)),
     };
     const log = platformLog(configuration.LoggingConfig);
@@ -297,12 +308,13 @@ interface Start {
   readonly dir: string;
   readonly sandbox: Sandbox;
   readonly write: Write;
+  readonly debug: Debug | undefined;
 }
 
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
-const keyOf = (row: FunctionRow, now: number) => ({
+const keyOf = (row: FunctionRow, now: number, debugPort = 0) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS)].join(" "),
+  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS), debugPort].join(" "),
 });
 
 /** Of one invocation, on the terminal. The file has all of them. */
