@@ -57,6 +57,13 @@ export const errors = {
     ),
   badClientContext: () =>
     new AwsError("InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object."),
+  /** As the SDK's model and AWS's guide have it. */
+  recursive: () =>
+    new AwsError(
+      "RecursiveInvocationException",
+      400,
+      "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
+    ),
   throttled: () =>
     new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: "ConcurrentInvocationLimitExceeded" }),
 

@@ -13,6 +13,7 @@ import {
 } from "../../kernel/mod.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
+import { debugOf } from "./debugging.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
 import { Hands } from "./hands.ts";
@@ -20,8 +21,10 @@ import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName } from "./logs.ts";
 import { functionArn } from "./names.ts";
 import { platformLog } from "./platform-log.ts";
+import { nextTrace, refuseLoop } from "./recursion.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
+import type { Debug } from "./sandbox/debugger.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
 import {
@@ -42,6 +45,8 @@ export interface Call {
   readonly invokedArn: Arn;
   /** JSON. */
   readonly clientContext?: string | undefined;
+  /** Of what caused it: a function that an event has gone through too often is not run. */
+  readonly trace?: string | undefined;
   /** Takes a streamed answer as it comes. */
   readonly sink?: ResponseSink;
 }
@@ -54,6 +59,8 @@ export interface Outcome {
   readonly version: string;
   /** The function's role, as this invocation had it: destinations are written to in its name. */
   readonly session: Principal;
+  /** What it ran under: for what comes of it. */
+  readonly trace: string;
 }
 
 const runtimes = new WeakMap<Config, Runtime>();
@@ -63,6 +70,9 @@ export function runtimeOf(ctx: Context): Runtime {
   if (!runtime) throw new Error("lambda is called before it is started");
   return runtime;
 }
+
+/** Of a cloud that may have stopped. */
+export const runtimeIfAny = (config: Config): Runtime | undefined => runtimes.get(config);
 
 /** Resolves without the sandbox: it is probed meanwhile, and the first invocation waits for it. */
 export async function startRuntime(ctx: Context): Promise<Runtime> {
@@ -100,6 +110,8 @@ export class Runtime implements Running {
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
+  /** A debugged function has one sandbox: its port is one. */
+  readonly #debugged: Hands;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -110,6 +122,7 @@ export class Runtime implements Running {
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
+    this.#debugged = new Hands(1);
     this.#opened = this.#open();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
@@ -174,18 +187,22 @@ export class Runtime implements Running {
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    await refuseLoop(ctx, row, call.trace);
+    const trace = nextTrace(ctx.now, functionArn(refOf(row)), call.trace);
     const code = await this.#code(ctx, row);
     const { pool } = await this.#opened;
     const { requestId } = call;
     const tail = new LogTail();
     const write = this.#writer(ctx, row, { requestId, tail });
-    const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
-      this.#start(ctx, { ...code, sandbox, write }),
+    const debug = debugOf(ctx.config, functionArn(refOf(row)));
+    await using _turn = debug && (await this.#debugged.take(functionArn(refOf(row))));
+    const worker = await pool.acquire(keyOf(code.row, ctx.now, debug?.port), (sandbox) =>
+      this.#start(ctx, { ...code, sandbox, write, debug }),
     );
     const environment = this.#environments.get(worker)!;
     environment.write = write;
     // What the function calls with its environment's credentials is caused by this invocation.
-    ctx.attribute(environment.accessKeyId, ctx.requestId);
+    ctx.attribute(environment.accessKeyId, ctx.requestId, trace);
     try {
       const { MemorySize, Timeout, LoggingConfig } = configurationOf(code.row);
       const log = platformLog(LoggingConfig);
@@ -197,14 +214,14 @@ export class Runtime implements Running {
         functionArn: call.invokedArn,
         deadlineMs: realNow() + timeoutMs,
         timeoutMs,
-        traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
+        traceId: trace,
         ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
         sink: call.sink,
         signal: this.#stop.signal,
       });
       write(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
-      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
+      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session, trace };
     } finally {
       ctx.attribute(environment.accessKeyId, undefined);
       pool.release(worker);
@@ -238,7 +255,7 @@ export class Runtime implements Running {
   }
 
   /** A new worker, with a role session of its own. */
-  async #start(ctx: Context, { row, dir, sandbox, write }: Start): Promise<Worker> {
+  async #start(ctx: Context, { row, dir, sandbox, write, debug }: Start): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
@@ -256,6 +273,7 @@ export class Runtime implements Running {
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
       logGroup: configuration.LoggingConfig.LogGroup,
+      debug,
       logStream: logStreamName(ctx.now, row.version, newHex(32)),
     };
     const log = platformLog(configuration.LoggingConfig);
@@ -290,12 +308,13 @@ interface Start {
   readonly dir: string;
   readonly sandbox: Sandbox;
   readonly write: Write;
+  readonly debug: Debug | undefined;
 }
 
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
-const keyOf = (row: FunctionRow, now: number) => ({
+const keyOf = (row: FunctionRow, now: number, debugPort = 0) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS)].join(" "),
+  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS), debugPort].join(" "),
 });
 
 /** Of one invocation, on the terminal. The file has all of them. */

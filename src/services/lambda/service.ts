@@ -14,6 +14,7 @@ import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
+import { recursionConfigs, tables as recursionTables } from "./recursion.ts";
 import { startRuntime } from "./runtime.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
@@ -27,6 +28,7 @@ export const lambda = defineService({
     [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
     eventSourceTables,
     functionUrlTables,
+    recursionTables,
   ],
   operations: {
     ...functions,
@@ -37,6 +39,7 @@ export const lambda = defineService({
     ...tags,
     ...eventInvokeConfigs,
     ...eventSourceMappings,
+    ...recursionConfigs,
     ...invocations,
     ...streamingInvocations,
     ...functionUrls,
