@@ -31,8 +31,8 @@ export const TAG = "_SANDBOX_ID";
 /** The layout of AWS, or the real directories on the bare rung. */
 export function placesOf(host: Host, spec: Spec, workerDir: string): Places {
   if (host.rung.layout) return LAYOUT;
-  const [opt, tmp, out] = ["opt", "tmp", "out"].map((name) => join(workerDir, name)) as [string, string, string];
-  return { task: spec.codeDir, opt, runtime: host.runtimeDir, lang: "", tmp, out };
+  const [noLayers, tmp, out] = ["opt", "tmp", "out"].map((name) => join(workerDir, name)) as [string, string, string];
+  return { task: spec.codeDir, opt: spec.optDir ?? noLayers, runtime: host.runtimeDir, lang: "", tmp, out };
 }
 
 /** The owner's variables win, but for those that AWS reserves to itself. */

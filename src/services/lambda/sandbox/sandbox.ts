@@ -67,7 +67,7 @@ export interface LogLine {
   /** Without its line end. A `\r` inside it stays: runtimes send the lines of one message so. At most 256 KB. */
   readonly text: string;
   /** `platform`: what Lambda itself says of a failure (INIT_REPORT, "Task timed out", "Runtime exited"). */
-  readonly stream: "stdout" | "stderr" | "platform";
+  readonly stream: "stdout" | "stderr" | "extension" | "platform";
 }
 
 /** A promise makes the function wait: its pipe fills, nothing is buffered here. */

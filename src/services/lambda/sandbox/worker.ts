@@ -1,12 +1,17 @@
 // One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
 import assert from "node:assert/strict";
-import { access, chmod, mkdir } from "node:fs/promises";
+import { access, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { takeAnswerFile } from "./answer-file.ts";
 import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf, TAG } from "./environment.ts";
+import { besideExtensions, externalExtensions, openChannel } from "./extension-processes.ts";
+import { Extensions, type ShutdownReason } from "./extensions.ts";
 import {
   exited,
+  extensionFailed,
+  extensionLine,
   type Failure,
   handlerFailed,
   initReport,
@@ -25,12 +30,15 @@ import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+import { Telemetry } from "./telemetry.ts";
+import { recordsOf, rounded, statusOf, tracingOf } from "./telemetry-records.ts";
 
 /** What ends a wait for the runtime. The first one counts. */
 type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
 type Bad =
   | { readonly kind: "initError"; readonly answer: Answer }
   | { readonly kind: "exit"; readonly exit: Exit }
+  | { readonly kind: "extension"; readonly type: string; readonly message: string }
   | { readonly kind: "timeout" }
   | { readonly kind: "aborted" };
 
@@ -39,7 +47,8 @@ const FREEZE_AFTER_MS = 10;
 
 export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
   await access(spec.codeDir);
-  const dir = join(host.workersDir, host.newWorkerName());
+  const name = host.newWorkerName();
+  const dir = join(host.workersDir, name);
   const places = placesOf(host, spec, dir);
   const program = await programFor(spec, host, places);
   await mkdir(dir, { mode: 0o700 });
@@ -47,7 +56,11 @@ export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise
     await mkdir(join(dir, name));
     await chmod(join(dir, name), 0o1777);
   }
-  const worker = new ExecutionEnvironment(host, { spec, onLog, dir, places, program });
+  const loopback = host.loopbackOf(name);
+  const hosts = await readFile("/etc/hosts", "utf8").catch(() => ""); // A host may have none.
+  await writeFile(join(dir, "hosts"), `${hosts}\n${loopback} sandbox.localdomain sandbox\n`);
+  const extensions = await externalExtensions(spec.optDir);
+  const worker = new ExecutionEnvironment(host, { spec, onLog, dir, places, program, extensions, loopback });
   await worker.open();
   return worker;
 }
@@ -58,6 +71,10 @@ interface Plan {
   readonly dir: string;
   readonly places: Places;
   readonly program: Program | Unstartable;
+  /** Names of files in /opt/extensions. */
+  readonly extensions: readonly string[];
+  /** What `sandbox.localdomain` is in this environment. */
+  readonly loopback: string;
 }
 
 class ExecutionEnvironment implements Worker {
@@ -65,6 +82,8 @@ class ExecutionEnvironment implements Worker {
   readonly #plan: Plan;
   #uid: number | undefined;
   readonly #api: RuntimeApi;
+  readonly #extensions: Extensions;
+  readonly #telemetry: Telemetry;
   #loopback: Loopback | undefined;
   #process: RuntimeProcess | undefined;
   #cleanup: Promise<void> = Promise.resolve();
@@ -75,17 +94,28 @@ class ExecutionEnvironment implements Worker {
   #lastWords: string | undefined;
   #initMs: number | undefined;
   #peakMb = 0;
+  /** While external extensions have yet to register. */
+  #startRuntime: (() => void) | undefined;
+  /** What the Telemetry API is to hear of the last invocation. */
+  #records: ReturnType<typeof recordsOf> | undefined;
   #freezing: NodeJS.Timeout | undefined;
   #disposed: Promise<void> | undefined;
 
   constructor(host: Host, plan: Plan) {
     this.#host = host;
     this.#plan = plan;
-    this.#api = new RuntimeApi({
-      onReady: () => this.#ending.resolve({ kind: "ready" }),
-      onInitError: (answer) => this.#ending.resolve({ kind: "initError", answer }),
-      onAnswer: (answer) => this.#ending.resolve({ kind: "answer", answer }),
+    this.#telemetry = new Telemetry(plan.loopback);
+    this.#extensions = new Extensions(plan.spec, {
+      onChange: () => this.#look(),
+      onError: (kind, message) => this.#extensionFailed({ type: `Extension.${kind}`, message }),
+      onSubscription: (request) => this.#telemetry.subscribe(request),
     });
+    const runtime = {
+      onReady: () => this.#look(),
+      onInitError: (answer: Answer) => this.#ending.resolve({ kind: "initError", answer }),
+      onAnswer: (answer: Answer) => this.#ending.resolve({ kind: "answer", answer }),
+    };
+    this.#api = new RuntimeApi(runtime, this.#extensions);
     host.workers.add(this);
   }
 
@@ -136,8 +166,8 @@ class ExecutionEnvironment implements Worker {
     this.#state = "dead";
     clearTimeout(this.#freezing);
     this.#ending.resolve({ kind: "aborted" });
+    await this.#kill("spindown");
     this.#loopback?.close();
-    await this.#kill();
     await removeTree(this.#plan.dir);
     this.#host.giveUid(this.#uid);
     this.#host.workers.delete(this);
@@ -151,13 +181,25 @@ class ExecutionEnvironment implements Worker {
       if (failure) return failure;
     }
     this.#ending = Promise.withResolvers();
+    this.#telemetry.platform("start", {
+      requestId: invocation.requestId,
+      version: this.#plan.spec.version,
+      tracing: tracingOf(invocation),
+    });
+    this.#extensions.invoke(invocation);
     this.#api.give(invocation);
     const ending = await this.#end(left());
     if (ending.kind === "answer") {
       await this.#process?.caughtUp();
       return this.#answered(invocation, ending.answer);
     }
-    await this.#kill();
+    const status = ending.kind === "timeout" ? "timeout" : "failure";
+    this.#telemetry.platform("runtimeDone", {
+      requestId: invocation.requestId,
+      status,
+      tracing: tracingOf(invocation),
+    });
+    await this.#kill(status);
     await takeAnswerFile(join(this.#plan.dir, "out"), invocation.requestId);
     return this.#failed(ending as Bad);
   }
@@ -173,6 +215,7 @@ class ExecutionEnvironment implements Worker {
   #failed(ending: Bad): Failure {
     const { requestId = "", timeoutMs = this.#host.initLimitMs, signal } = this.#invocation ?? {};
     if (ending.kind === "exit") return exited(requestId, ending.exit);
+    if (ending.kind === "extension") return extensionFailed(requestId, ending);
     if (ending.kind === "timeout") return timedOut(requestId, timeoutMs, new Date(realNow()));
     if (ending.kind === "initError") return reported(ending.answer.body, ending.answer.errorType ?? "");
     throw signal?.aborted ? signal.reason : new Error("the sandbox was closed");
@@ -187,7 +230,7 @@ class ExecutionEnvironment implements Worker {
     this.#peakMb = Math.min(memoryMb, Math.max(this.#peakMb, this.#process?.peakMb() ?? 0));
     if (failure?.error.type === "Runtime.OutOfMemory") this.#peakMb = memoryMb;
     if (failure?.line) this.#say("platform", failure.line);
-    return {
+    const result: Result = {
       payload: failure?.payload ?? (outcome as Buffer),
       ...(failure && { error: failure.error }),
       durationMs,
@@ -195,22 +238,40 @@ class ExecutionEnvironment implements Worker {
       ...(initMs !== undefined && { initMs }),
       maxMemoryMb: this.#peakMb,
     };
+    this.#records = recordsOf(this.#invocation!, result, memoryMb);
+    this.#telemetry.platform("runtimeDone", this.#records.runtimeDone);
+    return result;
   }
 
   /** Starts the runtime and waits until it asks for its first event. */
   async #init(phase: "init" | "invoke", limitMs: number): Promise<{ ms: number; failure?: Failure }> {
     const began = realNow();
+    const { functionName, version: functionVersion } = this.#plan.spec;
+    const about = { initializationType: "on-demand", phase };
+    this.#telemetry.restart();
+    this.#telemetry.platform("initStart", { ...about, functionName, functionVersion });
     const failure = await this.#start(limitMs);
     const ms = realNow() - began;
+    const status = failure ? statusOf(failure.error) : { status: "success" };
+    this.#telemetry.platform("initRuntimeDone", { ...about, ...status });
+    for (const extension of this.#extensions.described) {
+      this.#telemetry.platform("extension", extension);
+      this.#say("platform", extensionLine(extension));
+    }
+    this.#telemetry.platform("initReport", { ...about, ...status, metrics: { durationMs: rounded(ms) } });
+    this.#extensions.close();
+    this.#telemetry.close();
     if (failure) this.#say("platform", initReport(ms, phase, failure.error));
     return { ms, ...(failure && { failure }) };
   }
 
   async #start(limitMs: number): Promise<Failure | undefined> {
-    const { program, spec, places, dir } = this.#plan;
+    const { program, spec, places, dir, extensions: names } = this.#plan;
     if ("message" in program) return noEntrypoint(this.#invocation?.requestId ?? "", program);
     this.#ending = Promise.withResolvers();
     this.#api.restart();
+    this.#extensions.restart(names);
+    const channel = names.length > 0 ? await openChannel(join(dir, "out")) : undefined;
     const tag = `${dir}/`;
     const env = environment(spec, { places, program, runtimeApi: this.#loopback!.address, tag });
     const { rung } = this.#host;
@@ -220,6 +281,7 @@ class ExecutionEnvironment implements Worker {
       cwd: places.task,
       fileMb: spec.ephemeralMb,
       ownProcessCount: rung.layout,
+      ...(channel && { run: (runtime: string) => besideExtensions(runtime, { ...places, names }) }),
     });
     // The first launcher brings the uid of this environment, which owns its /tmp from then on.
     const launcher = await this.#host.launchers.take(this.#uid);
@@ -229,8 +291,14 @@ class ExecutionEnvironment implements Worker {
       memoryMb: spec.memoryMb,
       tag: `${TAG}=${tag}`,
       api: this.#api,
+      beside: channel && { channel, extensions: names.length },
       onLine: (stream, text) => this.#say(stream, text),
+      onExtensionExit: (how) => {
+        if (this.#process === started)
+          this.#extensionFailed({ type: "Extension.Crash", message: how || "exit code 0" });
+      },
     });
+    this.#startRuntime = channel?.startRuntime;
     this.#process = started;
     started.exited.then((exit) => this.#exited(started, exit));
     // Disposed while the pipes were made.
@@ -240,7 +308,7 @@ class ExecutionEnvironment implements Worker {
       if (this.#host.cpu === "aws") started.shareCpu();
       return undefined;
     }
-    await this.#kill();
+    await this.#kill(ending.kind === "timeout" ? "timeout" : "failure");
     return this.#failed(ending as Bad);
   }
 
@@ -248,6 +316,8 @@ class ExecutionEnvironment implements Worker {
     const { dir, places, spec } = this.#plan;
     return [
       { from: spec.codeDir, to: places.task },
+      ...(spec.optDir ? [{ from: spec.optDir, to: places.opt }] : []),
+      { from: join(dir, "hosts"), to: "/etc/hosts" },
       { from: join(dir, "tmp"), to: places.tmp, write: true },
       { from: join(dir, "out"), to: places.out, write: true },
       ...program.binds,
@@ -257,15 +327,52 @@ class ExecutionEnvironment implements Worker {
   #exited(started: RuntimeProcess, exit: Exit): void {
     if (this.#process !== started) return;
     this.#process = undefined;
-    this.#cleanup = started.kill();
+    this.#cleanup = this.#shutDown(started, "failure");
     this.#ending.resolve({ kind: "exit", exit });
   }
 
-  async #kill(): Promise<void> {
+  /** Who has asked for the next event, after a change of that. */
+  #look(): void {
+    if (this.#extensions.registered) this.#startRuntime?.();
+    if (this.#extensions.registered) this.#startRuntime = undefined;
+    if (this.#api.ready && this.#extensions.ready) this.#ending.resolve({ kind: "ready" });
+  }
+
+  #extensionFailed(fault: { type: string; message: string }): void {
+    this.#ending.resolve({ kind: "extension", ...fault });
+    // Between two invocations nobody waits for it: the next one starts all anew.
+    if (this.#state === "warm") this.#kill("failure");
+  }
+
+  async #kill(reason: ShutdownReason): Promise<void> {
     const running = this.#process;
     this.#process = undefined;
-    if (running) this.#cleanup = running.kill();
+    if (running) this.#cleanup = this.#shutDown(running, reason);
     await this.#cleanup;
+  }
+
+  /** The runtime has a third of the time to end by itself, and only when nothing went wrong; extensions have the rest. */
+  async #shutDown(running: RuntimeProcess, reason: ShutdownReason): Promise<void> {
+    running.thaw();
+    const limitMs = this.#extensions.shutdownMs;
+    const end = realNow() + limitMs;
+    const within = (ms: number, what: Promise<unknown>) =>
+      Promise.race([what, sleep(Math.max(0, ms), undefined, { ref: false })]);
+    const external = this.#plan.extensions.length > 0;
+    if (limitMs > 0 && reason === "spindown") {
+      running.signalRuntime("TERM");
+      await within(external ? limitMs * 0.3 : limitMs, running.exited);
+    }
+    if (external) {
+      running.signalRuntime("KILL");
+      // What there is to hear of the end is heard before SHUTDOWN: an extension may end at once when it gets that.
+      await turn();
+      await this.#telemetry.flushed(limitMs * 0.3);
+      this.#extensions.shutDown(reason, end);
+      await within(end - realNow(), running.extensionsGone);
+    }
+    await running.kill();
+    this.#telemetry.end();
   }
 
   async #end(limitMs: number): Promise<Ending> {
@@ -280,15 +387,17 @@ class ExecutionEnvironment implements Worker {
 
   /** After the answer a runtime may work on until it asks for the next event, but not past the deadline. */
   async #untilReady(limitMs: number): Promise<void> {
-    if (!this.#process || this.#api.ready) return;
+    if (!this.#process || (this.#api.ready && this.#extensions.ready)) return;
     this.#ending = Promise.withResolvers();
     const ending = await this.#end(limitMs);
-    if (ending.kind === "timeout") await this.#kill();
+    if (ending.kind === "timeout" || ending.kind === "extension")
+      await this.#kill(ending.kind === "timeout" ? "timeout" : "failure");
   }
 
   /** From the answer to the next invocation. */
   async #rest(limitMs: number): Promise<void> {
     await this.#untilReady(limitMs);
+    if (this.#records) this.#telemetry.platform("report", this.#records.report);
     const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
     if (this.#state === "busy" && (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit) {
       this.#say(
@@ -314,6 +423,7 @@ class ExecutionEnvironment implements Worker {
   }
 
   #say(stream: LogLine["stream"], text: string): void | Promise<void> {
+    if (stream !== "platform") this.#telemetry.line(stream === "extension" ? "extension" : "function", text);
     if (stream === "stderr" && text.trim() !== "") this.#lastWords = text;
     const requestId = this.#invocation?.requestId;
     return this.#plan.onLog({ at: realNow(), ...(requestId !== undefined && { requestId }), text, stream });
