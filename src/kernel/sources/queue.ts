@@ -1,6 +1,6 @@
 // Polls a queue: what matches is brought in batches, and deleted where that succeeded. What failed shows again when its visibility ends.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html, .../services-sqs-scaling.html
-import type { Context } from "../context.ts";
+import type { Context, Principal } from "../context.ts";
 import { parseArn } from "../names.ts";
 import { asFiltered, type Message, messageRecord } from "./records.ts";
 import { Rests, waitAfter } from "./rest.ts";
@@ -34,6 +34,7 @@ class QueuePoller {
   readonly #rests: Rests;
   readonly #batches = new Set<Promise<void>>();
   #hands: number;
+  #as: Principal | undefined;
   #failures = 0;
 
   constructor(ctx: Context, source: QueueSource, consumer: Consumer) {
@@ -62,9 +63,13 @@ class QueuePoller {
     return this.#rests.busy(async () => {
       while (!this.#rests.stopped) {
         await this.#handFree();
-        const batch = await this.#gather();
-        if (batch.length > 0) this.#start(batch);
-        else if (this.#batches.size === 0) this.#hands = Math.min(FIRST_HANDS, this.#source.maximumConcurrency);
+        const batch = await this.#gathered();
+        for (const part of parted(batch)) {
+          await this.#handFree();
+          this.#start(part);
+        }
+        if (batch.length > 0) continue;
+        if (this.#batches.size === 0) this.#hands = Math.min(FIRST_HANDS, this.#source.maximumConcurrency);
       }
       await Promise.all(this.#batches);
     });
@@ -77,6 +82,18 @@ class QueuePoller {
     else await Promise.race(this.#batches);
   }
 
+  /** A store that is away for a moment must not end the polling. */
+  async #gathered(): Promise<Message[]> {
+    try {
+      return await this.#gather();
+    } catch (error) {
+      this.#failures++;
+      this.#consumer.trouble?.(this.#ctx, error);
+      await this.#rests.rest(this.#ctx, { until: this.#retryAt() });
+      return [];
+    }
+  }
+
   /** A batch that is full, or whose window is over. Empty: there was nothing, and it was waited for. */
   async #gather(): Promise<Message[]> {
     const batch: Message[] = [];
@@ -87,7 +104,7 @@ class QueuePoller {
       const got = await this.#receive(Math.min(MOST_MESSAGES, this.#source.batchSize - batch.length));
       const wanted = got ? await this.#wanted(got) : [];
       batch.push(...wanted);
-      bytes += wanted.reduce((sum, { Body = "" }) => sum + Buffer.byteLength(Body), 0);
+      bytes += wanted.reduce((sum, message) => sum + sizeOf(message), 0);
       if (batch.length > 0) until ??= this.#ctx.clock.now() + this.#source.windowMs;
       const over = until !== undefined && this.#ctx.clock.now() >= until;
       if (over || batch.length >= this.#source.batchSize || bytes >= MOST_BYTES) return batch;
@@ -102,13 +119,18 @@ class QueuePoller {
     return batch;
   }
 
+  /** Whoever was refused may have another role by now. */
+  async #session(): Promise<Principal> {
+    this.#as ??= await this.#source.as();
+    return this.#as;
+  }
+
   #retryAt(): number {
     return this.#ctx.clock.now() + waitAfter(this.#failures);
   }
 
   /** undefined: the queue could not be asked. */
   async #receive(count: number): Promise<Message[] | undefined> {
-    const { as } = this.#source;
     const input = {
       QueueUrl: this.#url,
       MaxNumberOfMessages: count,
@@ -117,12 +139,13 @@ class QueuePoller {
       MessageSystemAttributeNames: ["All" as const],
     };
     try {
-      const { Messages = [] } = await this.#ctx.call("sqs", "ReceiveMessage", input, as);
+      const { Messages = [] } = await this.#ctx.call("sqs", "ReceiveMessage", input, await this.#session());
       if (this.#failures > 0) this.#consumer.trouble?.(this.#ctx, undefined);
       this.#failures = 0;
       return Messages;
     } catch (error) {
       this.#failures++;
+      this.#as = undefined;
       this.#consumer.trouble?.(this.#ctx, error);
       return undefined;
     }
@@ -175,11 +198,31 @@ class QueuePoller {
         .slice(at, at + MOST_MESSAGES)
         .map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
       try {
-        await this.#ctx.call("sqs", "DeleteMessageBatch", { QueueUrl: this.#url, Entries }, this.#source.as);
+        await this.#ctx.call("sqs", "DeleteMessageBatch", { QueueUrl: this.#url, Entries }, await this.#session());
       } catch (error) {
+        this.#as = undefined;
         this.#consumer.trouble?.(this.#ctx, error); // they come again: at least once
         return;
       }
     }
   }
+}
+
+/** As it will be written, about: a body within a body. */
+const sizeOf = (message: Message): number => Buffer.byteLength(JSON.stringify(message));
+
+/** The last ten messages that came may be more than a batch can hold. */
+function parted(batch: readonly Message[]): Message[][] {
+  const parts: Message[][] = [];
+  let left = 0;
+  for (const message of batch) {
+    const bytes = sizeOf(message);
+    if (bytes > left) {
+      parts.push([]);
+      left = MOST_BYTES;
+    }
+    parts.at(-1)!.push(message);
+    left -= bytes;
+  }
+  return parts;
 }

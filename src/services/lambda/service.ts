@@ -1,15 +1,19 @@
 // AWS Lambda: functions, their code, and how they are invoked. README.md says first what is missing.
-import { defineService, loadModel } from "../../kernel/mod.ts";
+import { type Context, defineService, loadModel, type Running } from "../../kernel/mod.ts";
 import { aliases, tables as aliasTables } from "./aliases.ts";
 import { tables as functionTables } from "./configuration.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { download } from "./download.ts";
 import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-invoke-configs.ts";
+import { arrive, eventSourceMappings } from "./event-sources/mappings.ts";
+import { tables as eventSourceTables, parseMappingArn } from "./event-sources/rows.ts";
+import { startMappings } from "./event-sources/running.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
 import { startRuntime } from "./runtime.ts";
+import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
 import { updates } from "./updates.ts";
 import { versions } from "./versions.ts";
@@ -17,7 +21,7 @@ import { versions } from "./versions.ts";
 export const lambda = defineService({
   name: "lambda",
   model: loadModel(import.meta.url),
-  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";")],
+  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"), eventSourceTables],
   operations: {
     ...functions,
     ...updates,
@@ -26,13 +30,34 @@ export const lambda = defineService({
     ...policies,
     ...tags,
     ...eventInvokeConfigs,
+    ...eventSourceMappings,
     ...invocations,
+    ...streamingInvocations,
   },
   quirks,
   sites: [download],
   resourcePolicy,
   resourceTags,
-  deliver,
+  deliver(ctx, work) {
+    const mapping = parseMappingArn(work.to);
+    return mapping ? arrive(ctx, mapping) : deliver(ctx, work);
+  },
   giveUp,
-  start: startRuntime,
+  start,
 });
+
+/** Mappings invoke functions, so they come after the runtime; and they end together: a batch under way ends when its sandbox does. */
+async function start(ctx: Context): Promise<Running> {
+  const runtime = await startRuntime(ctx);
+  const mappings = await startMappings(ctx);
+  return {
+    async settled() {
+      await mappings.settled();
+      await runtime.settled();
+    },
+    nextDue: () => mappings.nextDue(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([mappings[Symbol.asyncDispose](), runtime[Symbol.asyncDispose]()]);
+    },
+  };
+}

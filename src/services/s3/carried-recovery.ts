@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { Context } from "../../kernel/mod.ts";
-import { bootedAt, bootId, LOST, syncFiles } from "./carried.ts";
+import { bootedAt, bootId, lostBy, syncFiles } from "./carried.ts";
 import { fingerprintAt, type Place, pathOf, plainFingerprint, stagePath, statAt } from "./files.ts";
 import { keyOf } from "./keys.ts";
 import { follow } from "./recovery.ts";
@@ -68,9 +68,11 @@ function remedyOf(ctx: Context, place: Place, row: CarriedRow): Torn["mend"] | u
   const { key, fingerprint } = row;
   const path = pathOf(place, keyOf(key), null);
   const found = plainFingerprint(place, keyOf(key));
-  if (found !== undefined && row.boot !== LOST && readFileSync(path).equals(row.bytes))
+  // What the cache of this run of the kernel shows is not what the disk has. Another run's shows what the disk has.
+  const lost = row.boot === lostBy(bootId());
+  if (found !== undefined && !lost && readFileSync(path).equals(row.bytes))
     return found === fingerprint ? undefined : () => setFingerprint(ctx, row, found);
-  if (found !== undefined && (row.boot === LOST ? found !== fingerprint : isOfThisBoot(path))) return undefined;
+  if (found !== undefined && (lost ? found !== fingerprint : isOfThisBoot(path))) return undefined;
   return () => restore(ctx, place, row);
 }
 

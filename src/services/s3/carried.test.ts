@@ -33,6 +33,7 @@ const { startCloud } = await import("../../../test/cloud.ts");
 const { checkStopped } = await import("../../aws.ts");
 
 const BUCKET = "bucket";
+const BOOT = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
 interface Carried {
   readonly boot: string;
@@ -122,11 +123,19 @@ test("a file that was changed since the machine came up again is newer than what
 });
 
 test("a file that the disk had refused is written again, whatever it seems to hold", async () => {
-  const { dir, file } = await cutOff("lost");
+  const { dir, file } = await cutOff(`lost ${BOOT}`);
   upSince = Date.now() - 60_000;
   const refused = statSync(file).ino;
   assert.deepEqual(await startAgain(dir), { body: "new", plain: "new", type: "text/new" });
   assert.notEqual(statSync(file).ino, refused, "another file");
+  rmSync(dir, { recursive: true });
+});
+
+test("a file that the disk had refused, and that a loss of power tore then, is what was answered", async () => {
+  const { dir, file } = await cutOff("lost another");
+  truncateSync(file, 0);
+  upSince = Date.now() + 1;
+  assert.deepEqual(await startAgain(dir), { body: "new", plain: "new", type: "text/new" });
   rmSync(dir, { recursive: true });
 });
 

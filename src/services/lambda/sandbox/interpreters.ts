@@ -39,14 +39,19 @@ function wrapped({ env }: Spec, program: Program): Program {
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html; a package without one gets the bash bootstrap. */
 async function ownProgram(spec: Spec, host: Host, places: Places): Promise<Program | Unstartable> {
-  const own = join(spec.codeDir, "bootstrap");
-  if (!(await may(own, constants.F_OK)))
+  const roots = [[spec.codeDir, places.task] as const, ...(spec.optDir ? [[spec.optDir, places.opt] as const] : [])];
+  let found = false;
+  for (const [dir, place] of roots) {
+    const own = join(dir, "bootstrap");
+    if (await may(own, constants.X_OK)) return { argv: [join(place, "bootstrap")], binds: [], env: {} };
+    found ||= await may(own, constants.F_OK);
+  }
+  if (!found)
     return {
       argv: ["/bin/bash", join(places.runtime, "bootstrap.sh"), places.out],
       binds: bootstrapBind(host, places, "bootstrap.sh"),
       env: {},
     };
-  if (await may(own, constants.X_OK)) return { argv: [join(places.task, "bootstrap")], binds: [], env: {} };
   return {
     type: "Runtime.InvalidEntrypoint",
     message: "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",

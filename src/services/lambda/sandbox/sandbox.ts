@@ -42,6 +42,15 @@ export interface Invocation {
   readonly clientContext?: string;
   /** Aborted: the processes are killed and `invoke` rejects with the reason. */
   readonly signal?: AbortSignal;
+  /** Takes an answer that the runtime streams, as it comes; the Result's payload is then empty. Absent: it is collected. */
+  readonly sink?: ResponseSink | undefined;
+}
+
+export interface ResponseSink {
+  /** Before the first bytes, which may be never. */
+  begin(contentType: string): void;
+  /** A promise makes the function wait: nothing is buffered here. It never rejects. */
+  write(chunk: Uint8Array): void | Promise<void>;
 }
 
 export interface Result {
@@ -79,6 +88,8 @@ export interface Worker extends AsyncDisposable {
   invoke(invocation: Invocation): Promise<Result>;
   /** `busy` until the runtime asks for the next invocation, which may be later than the answer. */
   readonly state: "warm" | "busy" | "dead";
+  /** Its runtime runs: init went well. */
+  readonly initialized: boolean;
   /** Resolves when it is `warm` or `dead`. */
   settled(): Promise<void>;
 }

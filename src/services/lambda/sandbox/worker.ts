@@ -27,7 +27,7 @@ import { type Program, programFor, type Unstartable } from "./interpreters.ts";
 import { type Loopback, listenForRuntime } from "./loopback.ts";
 import { realNow } from "./real-time.ts";
 import { removeTree } from "./remove.ts";
-import { type Answer, LARGEST_PAYLOAD, RuntimeApi } from "./runtime-api.ts";
+import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
 import { Telemetry } from "./telemetry.ts";
@@ -123,6 +123,10 @@ class ExecutionEnvironment implements Worker {
     return this.#state;
   }
 
+  get initialized(): boolean {
+    return this.#process !== undefined;
+  }
+
   settled(): Promise<void> {
     return this.#state === "busy" ? this.#settled.promise : Promise.resolve();
   }
@@ -207,7 +211,8 @@ class ExecutionEnvironment implements Worker {
   async #answered({ requestId }: Invocation, answer: Answer): Promise<Buffer | Failure> {
     const file = await takeAnswerFile(join(this.#plan.dir, "out"), requestId);
     if (answer.exitStatus) return handlerFailed(requestId, answer.exitStatus, this.#lastWords);
-    if (answer.tooLarge || (answer.inFile && file === "too large")) return tooLarge(LARGEST_PAYLOAD);
+    if (answer.tooLarge || (answer.inFile && file === "too large"))
+      return tooLarge(answer.streamed ? LARGEST_STREAM : LARGEST_PAYLOAD);
     if (answer.inFile) return Buffer.isBuffer(file) ? file : lostAnswer(requestId);
     return answer.errorType === undefined ? answer.body : reported(answer.body, answer.errorType);
   }
@@ -316,7 +321,7 @@ class ExecutionEnvironment implements Worker {
     const { dir, places, spec } = this.#plan;
     return [
       { from: spec.codeDir, to: places.task },
-      ...(spec.optDir ? [{ from: spec.optDir, to: places.opt }] : []),
+      ...(spec.optDir === undefined ? [] : [{ from: spec.optDir, to: places.opt }]),
       { from: join(dir, "hosts"), to: "/etc/hosts" },
       { from: join(dir, "tmp"), to: places.tmp, write: true },
       { from: join(dir, "out"), to: places.out, write: true },
