@@ -147,6 +147,39 @@ for (const rung of rungs) {
       if (rung.name !== "C") assert.doesNotMatch(seen, /privileged/); // There is no seccomp filter on C.
     });
 
+    test("cannot signal, trace or read the host and its neighbours, nor change its own code or limits", {
+      ...TIME,
+      skip: skipBare,
+    }, async () => {
+      await using world = await open();
+      const secret = `secret-${process.pid}`;
+      await using other = await world.try(bash("echo $AWS_LAMBDA_RUNTIME_API"), { env: { OTHER: secret } });
+      const neighbour = text(await other.invoke());
+      // Each line is an attempt; what succeeds says its name.
+      const attempts: Readonly<Record<string, string>> = {
+        "signal the cloud": `kill -0 ${process.pid}`,
+        "read another's environment": `cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -q ${secret}`,
+        "read another's /tmp": `ls ${world.dir}/state`,
+        "leave by /proc": `ls /proc/1/root/root || ls /proc/1/cwd/../root/.ssh`,
+        "change its code": `echo >>/var/task/lambda.sh || chmod u+w /var/task || mv /var/task/lambda.sh /tmp`,
+        "change its runtime": `echo >>/var/runtime/bootstrap.sh`,
+        "raise its limits": `ulimit -Hn 100000`,
+        "change its cgroup": `ls -d /sys/fs/cgroup && echo 0 >/sys/fs/cgroup/cgroup.procs`,
+        "make a device": `mknod /tmp/disk b 8 0`,
+        "become root": `su -c true || setpriv --reuid 0 true`,
+        "write to the kernel's settings": `echo x >/proc/sys/kernel/core_pattern || echo b >/proc/sysrq-trigger`,
+        ...(rung.ownUid && {
+          "answer for a neighbour": `curl -sf -m 2 http://${neighbour}/2018-06-01/ping`,
+        }),
+      };
+      const body = Object.entries(attempts)
+        .map(([name, line]) => `if { ${line}; } >/dev/null 2>&1 </dev/null; then echo "${name}"; fi`)
+        .join("\n");
+      await using run = await world.try(bash(`${body}\necho done`));
+      assert.equal(text(await run.invoke({}, { timeoutMs: 10_000 })), "done");
+      assert.equal(other.worker.state, "warm");
+    });
+
     test("a timeout kills a daemon that has left its session and ignores TERM", TIME, async () => {
       await using world = await open();
       const mark = `daemon-${process.pid}-${rung.name}-timeout`;
@@ -299,6 +332,20 @@ test("an environment whose /tmp is over its size is not used again", TIME, async
   assert.match(run.log("platform").at(-1)!, /\/tmp/);
 });
 
+test("a function that goes on filling /tmp is ended before its timeout", TIME, async () => {
+  await using world = await openWorld();
+  const body = `while :; do head -c 900000 /dev/zero >"\${TMPDIR:-/tmp}/$i"; ((i++)); sleep 0.05; done`;
+  await using run = await world.try(bash(body), { ephemeralMb: 1 });
+  const result = await run.invoke({}, { timeoutMs: 15_000, requestId: "8b3f6c2e" });
+  assert.deepEqual(json(result), {
+    errorType: "Runtime.ExitError",
+    errorMessage: "RequestId: 8b3f6c2e Error: Runtime exited with error: signal: killed",
+  });
+  assert.ok(result.durationMs < 10_000);
+  assert.equal(run.worker.state, "dead");
+  assert.match(run.log("platform").at(-1)!, /\/tmp holds more than 1 MB/);
+});
+
 test("with --cpu aws a function has processors in proportion to its memory", {
   ...TIME,
   skip: canUse("cpu") ? false : "no cgroup of the processors on this host",
@@ -380,6 +427,27 @@ test("a runtime that exits at init is told within the invocation, with its statu
   });
   const quiet = await world.try({ "lambda.sh": "exit 0" });
   assert.match(text(await quiet.invoke()), /Runtime exited without providing a reason/);
+});
+
+test("a runtime that dies of a signal is named by it, and an exit without a status has no reason", TIME, async () => {
+  await using world = await openWorld();
+  const words = {
+    "kill -ABRT $$": "with error: signal: aborted",
+    "kill -SEGV $$": "with error: signal: segmentation fault",
+    "kill -KILL $$": "with error: signal: killed",
+    "kill -TERM $$": "with error: signal: terminated",
+  };
+  await using sh = await world.try(bash(`eval "$(tr -d '"')"; sleep 5`));
+  for (const [death, how] of Object.entries(words)) {
+    const result = await sh.invoke(death, { requestId: "8b3f6c2e" });
+    const errorMessage = `RequestId: 8b3f6c2e Error: Runtime exited ${how}`;
+    assert.deepEqual(json(result), { errorType: "Runtime.ExitError", errorMessage });
+    assert.ok(sh.log("platform").includes(`${errorMessage}\nRuntime.ExitError`));
+  }
+  const app = "import os\ndef handler(event, context): os._exit(event)";
+  await using python = await world.try({ "app.py": app }, { runtime: "python3.13", handler: "app.handler" });
+  assert.match(text(await python.invoke(0)), /Error: Runtime exited without providing a reason"/);
+  assert.match(text(await python.invoke(1)), /Error: Runtime exited with error: exit status 1"/);
 });
 
 test("the Runtime API refuses what is out of turn, in AWS's words", TIME, async () => {

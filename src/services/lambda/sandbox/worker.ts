@@ -40,10 +40,15 @@ type Bad =
   | { readonly kind: "exit"; readonly exit: Exit }
   | { readonly kind: "extension"; readonly type: string; readonly message: string }
   | { readonly kind: "timeout" }
+  /** /tmp holds more than it may. */
+  | { readonly kind: "disk" }
   | { readonly kind: "aborted" };
 
 /** One invocation right after the other does not pay for being frozen in between (0.3 ms of a bash function's 1.3). */
 const FREEZE_AFTER_MS = 10;
+
+/** On AWS a full /tmp refuses the write; a plain directory has no size, so a function that goes on filling it is ended. */
+const DISK_WATCH_MS = 1_000;
 
 export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
   await access(spec.codeDir);
@@ -192,7 +197,8 @@ class ExecutionEnvironment implements Worker {
     });
     this.#extensions.invoke(invocation);
     this.#api.give(invocation);
-    const ending = await this.#end(left());
+    const watch = setInterval(() => this.#watchDisk(), DISK_WATCH_MS).unref();
+    const ending = await this.#end(left()).finally(() => clearInterval(watch));
     if (ending.kind === "answer") {
       await this.#process?.caughtUp();
       return this.#answered(invocation, ending.answer);
@@ -220,6 +226,7 @@ class ExecutionEnvironment implements Worker {
   #failed(ending: Bad): Failure {
     const { requestId = "", timeoutMs = this.#host.initLimitMs, signal } = this.#invocation ?? {};
     if (ending.kind === "exit") return exited(requestId, ending.exit);
+    if (ending.kind === "disk") return exited(requestId, { how: "signal: killed", outOfMemory: false });
     if (ending.kind === "extension") return extensionFailed(requestId, ending);
     if (ending.kind === "timeout") return timedOut(requestId, timeoutMs, new Date(realNow()));
     if (ending.kind === "initError") return reported(ending.answer.body, ending.answer.errorType ?? "");
@@ -403,8 +410,7 @@ class ExecutionEnvironment implements Worker {
   async #rest(limitMs: number): Promise<void> {
     await this.#untilReady(limitMs);
     if (this.#records) this.#telemetry.platform("report", this.#records.report);
-    const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
-    if (this.#state === "busy" && (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit) {
+    if (this.#state === "busy" && (await this.#diskIsOver())) {
       this.#say(
         "platform",
         `/tmp holds more than ${this.#plan.spec.ephemeralMb} MB: this environment is not used again`,
@@ -412,6 +418,17 @@ class ExecutionEnvironment implements Worker {
       await this[Symbol.asyncDispose]();
     }
     this.#settle();
+  }
+
+  async #diskIsOver(): Promise<boolean> {
+    const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
+    return (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit;
+  }
+
+  async #watchDisk(): Promise<void> {
+    const { promise, resolve } = this.#ending;
+    const over = await this.#diskIsOver();
+    if (over && promise === this.#ending.promise) resolve({ kind: "disk" });
   }
 
   #settle(): void {
