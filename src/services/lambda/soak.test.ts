@@ -1,0 +1,11 @@
+// A short soak; the long one is bench/lambda-soak.ts.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { soak } from "../../../test/soak.ts";
+
+test("150 invocations that crash, time out, run out of memory or talk nonsense lose no event and leave nothing behind", {
+  timeout: 60_000,
+}, async () => {
+  const { wrong, lost, left } = await soak(150);
+  assert.deepEqual({ wrong, lost, left }, { wrong: [], lost: [], left: [] });
+});
