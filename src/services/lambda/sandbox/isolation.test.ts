@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../../../kernel/mod.ts";
 import { canUse } from "./cgroup.ts";
 import { ladder } from "./ladder.ts";
+import { scopesSignals } from "./landlocked.ts";
 import { json, openWorld, type Trial, text } from "./sandbox.fixture.ts";
 import { probe } from "./sandbox.ts";
 
@@ -40,7 +41,13 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 const rungs = await ladder();
-const CHOICES: Readonly<Record<string, Config["sandbox"]>> = { A: "bwrap", B: "bwrap", C: "unshare", E: "none" };
+const CHOICES: Readonly<Record<string, Config["sandbox"]>> = {
+  A: "bwrap",
+  B: "bwrap",
+  C: "unshare",
+  D: "landlock",
+  E: "none",
+};
 
 test("the probe tells of each rung whether it works, what it protects against and what is off", TIME, async () => {
   const probed = await probe();
@@ -54,7 +61,7 @@ test("the probe tells of each rung whether it works, what it protects against an
 
 for (const rung of rungs) {
   const skip = rung.works ? false : `rung ${rung.name} does not work on this host: ${rung.why}`;
-  const skipBare = skip || (rung.name === "E" ? "rung E isolates nothing" : false);
+  const skipBare = skip || (rung.layout ? false : `rung ${rung.name} has the real paths`);
   const open = () => openWorld(CHOICES[rung.name]);
 
   describe(`rung ${rung.name}`, { skip }, () => {
@@ -330,6 +337,47 @@ test("an environment whose /tmp is over its size is not used again", TIME, async
   await run.invoke();
   assert.equal(run.worker.state, "dead");
   assert.match(run.log("platform").at(-1)!, /\/tmp/);
+});
+
+const landlock = rungs.find(({ name }) => name === "D");
+test("rung D: the real paths, and none of them but the system's and the function's own; no signal leaves", {
+  ...TIME,
+  skip: landlock?.works ? false : `rung D does not work on this host: ${landlock?.why}`,
+}, async () => {
+  await using world = await openWorld("landlock");
+  const secret = join(world.dir, "db.sqlite");
+  await writeFile(secret, "secret");
+  await using other = await world.try(bash("pwd; echo $TMPDIR"), { env: { OTHER: "neighbour" } });
+  const [code, tmp] = text(await other.invoke()).split("\n");
+  const attempts = {
+    "read the database": `cat ${secret}`,
+    "list the workspace": `ls ${world.dir}`,
+    "read a home": `ls ${homedir()}`,
+    "read the passwords": "cat /etc/shadow",
+    "read this test": `cat ${fileURLToPath(import.meta.url)}`,
+    "read another's code": `cat ${code}/lambda.sh`,
+    "write to another's /tmp": `touch ${tmp}/x`,
+    "write to the host's /tmp": "touch /tmp/aws-like-escaped",
+    "change its code": "echo >>lambda.sh",
+    "signal the cloud": `kill -0 ${process.pid}`,
+    "read the cloud's environment": `cat /proc/${process.pid}/environ`,
+    "read another's environment": "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -q OTHER=neighbour",
+    "leave by /proc": `cat /proc/${process.pid}/root/etc/shadow || cat /proc/self/root/etc/shadow`,
+    mount: "mount -t tmpfs x $TMPDIR",
+  };
+  const body = Object.entries(attempts)
+    .map(([name, line]) => `if { ${line}; } >/dev/null 2>&1 </dev/null; then echo "${name}"; fi`)
+    .join("\n");
+  const last = `echo word >$TMPDIR/x; cat $TMPDIR/x; echo logged >/dev/stderr; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status | tr -d '\\t'`;
+  await using run = await world.try(bash(`${body}\n${last}`));
+  const scoped = scopesSignals() ? [] : ["signal the cloud"];
+  assert.deepEqual(text(await run.invoke()).split("\n"), [
+    ...scoped,
+    "word",
+    "CapEff:0000000000000000",
+    "NoNewPrivs:1",
+  ]);
+  assert.deepEqual(run.log("stderr"), ["logged"]);
 });
 
 test("a function that goes on filling /tmp is ended before its timeout", TIME, async () => {

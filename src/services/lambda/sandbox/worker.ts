@@ -299,7 +299,7 @@ class ExecutionEnvironment implements Worker {
     const launcher = await this.#host.launchers.take(this.#uid);
     this.#uid = launcher.uid;
     const started = startProcess(this.#host, launcher, {
-      inside: { workerDir: dir, uid: this.#uid, binds: rung.layout ? this.#binds(program) : [], start },
+      inside: { workerDir: dir, uid: this.#uid, binds: this.#binds(program), start },
       memoryMb: spec.memoryMb,
       tag: `${TAG}=${tag}`,
       api: this.#api,
