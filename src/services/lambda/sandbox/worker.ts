@@ -4,6 +4,8 @@ import { access, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { takeAnswerFile } from "./answer-file.ts";
+import { type AnswerPipe, openAnswerPipe } from "./answer-pipe.ts";
+import { startLimit } from "./debugger.ts";
 import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf, TAG } from "./environment.ts";
 import { besideExtensions, externalExtensions, openChannel } from "./extension-processes.ts";
@@ -29,7 +31,7 @@ import { realNow } from "./real-time.ts";
 import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
-import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+import type { InitFailure, Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
 import { Telemetry } from "./telemetry.ts";
 import { recordsOf, rounded, statusOf, tracingOf } from "./telemetry-records.ts";
 
@@ -49,6 +51,8 @@ const FREEZE_AFTER_MS = 10;
 
 /** On AWS a full /tmp refuses the write; a plain directory has no size, so a function that goes on filling it is ended. */
 const DISK_WATCH_MS = 1_000;
+/** For what is still in a killed function's pipe. */
+const DRAIN_MS = 20;
 
 export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
   await access(spec.codeDir);
@@ -132,6 +136,10 @@ class ExecutionEnvironment implements Worker {
     return this.#process !== undefined;
   }
 
+  get initMs(): number | undefined {
+    return this.#initMs;
+  }
+
   settled(): Promise<void> {
     return this.#state === "busy" ? this.#settled.promise : Promise.resolve();
   }
@@ -196,12 +204,15 @@ class ExecutionEnvironment implements Worker {
       tracing: tracingOf(invocation),
     });
     this.#extensions.invoke(invocation);
+    const pipe = await this.#answerPipe(invocation);
     this.#api.give(invocation);
     const watch = setInterval(() => this.#watchDisk(), DISK_WATCH_MS).unref();
     const ending = await this.#end(left()).finally(() => clearInterval(watch));
     if (ending.kind === "answer") {
       await this.#process?.caughtUp();
-      return this.#answered(invocation, ending.answer);
+      const piped = await pipe?.end(left());
+      if (piped?.late) return this.#failed({ kind: "timeout" });
+      return this.#answered(invocation, { ...ending.answer, ...(piped && { ...piped, streamed: true }) });
     }
     const status = ending.kind === "timeout" ? "timeout" : "failure";
     this.#telemetry.platform("runtimeDone", {
@@ -210,8 +221,15 @@ class ExecutionEnvironment implements Worker {
       tracing: tracingOf(invocation),
     });
     await this.#kill(status);
+    await pipe?.end(DRAIN_MS);
     await takeAnswerFile(join(this.#plan.dir, "out"), invocation.requestId);
     return this.#failed(ending as Bad);
+  }
+
+  async #answerPipe({ requestId, sink }: Invocation): Promise<AnswerPipe | undefined> {
+    const { program, dir } = this.#plan;
+    if (!sink || !("answersInFile" in program)) return undefined;
+    return openAnswerPipe(this.#host.fifos, { outDir: join(dir, "out"), requestId, sink });
   }
 
   async #answered({ requestId }: Invocation, answer: Answer): Promise<Buffer | Failure> {
@@ -219,6 +237,7 @@ class ExecutionEnvironment implements Worker {
     if (answer.exitStatus) return handlerFailed(requestId, answer.exitStatus, this.#lastWords);
     if (answer.tooLarge || (answer.inFile && file === "too large"))
       return tooLarge(answer.streamed ? LARGEST_STREAM : LARGEST_PAYLOAD);
+    if (answer.inFile && answer.streamed) return Buffer.alloc(0);
     if (answer.inFile) return Buffer.isBuffer(file) ? file : lostAnswer(requestId);
     return answer.errorType === undefined ? answer.body : reported(answer.body, answer.errorType);
   }
@@ -273,7 +292,7 @@ class ExecutionEnvironment implements Worker {
     this.#telemetry.platform("initReport", { ...about, ...status, metrics: { durationMs: rounded(ms) } });
     this.#extensions.close();
     this.#telemetry.close();
-    if (failure) this.#say("platform", initReport(ms, phase, failure.error));
+    if (failure) this.#say("platform", initReport(ms, phase, failure.error), { ms, phase, error: failure.error });
     return { ms, ...(failure && { failure }) };
   }
 
@@ -315,7 +334,7 @@ class ExecutionEnvironment implements Worker {
     started.exited.then((exit) => this.#exited(started, exit));
     // Disposed while the pipes were made.
     if (this.#state === "dead") this.#ending.resolve({ kind: "aborted" });
-    const ending = await this.#end(limitMs);
+    const ending = await this.#end(limitMs, { waits: true });
     if (ending.kind === "ready") {
       if (this.#host.cpu === "aws") started.shareCpu();
       return undefined;
@@ -387,13 +406,14 @@ class ExecutionEnvironment implements Worker {
     this.#telemetry.end();
   }
 
-  async #end(limitMs: number): Promise<Ending> {
+  async #end(limitMs: number, { waits = false } = {}): Promise<Ending> {
     const { promise, resolve } = this.#ending;
-    const timer = setTimeout(() => resolve({ kind: "timeout" }), limitMs);
+    const over = () => resolve({ kind: "timeout" });
+    const limit = startLimit(limitMs, { debug: this.#plan.spec.debug, waits, over });
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      limit.stop();
     }
   }
 
@@ -444,10 +464,16 @@ class ExecutionEnvironment implements Worker {
     this.#process?.thaw();
   }
 
-  #say(stream: LogLine["stream"], text: string): void | Promise<void> {
+  #say(stream: LogLine["stream"], text: string, initFailure?: InitFailure): void | Promise<void> {
     if (stream !== "platform") this.#telemetry.line(stream === "extension" ? "extension" : "function", text);
     if (stream === "stderr" && text.trim() !== "") this.#lastWords = text;
     const requestId = this.#invocation?.requestId;
-    return this.#plan.onLog({ at: realNow(), ...(requestId !== undefined && { requestId }), text, stream });
+    return this.#plan.onLog({
+      at: realNow(),
+      ...(requestId !== undefined && { requestId }),
+      text,
+      stream,
+      ...(initFailure && { initFailure }),
+    });
   }
 }
