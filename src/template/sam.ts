@@ -21,6 +21,12 @@ const FUNCTION = record({
   Timeout: "number",
   EphemeralStorage: record({ Size: "number" }),
   Environment: record({ Variables: mapOf("text") }),
+  LoggingConfig: record({
+    LogFormat: "text",
+    LogGroup: "text",
+    ApplicationLogLevel: "text",
+    SystemLogLevel: "text",
+  }),
   Architectures: listOf("text"),
   Role: "text",
   Policies: "json",
@@ -100,7 +106,9 @@ function expandFunction(resource: Resource, into: Resources): void {
     type: "AWS::Lambda::Function",
     dependsOn: resource.dependsOn,
     properties: {
-      ...Object.fromEntries([...same, "Environment", "Architectures"].map((name) => [name, given(name)])),
+      ...Object.fromEntries(
+        [...same, "Environment", "Architectures", "LoggingConfig"].map((name) => [name, given(name)]),
+      ),
       Code: inline ? { ZipFile: inline } : codeOf(code!),
       Role: role ?? call(line, "Fn::GetAtt", [`${id}Role`, "Arn"]),
       ...(dead && { DeadLetterConfig: { TargetArn: field(dead, "TargetArn") } }),
