@@ -1,8 +1,12 @@
 // The soak of functions that fail: `node bench/lambda-soak.ts [INVOCATIONS]`, 20,000 by default. Exit status 1 where anything is lost or left.
+import { startCloudWithRole } from "../test/lambda.ts";
 import { soak } from "../test/soak.ts";
 
 const count = Number(process.argv[2] ?? 20_000);
-const { wrong, lost, left, seconds } = await soak(count, { said: (text) => console.log(text) });
+const { wrong, lost, left, seconds } = await soak(count, {
+  start: startCloudWithRole,
+  said: (text) => console.log(text),
+});
 console.log(`${count} invocations in ${seconds.toFixed(0)} s: ${(count / seconds).toFixed(0)} a second`);
 for (const [what, list] of Object.entries({ wrong, lost, left })) {
   console.log(`${what}: ${list.length}`);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvokeCommand, PutFunctionEventInvokeConfigCommand } from "@aws-sdk/client-lambda";
 import { CreateQueueCommand, DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { ACCOUNT, ROLE, startCloudWithRole } from "./lambda.ts";
+import { ACCOUNT, ROLE, type startCloudWithRole } from "./lambda.ts";
 import { random } from "./random.ts";
 import { zipOf } from "./zip.ts";
 
@@ -49,10 +49,18 @@ export interface Soaked {
   readonly seconds: number;
 }
 
+interface Options {
+  readonly start: typeof startCloudWithRole;
+  /** Callers at once. */
+  readonly hands?: number;
+  readonly seed?: number;
+  readonly said?: (text: string) => void;
+}
+
 /** Every second invocation is asynchronous. `said` hears of the progress. */
 export async function soak(
   count: number,
-  { hands = 8, seed = 7, said = (_text: string): void => undefined } = {},
+  { start, hands = 8, seed = 7, said = (_text: string): void => undefined }: Options,
 ): Promise<Soaked> {
   const dir = await mkdtemp(join(tmpdir(), "aws-like-soak-"));
   const before = inventory(dir);
@@ -62,7 +70,7 @@ export async function soak(
   const open = new Map<number, Fate>();
   try {
     {
-      await using cloud = await startCloudWithRole({ dir });
+      await using cloud = await start({ dir });
       const sqs = cloud.client(SQSClient);
       const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: "told" }));
       await cloud.createBash("f", "", {

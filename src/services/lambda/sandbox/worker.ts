@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { access, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { takeAnswerFile } from "./answer-file.ts";
 import { type AnswerPipe, openAnswerPipe } from "./answer-pipe.ts";
 import { startLimit } from "./debugger.ts";
@@ -32,6 +31,7 @@ import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { InitFailure, Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+import { shutDown } from "./shutdown.ts";
 import { Telemetry } from "./telemetry.ts";
 import { recordsOf, rounded, statusOf, tracingOf } from "./telemetry-records.ts";
 
@@ -382,28 +382,9 @@ class ExecutionEnvironment implements Worker {
     await this.#cleanup;
   }
 
-  /** The runtime has a third of the time to end by itself, and only when nothing went wrong; extensions have the rest. */
   async #shutDown(running: RuntimeProcess, reason: ShutdownReason): Promise<void> {
-    running.thaw();
-    const limitMs = this.#extensions.shutdownMs;
-    const end = realNow() + limitMs;
-    const within = (ms: number, what: Promise<unknown>) =>
-      Promise.race([what, sleep(Math.max(0, ms), undefined, { ref: false })]);
     const external = this.#plan.extensions.length > 0;
-    if (limitMs > 0 && reason === "spindown") {
-      running.signalRuntime("TERM");
-      await within(external ? limitMs * 0.3 : limitMs, running.exited);
-    }
-    if (external) {
-      running.signalRuntime("KILL");
-      // What there is to hear of the end is heard before SHUTDOWN: an extension may end at once when it gets that.
-      await turn();
-      await this.#telemetry.flushed(limitMs * 0.3);
-      this.#extensions.shutDown(reason, end);
-      await within(end - realNow(), running.extensionsGone);
-    }
-    await running.kill();
-    this.#telemetry.end();
+    await shutDown(running, { reason, external, extensions: this.#extensions, telemetry: this.#telemetry });
   }
 
   async #end(limitMs: number, { waits = false } = {}): Promise<Ending> {
