@@ -72,6 +72,7 @@ export async function openCloud(
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
+    ask: (ctx, of) => door.ask(ctx, of),
     watch(ctx, resource) {
       const service = serviceOf(resource);
       if (!service?.watch) throw new Error(`nothing here can be polled at ${resource}`);
@@ -168,7 +169,7 @@ export async function openCloud(
   function contextOf(work: Work, place: Place): Context {
     const { account, region } = place;
     const from = serviceOf(work.to)?.name ?? "post";
-    return makeContext(world, { principal: work.as, account, region, requestId: work.id, cause: work.cause, from });
+    return makeContext(world, { principal: work.as, account, region, requestId: work.id, cause: work.cause, trace: work.trace, from });
   }
 
   async function deliver(work: Work, place: Place): Promise<void> {

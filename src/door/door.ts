@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import { type Action, type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
-import { newRequestId } from "../kernel/names.ts";
+import { newRequestId, parseArn } from "../kernel/names.ts";
 import type { AnyService, Controls, Demand, Gate, Handler } from "../kernel/service.ts";
 import type { ServiceName } from "../kernel/types.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
@@ -23,6 +23,8 @@ export interface Door {
   answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
+  /** What is no operation: authorized, disturbed by chaos, answered by the resource's service. */
+  ask: World["ask"];
   action: World["action"];
   verifyMfa: World["verifyMfa"];
   controls: World["controls"];
@@ -43,7 +45,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, action, verifyMfa, controls };
+  return { answer, call, ask, action, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -125,6 +127,17 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
+  }
+
+  async function ask(ctx: Context, { resource, input }: Parameters<World["ask"]>[1]): Promise<unknown> {
+    const service = byName.get(parseArn(resource)?.service ?? "");
+    if (!service?.answering) throw new AwsError("NotImplemented", 501, `nothing here answers for ${resource}`);
+    const model = service.model();
+    const demand = service.answering.access(resource);
+    await authorize(ctx, { family: familyOf(model.protocols[0]!), service: service.name, demand });
+    const operation = demand.action.split(":")[1]!;
+    if (world.chaos.on) await disturb(ctx, { service, model, operation, demand, internal: true });
+    return service.answering.answer(ctx, resource, input);
   }
 
   function action(name: string, wanted: string): Action | undefined {
@@ -237,7 +250,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     of: { from: string; signal: AbortSignal; caller?: Caller; request?: HttpRequest },
   ): Context {
     const { caller, from, signal, request } = of;
-    const cause = caller?.accessKeyId === undefined ? undefined : world.causes.get(caller.accessKeyId);
+    const running = caller?.accessKeyId === undefined ? undefined : world.causes.get(caller.accessKeyId);
     return makeContext(world, {
       principal: caller?.principal ?? { kind: "anonymous" },
       account: caller?.account ?? world.config.account,
@@ -245,7 +258,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       requestId,
       from,
       signal,
-      ...(cause !== undefined && { cause }),
+      ...(running && { cause: running.cause }),
+      trace: running?.trace ?? traceOf(request),
       ...(request && { request }),
     });
   }
@@ -264,6 +278,12 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       },
       authorize: async (ctx, demand) => authorize(ctx, { family, service: from, demand, request, unsigned: true }),
     };
+  }
+
+  /** What an SDK in a function sends along; so may anybody. */
+  function traceOf(request: HttpRequest | undefined): string | undefined {
+    const trace = request?.headers["x-amzn-trace-id"];
+    return trace !== undefined && trace.length <= LONGEST_TRACE ? trace : undefined;
   }
 
   function complain(requestId: string, target: Target | undefined, error: unknown): void {
@@ -333,6 +353,8 @@ const disturb = (
     resources: of.demand === "public" ? [] : [of.demand].flat().map(({ resource }) => resource),
     internal: of.internal,
   });
+/** AWS refuses none of any length; what is longer is nobody's trace. */
+const LONGEST_TRACE = 1024;
 const NEVER = new AbortController().signal;
 
 function handlerOf(service: AnyService, operation: string): Handler<never, never> {

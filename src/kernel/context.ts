@@ -6,7 +6,7 @@ import type { Chaos } from "./chaos.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Journal, Log } from "./journal.ts";
 import { type Change, type Memory, shelvesOf } from "./memory.ts";
-import { type Arn, newRequestId } from "./names.ts";
+import { type Arn, newRequestId, parseArn } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
 import type { Controls, Watch } from "./service.ts";
@@ -92,6 +92,8 @@ export interface Context {
   readonly requestId: string;
   /** The id of what caused this: a request, a file's event, a Work. */
   readonly cause?: string;
+  /** The X-Amzn-Trace-Id under which this happens: Lambda counts in it how often an event has gone through a function. */
+  readonly trace?: string;
   readonly now: number;
   /** Aborted when the caller goes away or the process stops. */
   readonly signal: AbortSignal;
@@ -127,6 +129,8 @@ export interface Context {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** Asks a resource that is invoked by no operation, as `as`, under IAM: see Service's `answering`. Throws NotImplemented where it is none. */
+  ask(resource: Arn, input: unknown, as: Principal): Promise<unknown>;
   /**
    * By the SDK's name of a service (`sqs`, `cloudwatchlogs`) and of its operation (`sendMessage`), in any case. Undefined: no service here has it, or it
    * takes a stream.
@@ -137,9 +141,9 @@ export interface Context {
   /** Service control policies over an account, a list for each level; undefined: it is bound by none. */
   controls(account: string): Promise<Controls | undefined>;
   /** Requests signed with this access key are, from now on, caused by `cause` (a running invocation); undefined ends it. */
-  attribute(accessKeyId: string, cause: string | undefined): void;
+  attribute(accessKeyId: string, cause: string | undefined, trace?: string): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
-  fork(as: { principal: Principal; account: string; region: string; cause?: string }): Context;
+  fork(as: { principal: Principal; account: string; region: string; cause?: string; trace?: string }): Context;
 }
 
 /** An operation that somebody named in a text: a universal target. */
@@ -163,6 +167,7 @@ export interface Work {
   readonly retry: Retry;
   /** Request id of what caused it. */
   readonly cause: string;
+  readonly trace?: string;
   /** 1 at the first delivery. */
   readonly attempt: number;
   readonly createdAt: number;
@@ -201,8 +206,8 @@ export interface World {
   readonly post: Post;
   readonly memory: Memory;
   readonly seal: Seal;
-  /** Cause of what is signed with an access key: see Context.attribute. */
-  readonly causes: Map<string, string>;
+  /** Cause and trace of what is signed with an access key: see Context.attribute. */
+  readonly causes: Map<string, { readonly cause: string; readonly trace: string | undefined }>;
   /** The door's way in for calls that come from within: validate, authorize, handle, log. */
   call(
     ctx: Context,
@@ -215,6 +220,8 @@ export interface World {
       via?: string | undefined;
     },
   ): Promise<unknown>;
+  /** The door's way in for what is no operation: authorize, answer. */
+  ask(ctx: Context, of: { resource: Arn; input: unknown }): Promise<unknown>;
   watch(ctx: Context, resource: Arn): Promise<Watch>;
   action: Context["action"];
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
@@ -225,6 +232,7 @@ export interface Caller extends Place {
   readonly principal: Principal;
   readonly requestId?: string;
   readonly cause?: string;
+  readonly trace?: string | undefined;
   readonly signal?: AbortSignal;
   /** The part that speaks in the journal: the service's name. */
   readonly from: string;
@@ -245,6 +253,7 @@ class WorldContext implements Context {
   readonly principal: Principal;
   readonly requestId: string;
   readonly cause: string | undefined;
+  readonly trace: string | undefined;
   readonly signal: AbortSignal;
   #log: Log | undefined;
   // What a running transaction has put: dispatched when it is committed, forgotten when it is not.
@@ -259,6 +268,7 @@ class WorldContext implements Context {
     this.principal = caller.principal;
     this.requestId = caller.requestId ?? newRequestId();
     this.cause = caller.cause;
+    this.trace = caller.trace;
     this.signal = caller.signal ?? NEVER;
   }
 
@@ -357,12 +367,26 @@ class WorldContext implements Context {
       region: this.region,
       principal: as,
       cause: this.requestId,
+      trace: this.trace,
       signal: this.signal,
       from: service,
       request,
     });
     const via = service !== this.#from && as === this.principal && as.kind !== "service" ? this.#from : undefined;
     return this.#world.call(ctx, { service, operation, input, request, via }) as Promise<Output<S, Op>>;
+  }
+
+  ask(resource: Arn, input: unknown, as: Principal): Promise<unknown> {
+    const { service = "", region = "" } = parseArn(resource) ?? {};
+    const ctx = makeContext(this.#world, {
+      account: "account" in as ? as.account : this.account,
+      region: region || this.region,
+      principal: as,
+      cause: this.requestId,
+      signal: this.signal,
+      from: service,
+    });
+    return this.#world.ask(ctx, { resource, input });
   }
 
   action(service: string, operation: string): Action | undefined {
@@ -377,12 +401,12 @@ class WorldContext implements Context {
     return this.#world.controls(this, account);
   }
 
-  attribute(accessKeyId: string, cause: string | undefined): void {
+  attribute(accessKeyId: string, cause: string | undefined, trace?: string): void {
     if (cause === undefined) this.#world.causes.delete(accessKeyId);
-    else this.#world.causes.set(accessKeyId, cause);
+    else this.#world.causes.set(accessKeyId, { cause, trace });
   }
 
-  fork(as: { principal: Principal; account: string; region: string; cause?: string }): Context {
+  fork(as: { principal: Principal; account: string; region: string; cause?: string; trace?: string }): Context {
     return makeContext(this.#world, { ...as, from: this.#from });
   }
 }

@@ -27,6 +27,8 @@ export interface Place {
 
 /** One target may not take all the hands: a slow function does not hold up a queue. */
 const MAX_IN_FLIGHT_PER_TARGET = 64;
+/** Due rows that are read to know whose they are. */
+const MOST_LOOKED_AT = 256;
 const LEASE_MS = 30_000;
 const TROUBLE_WAIT_MS = 1_000;
 const HEARTBEAT_MS = 10_000;
@@ -45,6 +47,7 @@ export const postMigrations: readonly Migration[] = [
    );
    CREATE INDEX work_by_target ON work (target, due_ms, id);
    CREATE INDEX work_by_due ON work (due_ms);`,
+  "ALTER TABLE work ADD COLUMN trace TEXT",
 ];
 
 interface Row {
@@ -59,6 +62,7 @@ interface Row {
   cause: string;
   attempt: number;
   created_ms: number;
+  trace: string | null;
 }
 
 export class Post implements AsyncDisposable {
@@ -100,7 +104,7 @@ export class Post implements AsyncDisposable {
   async put(
     tx: Tx,
     work: NewWork,
-    from: Place & { principal: Principal; requestId: string },
+    from: Place & { principal: Principal; requestId: string; trace?: string | undefined },
     leased: number,
   ): Promise<Work | undefined> {
     const now = this.#clock.now();
@@ -116,10 +120,12 @@ export class Post implements AsyncDisposable {
       cause: work.cause ?? from.requestId,
       attempt: 1,
       createdAt: now,
+      ...(from.trace !== undefined && { trace: from.trace }),
     };
     await tx.run(
-      `INSERT INTO work (id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, lease_owner, lease_until_ms)
-       VALUES (:id, :target, :due, :account, :region, :principal, :payload, :retry, :cause, 1, :now, :owner, :until)`,
+      `INSERT INTO work (id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, lease_owner, lease_until_ms,
+         trace)
+       VALUES (:id, :target, :due, :account, :region, :principal, :payload, :retry, :cause, 1, :now, :owner, :until, :trace)`,
       {
         id: full.id,
         target: full.to,
@@ -133,6 +139,7 @@ export class Post implements AsyncDisposable {
         now,
         owner: mine ? this.#owner : null,
         until: mine ? this.#leaseEnd() : 0,
+        trace: full.trace ?? null,
       },
     );
     return mine ? full : undefined;
@@ -218,12 +225,28 @@ export class Post implements AsyncDisposable {
     sleep.abort();
   }
 
+  /** Where little is due, whose it is is read at once, however many targets wait for later. A backlog is not read: each target is looked at in turn. */
   async #claimAll(): Promise<void> {
-    for (let target = await this.#nextTarget(""); target !== undefined; target = await this.#nextTarget(target)) {
-      const free = this.#free(target);
-      if (free > 0) await this.#claim(target, free);
-      if (this.#stop.signal.aborted) return;
-    }
+    const rows = await this.#store.read((tx) =>
+      tx.all<{ target: string }>(
+        "SELECT target FROM work WHERE due_ms <= :now AND lease_until_ms <= :real LIMIT :most",
+        { now: this.#clock.now(), real: realNow(), most: MOST_LOOKED_AT },
+      ),
+    );
+    const targets = new Set(rows.map(({ target }) => target));
+    if (rows.length < MOST_LOOKED_AT) for (const target of targets) await this.#claimFree(target);
+    else
+      for (
+        let target = await this.#nextTarget("");
+        target && !this.#stop.signal.aborted;
+        target = await this.#nextTarget(target)
+      )
+        await this.#claimFree(target);
+  }
+
+  async #claimFree(target: string): Promise<void> {
+    const free = this.#free(target);
+    if (free > 0 && !this.#stop.signal.aborted) await this.#claim(target, free);
   }
 
   async #nextTarget(after: string): Promise<string | undefined> {
@@ -247,7 +270,7 @@ export class Post implements AsyncDisposable {
       tx.all<Row>(
         `UPDATE work SET lease_owner = :owner, lease_until_ms = :until WHERE id IN (
            SELECT id FROM work WHERE target = :target AND due_ms <= :now AND lease_until_ms <= :real ORDER BY due_ms, id LIMIT :limit)
-         RETURNING id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms`,
+         RETURNING id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, trace`,
         { ...params, owner: this.#owner, until: this.#leaseEnd() },
       ),
     );
@@ -354,4 +377,5 @@ const toWork = (row: Row): Work => ({
   cause: row.cause,
   attempt: row.attempt,
   createdAt: row.created_ms,
+  ...(row.trace !== null && { trace: row.trace }),
 });

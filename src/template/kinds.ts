@@ -1,10 +1,12 @@
 // The register: which types of resources are understood. One line each.
 import { apiDestination, connection } from "./api-destinations.ts";
 import { table } from "./dynamodb.ts";
+import { eventSourceMapping } from "./event-sources.ts";
 import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
+import { functionUrl } from "./lambda-url.ts";
 import { logGroup } from "./logs.ts";
 import { pipe } from "./pipes.ts";
 import { bucket } from "./s3.ts";
@@ -23,8 +25,10 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::IAM::Policy": policy,
   "AWS::IAM::Role": role,
   "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
+  "AWS::Lambda::EventSourceMapping": eventSourceMapping,
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::Permission": permission,
+  "AWS::Lambda::Url": functionUrl,
   "AWS::Logs::LogGroup": logGroup,
   "AWS::Pipes::Pipe": pipe,
   "AWS::S3::Bucket": bucket,

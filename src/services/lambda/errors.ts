@@ -57,6 +57,13 @@ export const errors = {
     ),
   badClientContext: () =>
     new AwsError("InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object."),
+  /** As the SDK's model and AWS's guide have it. */
+  recursive: () =>
+    new AwsError(
+      "RecursiveInvocationException",
+      400,
+      "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
+    ),
   throttled: () =>
     new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: "ConcurrentInvocationLimitExceeded" }),
 
@@ -76,6 +83,14 @@ export const errors = {
   notConfigured: (arn: string) => notFound(`The function ${arn} doesn't have an EventInvokeConfig`),
   mappingNotFound: (arn: string) => notFound(`Event source mapping not found: ${arn}`),
   noSuchFunction: () => notFound("The function doesn't exist."),
+
+  functionGone: () => notFound("Function does not exist"),
+  noUrl: () => notFound("The resource you requested does not exist."),
+  // Two spaces, as on AWS.
+  urlExists: (arn: string) =>
+    conflict(
+      `Failed to create function url config for [functionArn = ${arn}]. Error message:  FunctionUrlConfig exists for this Lambda function`,
+    ),
 
   /** A parameter that we would have to ignore: refused by its name, never silently accepted. */
   unsupported: (parameter: string) =>

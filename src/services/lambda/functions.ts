@@ -188,6 +188,8 @@ const OWNED = [
   { table: "lambda_function", column: "version" },
   { table: "lambda_policy", column: "qualifier" },
   { table: "lambda_event_invoke_config", column: "qualifier" },
+  { table: "lambda_recursion_config", column: "qualifier" },
+  { table: "lambda_url", column: "qualifier" },
   { table: "lambda_alias", column: "name" },
 ] as const;
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { DeleteRoleCommand, DeleteRolePolicyCommand, IAMClient } from "@aws-sdk/client-iam";
 import {
   DeleteFunctionCommand,
+  InvokeAsyncCommand,
   InvokeCommand,
   UpdateFunctionCodeCommand,
   UpdateFunctionConfigurationCommand,
@@ -62,7 +63,10 @@ test("A function sees the environment that AWS gives, its own variables, and whe
   assert.match(env.AWS_LAMBDA_LOG_STREAM_NAME!, /^\d{4}\/\d\d\/\d\d\/\[\$LATEST\][0-9a-f]{32}$/);
   assert.match(env.AWS_ACCESS_KEY_ID!, /^ASIA/);
   assert.ok(env.AWS_SECRET_ACCESS_KEY && env.AWS_SESSION_TOKEN);
-  assert.match(env._X_AMZN_TRACE_ID!, /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$/);
+  assert.match(
+    env._X_AMZN_TRACE_ID!,
+    /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=[0-9a-f]{8}:1$/,
+  );
   assert.equal(env.AWS_EXECUTION_ENV, undefined);
 });
 
@@ -273,4 +277,17 @@ test("What a function calls is caused by its invocation", async () => {
   const call = chain.find((entry) => entry.text.startsWith("GetAccountSettings"));
   assert.equal(call?.cause, answer.$metadata.requestId);
   assert.match(String(call?.fields?.principal), /assumed-role\/function\/calls$/);
+});
+
+test("InvokeAsync accepts an event of up to 256 KB for later", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("old", 'echo "got $1" >&2');
+  const send = (InvokeArgs: string, FunctionName = "old") =>
+    cloud.lambda.send(new InvokeAsyncCommand({ FunctionName, InvokeArgs }));
+  const answer = await send('{"by":"post"}');
+  assert.deepEqual([answer.Status, answer.$metadata.httpStatusCode], [202, 202]);
+  assert.match(await logOf(cloud, "old"), /got \{"by":"post"\}/);
+  await assert.rejects(send("{"), { name: "InvalidRequestContentException" });
+  await assert.rejects(send(JSON.stringify("x".repeat(262_144))), { name: "RequestEntityTooLargeException" });
+  await assert.rejects(send("{}", "nobody"), { name: "ResourceNotFoundException" });
 });

@@ -4,6 +4,7 @@ import { putInvocation } from "./deliveries.ts";
 import { errors } from "./errors.ts";
 import { findFunction } from "./functions.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
+import { followed } from "./recursion.ts";
 import { runtimeOf } from "./runtime.ts";
 
 export const invocations = defineOperations("lambda", {
@@ -32,6 +33,7 @@ export const invocations = defineOperations("lambda", {
         event,
         invokedArn: functionArn(ref),
         clientContext,
+        trace: followed(ctx),
       });
       return {
         StatusCode: 200,
@@ -42,6 +44,24 @@ export const invocations = defineOperations("lambda", {
       };
     },
   },
+
+  /** What `Invoke` with `Event` was before 2014-12, with less room. It has no qualifier but the name's. */
+  InvokeAsync: {
+    access: (ctx, input) => ({
+      action: "lambda:InvokeFunction",
+      resource: resourceOf(ctx, input.FunctionName),
+    }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      const event = readPayload(Buffer.concat(await input.InvokeArgs!.toArray()), "InvokeAsync");
+      await ctx.write(async (tx) => {
+        if (!(await findFunction(tx, ref)))
+          throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+        await putInvocation(ctx, tx, { ref, event });
+      });
+      return { Status: 202 };
+    },
+  },
 });
 
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, asynchronous 1 MB.
@@ -49,6 +69,7 @@ const MAX_PAYLOAD_BYTES: Readonly<Record<string, number>> = {
   RequestResponse: 6_291_456,
   DryRun: 6_291_456,
   Event: 1_048_576,
+  InvokeAsync: 262_144,
 };
 
 /** The event's bytes, known to be JSON. No payload is an empty object. */

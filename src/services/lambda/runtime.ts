@@ -14,14 +14,18 @@ import {
 import { CloudWatchLogs, type Ship } from "./cloudwatch-logs.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
+import { debugOf } from "./debugging.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
 import { Hands } from "./hands.ts";
 import { openLive } from "./live.ts";
-import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
+import { LogFiles, LogTail, logLine, logPath, logStreamName } from "./logs.ts";
 import { functionArn } from "./names.ts";
+import { platformLog } from "./platform-log.ts";
+import { nextTrace, refuseLoop } from "./recursion.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
+import type { Debug } from "./sandbox/debugger.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
 import {
@@ -32,6 +36,7 @@ import {
   type Spec,
   type Worker,
 } from "./sandbox/sandbox.ts";
+import { said } from "./tap.ts";
 
 export interface Call {
   /** The id that START, END and the context carry: the same in each retry of an asynchronous invocation. */
@@ -41,6 +46,8 @@ export interface Call {
   readonly invokedArn: Arn;
   /** JSON. */
   readonly clientContext?: string | undefined;
+  /** Of what caused it: a function that an event has gone through too often is not run. */
+  readonly trace?: string | undefined;
   /** Takes a streamed answer as it comes. */
   readonly sink?: ResponseSink;
 }
@@ -53,6 +60,8 @@ export interface Outcome {
   readonly version: string;
   /** The function's role, as this invocation had it: destinations are written to in its name. */
   readonly session: Principal;
+  /** What it ran under: for what comes of it. */
+  readonly trace: string;
 }
 
 const runtimes = new WeakMap<Config, Runtime>();
@@ -63,6 +72,9 @@ export function runtimeOf(ctx: Context): Runtime {
   return runtime;
 }
 
+/** Of a cloud that may have stopped. */
+export const runtimeIfAny = (config: Config): Runtime | undefined => runtimes.get(config);
+
 /** Resolves without the sandbox: it is probed meanwhile, and the first invocation waits for it. */
 export async function startRuntime(ctx: Context): Promise<Runtime> {
   await sweepCode(ctx);
@@ -71,7 +83,8 @@ export async function startRuntime(ctx: Context): Promise<Runtime> {
   return runtime;
 }
 
-type Write = (text: string) => Promise<void> | undefined;
+/** What it returns, if anything, resolves when there is room for more. */
+type Write = (lines: readonly string[]) => Promise<void> | undefined;
 
 /** What is known of a worker besides what the sandbox knows. */
 interface Environment {
@@ -101,6 +114,8 @@ export class Runtime implements Running {
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
+  /** A debugged function has one sandbox: its port is one. */
+  readonly #debugged: Hands;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -112,6 +127,7 @@ export class Runtime implements Running {
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
+    this.#debugged = new Hands(1);
     this.#opened = this.#open();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
@@ -121,8 +137,14 @@ export class Runtime implements Running {
   async run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
     const running = this.#run(ctx, row, call);
     this.#running.add(running);
+    const over = { functionArn: functionArn(refOf(row)), requestId: call.requestId };
     try {
-      return await running;
+      const outcome = await running;
+      said(ctx.endpoint, { ...over, ...(outcome.error && { error: outcome.error.type }) });
+      return outcome;
+    } catch (error) {
+      said(ctx.endpoint, { ...over, error: (error as Error).message });
+      throw error;
     } finally {
       this.#running.delete(running);
     }
@@ -170,22 +192,27 @@ export class Runtime implements Running {
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    await refuseLoop(ctx, row, call.trace);
+    const trace = nextTrace(ctx.now, functionArn(refOf(row)), call.trace);
     const code = await this.#code(ctx, row);
     const { pool } = await this.#opened;
     const { requestId } = call;
     const tail = new LogTail();
-    const write = this.#writer(ctx, row, tail);
-    const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
-      this.#start(ctx, { ...code, sandbox, write }),
+    const write = this.#writer(ctx, row, { requestId, tail });
+    const debug = debugOf(ctx.config, functionArn(refOf(row)));
+    await using _turn = debug && (await this.#debugged.take(functionArn(refOf(row))));
+    const worker = await pool.acquire(keyOf(code.row, ctx.now, debug?.port), (sandbox) =>
+      this.#start(ctx, { ...code, sandbox, write, debug }),
     );
     const environment = this.#environments.get(worker)!;
     const say = both(ctx, environment.ship, write);
     environment.write = say;
     // What the function calls with its environment's credentials is caused by this invocation.
-    ctx.attribute(environment.accessKeyId, ctx.requestId);
+    ctx.attribute(environment.accessKeyId, ctx.requestId, trace);
     try {
-      say(platformLines.start(requestId, row.version));
-      const { MemorySize, Timeout } = configurationOf(code.row);
+      const { MemorySize, Timeout, LoggingConfig } = configurationOf(code.row);
+      const log = platformLog(LoggingConfig);
+      say(log.start(ctx.clock.now(), requestId, row.version));
       const timeoutMs = Timeout * 1000;
       const result = await worker.invoke({
         requestId,
@@ -193,15 +220,14 @@ export class Runtime implements Running {
         functionArn: call.invokedArn,
         deadlineMs: realNow() + timeoutMs,
         timeoutMs,
-        traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
+        traceId: trace,
         ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
         sink: call.sink,
         signal: this.#stop.signal,
       });
-      say(platformLines.end(requestId));
-      say(platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
+      say(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
-      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
+      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session, trace };
     } finally {
       ctx.attribute(environment.accessKeyId, undefined);
       pool.release(worker);
@@ -235,7 +261,7 @@ export class Runtime implements Running {
   }
 
   /** A new worker, with a role session of its own. */
-  async #start(ctx: Context, { row, dir, sandbox, write }: Start): Promise<Worker> {
+  async #start(ctx: Context, { row, dir, sandbox, write, debug }: Start): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
@@ -269,22 +295,32 @@ export class Runtime implements Running {
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
       logGroup,
+      debug,
       logStream,
     };
-    environment.write(platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
-    const worker = await sandbox.start(spec, (line) => environment.write(line.text));
+    const log = platformLog(configuration.LoggingConfig);
+    const version = { runtime, runtimeVersionArn: runtimeVersionArn(ref.region, runtime), version: row.version };
+    environment.write(log.initStart(ctx.clock.now(), version));
+    const worker = await sandbox.start(spec, (line) => environment.write(log.line(ctx.clock.now(), line)));
+    if (worker.initMs !== undefined) environment.write(log.initialized(ctx.clock.now(), worker.initMs));
     this.#environments.set(worker, environment);
     return worker;
   }
 
-  #writer(ctx: Context, row: FunctionRow, tail: LogTail): Write {
+  #writer(ctx: Context, row: FunctionRow, { requestId, tail }: { requestId: string; tail: LogTail }): Write {
     const ref = refOf(row);
-    const show = showTo(ctx.log, functionArn(ref));
-    return (text) => {
+    const arn = functionArn(ref);
+    const show = showTo(ctx.log, arn);
+    return (lines) => {
       const now = ctx.clock.now();
-      tail.add(text);
-      show(text);
-      return this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text));
+      let room: Promise<void> | undefined;
+      for (const text of lines) {
+        tail.add(text);
+        show(text);
+        said(ctx.endpoint, { functionArn: arn, requestId, line: text });
+        room = this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text)) ?? room;
+      }
+      return room;
     };
   }
 }
@@ -292,9 +328,11 @@ export class Runtime implements Running {
 /** To the text file, and to CloudWatch Logs; who floods one of them waits. */
 const both =
   ({ clock }: Context, ship: Ship, write: Write): Write =>
-  (text) => {
-    const room = ship(clock.now(), text);
-    const written = write(text);
+  (lines) => {
+    const now = clock.now();
+    let room: Promise<void> | undefined;
+    for (const text of lines) room = ship(now, text) ?? room;
+    const written = write(lines);
     return room && written ? Promise.all([room, written]).then(() => undefined) : (room ?? written);
   };
 
@@ -303,12 +341,13 @@ interface Start {
   readonly dir: string;
   readonly sandbox: Sandbox;
   readonly write: Write;
+  readonly debug: Debug | undefined;
 }
 
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
-const keyOf = (row: FunctionRow, now: number) => ({
+const keyOf = (row: FunctionRow, now: number, debugPort = 0) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS)].join(" "),
+  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS), debugPort].join(" "),
 });
 
 /** Of one invocation, on the terminal. The file has all of them. */
@@ -319,7 +358,8 @@ function showTo(log: Log, subject: Arn): (text: string) => void {
   return (text) => {
     shown++;
     // REPORT and what Lambda says of a failure come last, and are always seen.
-    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: /.test(text)) log.info(text, { subject });
+    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: |"type":"platform\.report"/.test(text))
+      log.info(text, { subject });
     else if (shown === SHOWN_LINES + 1) log.info("... further lines are in the log file", { subject });
   };
 }

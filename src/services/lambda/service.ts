@@ -8,10 +8,13 @@ import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-i
 import { arrive, eventSourceMappings } from "./event-sources/mappings.ts";
 import { tables as eventSourceTables, parseMappingArn } from "./event-sources/rows.ts";
 import { startMappings } from "./event-sources/running.ts";
+import { functionUrlSite } from "./function-url-site.ts";
+import { functionUrls, tables as functionUrlTables } from "./function-urls.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
+import { recursionConfigs, tables as recursionTables } from "./recursion.ts";
 import { startRuntime } from "./runtime.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
@@ -21,7 +24,12 @@ import { versions } from "./versions.ts";
 export const lambda = defineService({
   name: "lambda",
   model: loadModel(import.meta.url),
-  migrations: [[functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"), eventSourceTables],
+  migrations: [
+    [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
+    eventSourceTables,
+    functionUrlTables,
+    recursionTables,
+  ],
   operations: {
     ...functions,
     ...updates,
@@ -31,11 +39,13 @@ export const lambda = defineService({
     ...tags,
     ...eventInvokeConfigs,
     ...eventSourceMappings,
+    ...recursionConfigs,
     ...invocations,
     ...streamingInvocations,
+    ...functionUrls,
   },
   quirks,
-  sites: [download],
+  sites: [functionUrlSite, download],
   resourcePolicy,
   resourceTags,
   deliver(ctx, work) {

@@ -2,30 +2,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  CreateFunctionCommand,
-  InvokeWithResponseStreamCommand,
-  type InvokeWithResponseStreamCommandInput,
-} from "@aws-sdk/client-lambda";
-import { arnOf, type LambdaCloud, ROLE, startCloudWithRole } from "../../../test/lambda.ts";
-import { zipOf } from "../../../test/zip.ts";
-
-const createNode = (
-  cloud: LambdaCloud,
-  name: string,
-  source: string,
-  Runtime: "nodejs22.x" | "nodejs24.x" = "nodejs24.x",
-) =>
-  cloud.lambda.send(
-    new CreateFunctionCommand({
-      FunctionName: name,
-      Runtime,
-      Handler: "index.handler",
-      Role: ROLE,
-      Timeout: 10,
-      Code: { ZipFile: zipOf({ "index.mjs": source }) },
-    }),
-  );
+import { InvokeWithResponseStreamCommand, type InvokeWithResponseStreamCommandInput } from "@aws-sdk/client-lambda";
+import { arnOf, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
 
 async function stream(cloud: LambdaCloud, name: string, more: Partial<InvokeWithResponseStreamCommandInput> = {}) {
   const answer = await cloud.lambda.send(new InvokeWithResponseStreamCommand({ FunctionName: name, ...more }));
@@ -40,8 +18,7 @@ async function stream(cloud: LambdaCloud, name: string, more: Partial<InvokeWith
 
 test("InvokeWithResponseStream brings each part when it is written, and says at the end how it went", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "parts",
     `export const handler = awslambda.streamifyResponse(async (event, out, context) => {
        out.setContentType("text/plain");
@@ -75,15 +52,14 @@ test("InvokeWithResponseStream brings each part when it is written, and says at 
 
 test("what streams and what does not may be asked for either way", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(cloud, "plain", "export const handler = async (event) => ({ got: event });");
-  await createNode(
-    cloud,
+  await cloud.createNode("plain", "export const handler = async (event) => ({ got: event });");
+  await cloud.createNode(
     "unended",
     `import { Readable } from "node:stream";
      export const handler = awslambda.streamifyResponse(async (event, out) => {
        Readable.from([JSON.stringify(event), "\\n"]).pipe(awslambda.HttpResponseStream.from(out, { statusCode: 201 }), { end: false });
      });`,
-    "nodejs22.x",
+    { Runtime: "nodejs22.x" },
   );
   await cloud.createBash("shell", 'echo "$1"');
   assert.equal((await stream(cloud, "plain", { Payload: '{"a":1}' })).text, '{"got":{"a":1}}');
@@ -99,8 +75,7 @@ test("what streams and what does not may be asked for either way", async () => {
 
 test("a stream that fails says so at its end", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "fails",
     `export const handler = awslambda.streamifyResponse(async ({ how }, out) => {
        if (how === "before") throw new TypeError("no");
@@ -134,10 +109,38 @@ test("a stream that fails says so at its end", async () => {
   assert.equal(collected.payload.errorType, "RangeError");
 });
 
+test("what a bash handler writes is streamed as it writes it", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("lines", 'for i in 1 2 3; do echo "$i"; sleep 0.02; done; echo heard >&2; sleep 30 &');
+  await cloud.createBash("fails", "echo half; sleep 0.01; echo why >&2; return 3");
+  await cloud.createBash("silent", ":");
+  await cloud.createBash("large", "head -c 20000000 /dev/zero");
+  await cloud.createBash("late", "echo half; sleep 30", { Timeout: 1 });
+  const { text, chunks, complete } = await stream(cloud, "lines", { LogType: "Tail" });
+  assert.equal(text, "1\n2\n3\n");
+  assert.ok(chunks.length >= 2, `${chunks.length} chunks: they come one by one`);
+  assert.match(Buffer.from(complete!.LogResult!, "base64").toString(), /heard/);
+  assert.equal(
+    (await stream(cloud, "lines")).text,
+    "1\n2\n3\n",
+    "a job that was left behind does not disturb the next",
+  );
+  assert.equal((await cloud.invoke("silent")).error, undefined);
+  assert.deepEqual((await stream(cloud, "silent")).complete, {});
+  assert.equal((await stream(cloud, "large")).text.length, 20_000_000);
+  const fails = await stream(cloud, "fails");
+  assert.deepEqual(
+    [fails.text, fails.complete],
+    ["half\n", { ErrorCode: "Unhandled", ErrorDetails: '{"errorType":"Runtime.ExitError","errorMessage":"why"}' }],
+  );
+  const late = await stream(cloud, "late");
+  assert.equal(late.text, "half\n");
+  assert.match(late.complete!.ErrorDetails!, /Sandbox\.Timedout.*Task timed out after 1\.00 seconds/);
+});
+
 test("a large stream passes with little memory; a client who leaves does not stop the function", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "large",
     `export const handler = awslambda.streamifyResponse(async ({ mb }, out) => {
        const part = Buffer.alloc(1024 * 1024, 120);

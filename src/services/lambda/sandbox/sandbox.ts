@@ -2,6 +2,7 @@
 // `start` makes one execution environment in it (own /tmp, own processes, one invocation at a time).
 import type { Config } from "../../../kernel/mod.ts";
 import { closeCgroups, openCgroups } from "./cgroup.ts";
+import type { Debug } from "./debugger.ts";
 import { openHost } from "./host.ts";
 import { ladder, type Rung, strongest } from "./ladder.ts";
 import { startWorker } from "./worker.ts";
@@ -26,6 +27,8 @@ export interface Spec {
   readonly ephemeralMb: number;
   readonly timeoutMs: number;
   readonly logGroup: string;
+  /** Of Node and Python. Such a sandbox runs alone: the port is one. */
+  readonly debug?: Debug | undefined;
   readonly logStream: string;
 }
 
@@ -77,6 +80,14 @@ export interface LogLine {
   readonly text: string;
   /** `platform`: what Lambda itself says of a failure (INIT_REPORT, "Task timed out", "Runtime exited"). */
   readonly stream: "stdout" | "stderr" | "platform";
+  /** What INIT_REPORT says, of a line that is one. */
+  readonly initFailure?: InitFailure;
+}
+
+export interface InitFailure {
+  readonly ms: number;
+  readonly phase: "init" | "invoke";
+  readonly error: NonNullable<Result["error"]>;
 }
 
 /** A promise makes the function wait: its pipe fills, nothing is buffered here. */
@@ -90,6 +101,8 @@ export interface Worker extends AsyncDisposable {
   readonly state: "warm" | "busy" | "dead";
   /** Its runtime runs: init went well. */
   readonly initialized: boolean;
+  /** How long it took, until an invocation's Result says it. */
+  readonly initMs: number | undefined;
   /** Resolves when it is `warm` or `dead`. */
   settled(): Promise<void>;
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
+import { type AnswerPipe, openAnswerPipe } from "./answer-pipe.ts";
+import { startLimit } from "./debugger.ts";
 import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf, TAG } from "./environment.ts";
 import {
@@ -24,7 +26,7 @@ import { realNow } from "./real-time.ts";
 import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
-import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+import type { InitFailure, Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
 
 /** What ends a wait for the runtime. The first one counts. */
 type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
@@ -36,6 +38,9 @@ type Bad =
 
 /** One invocation right after the other does not pay for being frozen in between (0.3 ms of a bash function's 1.3). */
 const FREEZE_AFTER_MS = 10;
+
+/** For what is still in a killed function's pipe. */
+const DRAIN_MS = 20;
 
 export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
   await access(spec.codeDir);
@@ -97,6 +102,10 @@ class ExecutionEnvironment implements Worker {
     return this.#process !== undefined;
   }
 
+  get initMs(): number | undefined {
+    return this.#initMs;
+  }
+
   settled(): Promise<void> {
     return this.#state === "busy" ? this.#settled.promise : Promise.resolve();
   }
@@ -155,15 +164,25 @@ class ExecutionEnvironment implements Worker {
       if (failure) return failure;
     }
     this.#ending = Promise.withResolvers();
+    const pipe = await this.#answerPipe(invocation);
     this.#api.give(invocation);
     const ending = await this.#end(left());
     if (ending.kind === "answer") {
       await this.#process?.caughtUp();
-      return this.#answered(invocation, ending.answer);
+      const piped = await pipe?.end(left());
+      if (piped?.late) return this.#failed({ kind: "timeout" });
+      return this.#answered(invocation, { ...ending.answer, ...(piped && { ...piped, streamed: true }) });
     }
     await this.#kill();
+    await pipe?.end(DRAIN_MS);
     await takeAnswerFile(join(this.#plan.dir, "out"), invocation.requestId);
     return this.#failed(ending as Bad);
+  }
+
+  async #answerPipe({ requestId, sink }: Invocation): Promise<AnswerPipe | undefined> {
+    const { program, dir } = this.#plan;
+    if (!sink || !("answersInFile" in program)) return undefined;
+    return openAnswerPipe(this.#host.fifos, { outDir: join(dir, "out"), requestId, sink });
   }
 
   async #answered({ requestId }: Invocation, answer: Answer): Promise<Buffer | Failure> {
@@ -171,6 +190,7 @@ class ExecutionEnvironment implements Worker {
     if (answer.exitStatus) return handlerFailed(requestId, answer.exitStatus, this.#lastWords);
     if (answer.tooLarge || (answer.inFile && file === "too large"))
       return tooLarge(answer.streamed ? LARGEST_STREAM : LARGEST_PAYLOAD);
+    if (answer.inFile && answer.streamed) return Buffer.alloc(0);
     if (answer.inFile) return Buffer.isBuffer(file) ? file : lostAnswer(requestId);
     return answer.errorType === undefined ? answer.body : reported(answer.body, answer.errorType);
   }
@@ -207,7 +227,7 @@ class ExecutionEnvironment implements Worker {
     const began = realNow();
     const failure = await this.#start(limitMs);
     const ms = realNow() - began;
-    if (failure) this.#say("platform", initReport(ms, phase, failure.error));
+    if (failure) this.#say("platform", initReport(ms, phase, failure.error), { ms, phase, error: failure.error });
     return { ms, ...(failure && { failure }) };
   }
 
@@ -240,7 +260,7 @@ class ExecutionEnvironment implements Worker {
     started.exited.then((exit) => this.#exited(started, exit));
     // Disposed while the pipes were made.
     if (this.#state === "dead") this.#ending.resolve({ kind: "aborted" });
-    const ending = await this.#end(limitMs);
+    const ending = await this.#end(limitMs, { waits: true });
     if (ending.kind === "ready") {
       if (this.#host.cpu === "aws") started.shareCpu();
       return undefined;
@@ -274,13 +294,14 @@ class ExecutionEnvironment implements Worker {
     await this.#cleanup;
   }
 
-  async #end(limitMs: number): Promise<Ending> {
+  async #end(limitMs: number, { waits = false } = {}): Promise<Ending> {
     const { promise, resolve } = this.#ending;
-    const timer = setTimeout(() => resolve({ kind: "timeout" }), limitMs);
+    const over = () => resolve({ kind: "timeout" });
+    const limit = startLimit(limitMs, { debug: this.#plan.spec.debug, waits, over });
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      limit.stop();
     }
   }
 
@@ -319,9 +340,15 @@ class ExecutionEnvironment implements Worker {
     this.#process?.thaw();
   }
 
-  #say(stream: LogLine["stream"], text: string): void | Promise<void> {
+  #say(stream: LogLine["stream"], text: string, initFailure?: InitFailure): void | Promise<void> {
     if (stream === "stderr" && text.trim() !== "") this.#lastWords = text;
     const requestId = this.#invocation?.requestId;
-    return this.#plan.onLog({ at: realNow(), ...(requestId !== undefined && { requestId }), text, stream });
+    return this.#plan.onLog({
+      at: realNow(),
+      ...(requestId !== undefined && { requestId }),
+      text,
+      stream,
+      ...(initFailure && { initFailure }),
+    });
   }
 }
