@@ -329,8 +329,11 @@ export class Runtime implements Running {
 const both =
   ({ clock }: Context, ship: Ship, write: Write): Write =>
   (lines) => {
-    const rooms = [write(lines), ...lines.map((line) => ship(clock.now(), line))].filter((room) => room !== undefined);
-    return rooms.length > 0 ? Promise.all(rooms).then(() => undefined) : undefined;
+    const now = clock.now();
+    let room: Promise<void> | undefined;
+    for (const text of lines) room = ship(now, text) ?? room;
+    const written = write(lines);
+    return room && written ? Promise.all([room, written]).then(() => undefined) : (room ?? written);
   };
 
 interface Start {
