@@ -19,6 +19,7 @@ import { errors, invalidParameter } from "./errors.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
+import { missingFor } from "./sandbox/interpreters.ts";
 import { checkTags, tagsOf } from "./tags.ts";
 import { publish } from "./versions.ts";
 
@@ -45,6 +46,9 @@ export const functions = defineOperations("lambda", {
       const tags = input.Tags ?? {};
       checkTags(tags);
       if (await ctx.read((tx) => findVersion(tx, ref))) throw errors.functionExists(ref.name);
+      const missing = await missingFor(configuration.Runtime);
+      if (missing !== undefined)
+        throw invalidParameter(`The runtime ${configuration.Runtime} cannot run here: ${missing}.`);
       await assumeRole(ctx, ref, configuration.Role, errors.roleNotAssumable);
       const code = await stageCode(ctx, input.Code ?? {});
       const row: FunctionRow = {
