@@ -10,7 +10,7 @@ import { AwsError } from "./kernel/error.ts";
 import { type Entry, Journal } from "./kernel/journal.ts";
 import { Memory } from "./kernel/memory.ts";
 import { parseArn } from "./kernel/names.ts";
-import { type Place, Post, postMigrations } from "./kernel/post.ts";
+import { type Place, Post, postMigrations, traceMigrations } from "./kernel/post.ts";
 import { Seal } from "./kernel/seal.ts";
 import type { AnyService, Checked, Running } from "./kernel/service.ts";
 import { positionMigrations } from "./kernel/sources/positions.ts";
@@ -40,6 +40,9 @@ const settingMigrations: readonly Migration[] = [
   "CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
 ];
 
+/** In the order in which they came: a store remembers each by its place. */
+const kernelMigrations = [...postMigrations, ...settingMigrations, ...positionMigrations, ...traceMigrations];
+
 /** `idle`: nothing is started, watched or delivered; what is due waits for the next start. */
 export async function openCloud(
   config: Config,
@@ -52,7 +55,7 @@ export async function openCloud(
   await mkdir(logs, { recursive: true });
   const store = await openStore(config.databaseUrl, config.dir, { durable: config.durability === "full" });
   undo.defer(() => store.close());
-  await store.migrate("kernel", [...postMigrations, ...settingMigrations, ...positionMigrations]);
+  await store.migrate("kernel", kernelMigrations);
   for (const service of services) if (service.migrations) await store.migrate(service.name, service.migrations);
   const clock = new MovableClock((await saved("clock")) as { offsetMs: number } | undefined);
   const chaos = new Chaos(((await saved("chaos")) as ChaosState | undefined) ?? CALM);

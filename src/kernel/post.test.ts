@@ -5,7 +5,7 @@ import type { Store } from "../store/store.ts";
 import { MovableClock } from "./clock.ts";
 import type { NewWork, Principal, Work } from "./context.ts";
 import { AwsError } from "./error.ts";
-import { type Carrier, Post, postMigrations } from "./post.ts";
+import { type Carrier, Post, postMigrations, traceMigrations } from "./post.ts";
 
 const principal: Principal = { kind: "service", name: "s3.amazonaws.com", account: "000000000000" };
 const from = { account: "000000000000", region: "us-east-1", principal, requestId: "cause-1" };
@@ -23,7 +23,7 @@ interface Rig extends AsyncDisposable {
 
 async function rig(deliver: (work: Work) => Promise<void> = async () => undefined, store?: Store): Promise<Rig> {
   const own = store ?? (await openSqlite(":memory:"));
-  await own.migrate("kernel", postMigrations);
+  await own.migrate("kernel", [...postMigrations, ...traceMigrations]);
   const clock = new MovableClock();
   clock.freeze(1_000_000);
   const delivered: Work[] = [];
@@ -149,7 +149,7 @@ test("work of a transaction that is rolled back never was", async () => {
 
 test("what was being delivered when the process died is delivered by the next one", async () => {
   const store = await openSqlite(":memory:");
-  await store.migrate("kernel", postMigrations);
+  await store.migrate("kernel", [...postMigrations, ...traceMigrations]);
   const dead = new Post(
     store,
     new MovableClock(),

@@ -47,8 +47,9 @@ export const postMigrations: readonly Migration[] = [
    );
    CREATE INDEX work_by_target ON work (target, due_ms, id);
    CREATE INDEX work_by_due ON work (due_ms);`,
-  "ALTER TABLE work ADD COLUMN trace TEXT",
 ];
+/** Later than other parts of the kernel's: what a store has had stays where it is in the list. */
+export const traceMigrations: readonly Migration[] = ["ALTER TABLE work ADD COLUMN trace TEXT"];
 
 interface Row {
   id: string;
