@@ -7,6 +7,7 @@ import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
 import { functionUrl } from "./lambda-url.ts";
+import { logGroup } from "./logs.ts";
 import { pipe } from "./pipes.ts";
 import { bucket } from "./s3.ts";
 import { schedule, scheduleGroup } from "./scheduler.ts";
@@ -28,6 +29,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::Permission": permission,
   "AWS::Lambda::Url": functionUrl,
+  "AWS::Logs::LogGroup": logGroup,
   "AWS::Pipes::Pipe": pipe,
   "AWS::S3::Bucket": bucket,
   "AWS::Scheduler::Schedule": schedule,
