@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { startCloudWithRole } from "../../../test/lambda.ts";
 import { soak } from "../../../test/soak.ts";
 
-test("150 invocations that crash, time out, run out of memory or talk nonsense lose no event and leave nothing behind", {
+test("100 invocations that crash, time out, run out of memory or talk nonsense lose no event and leave nothing behind", {
   timeout: 60_000,
 }, async () => {
-  const { wrong, lost, left } = await soak(150, { start: startCloudWithRole });
+  const { wrong, lost, left } = await soak(100, { start: startCloudWithRole });
   assert.deepEqual({ wrong, lost, left }, { wrong: [], lost: [], left: [] });
 });
