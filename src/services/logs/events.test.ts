@@ -24,28 +24,31 @@ test("PutLogEvents keeps AWS's rules of order, span, size and age", async () => 
   const at = (timestamp: number, message = "m") => ({ timestamp, message });
   const refused = [
     [
-      put([at(now), at(now - 1)]),
+      () => put([at(now), at(now - 1)]),
       "InvalidParameterException 400 Log events in a single PutLogEvents request must be in chronological order.",
     ],
     [
-      put([at(now - DAY - 1), at(now)]),
+      () => put([at(now - DAY - 1), at(now)]),
       "InvalidParameterException 400 The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
     ],
     [
-      put([at(now, "x".repeat(1_048_576 - 25))]),
+      () => put([at(now, "x".repeat(1_048_576 - 25))]),
       "InvalidParameterException 400 Log event too large: 1048577 bytes exceeds limit of 1048576",
     ],
     [
-      put([at(now, "x".repeat(600_000)), at(now, "x".repeat(600_000))]),
+      () => put([at(now, "x".repeat(600_000)), at(now, "x".repeat(600_000))]),
       "InvalidParameterException 400 Upload too large: 1200052 bytes exceeds limit of 1048576",
     ],
     [
-      put([at(now)], { logStreamName: "none" }),
+      () => put([at(now)], { logStreamName: "none" }),
       "ResourceNotFoundException 400 The specified log stream does not exist.",
     ],
-    [put([at(now)], { logGroupName: "none" }), "ResourceNotFoundException 400 The specified log group does not exist."],
+    [
+      () => put([at(now)], { logGroupName: "none" }),
+      "ResourceNotFoundException 400 The specified log group does not exist.",
+    ],
   ] as const;
-  for (const [sent, words] of refused) assert.equal(await refusal(sent), words);
+  for (const [sent, words] of refused) assert.equal(await refusal(sent()), words);
   assert.match(await refusal(put([])), /^InvalidParameterException 400 1 validation error detected/);
   assert.match(await refusal(put([at(now, "")])), /^InvalidParameterException 400 1 validation error detected/);
 

@@ -69,17 +69,23 @@ test("Metric filters are put, described, tested and deleted", async () => {
   assert.deepEqual(await names({ nextToken: first.nextToken }), ["b errors"]);
   assert.equal((await logs.send(new DescribeLogGroupsCommand({}))).logGroups![0]!.metricFilterCount, 2);
   for (const [sent, words] of [
-    [put("a", "x", "{ $.a"), /^InvalidParameterException 400 Invalid filter pattern/],
-    [put("none", "x"), /^ResourceNotFoundException 400 The specified log group does not exist/],
-    [put("a", "x", "{ $.a = 1 }", { dimensions: { A: "$.a" }, defaultValue: 0 }), /mutually exclusive properties/],
-    [put("a", "x", "ERROR", { metricValue: "$.a" }), /^InvalidParameterException 400 Invalid metric transformation/],
-    [names({ metricName: "Fives" }), /^InvalidParameterException/],
+    [() => put("a", "x", "{ $.a"), /^InvalidParameterException 400 Invalid filter pattern/],
+    [() => put("none", "x"), /^ResourceNotFoundException 400 The specified log group does not exist/],
     [
-      logs.send(new DeleteMetricFilterCommand({ logGroupName: "a", filterName: "none" })),
+      () => put("a", "x", "{ $.a = 1 }", { dimensions: { A: "$.a" }, defaultValue: 0 }),
+      /mutually exclusive properties/,
+    ],
+    [
+      () => put("a", "x", "ERROR", { metricValue: "$.a" }),
+      /^InvalidParameterException 400 Invalid metric transformation/,
+    ],
+    [() => names({ metricName: "Fives" }), /^InvalidParameterException/],
+    [
+      () => logs.send(new DeleteMetricFilterCommand({ logGroupName: "a", filterName: "none" })),
       /^ResourceNotFoundException 400 The specified metric filter does not exist/,
     ],
   ] as const)
-    assert.match(await refusal(sent), words);
+    assert.match(await refusal(sent()), words);
   await logs.send(new DeleteMetricFilterCommand({ logGroupName: "a", filterName: "slow" }));
   assert.deepEqual(await names({ logGroupName: "a" }), ["a errors"]);
   const { matches } = await logs.send(

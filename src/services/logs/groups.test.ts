@@ -86,12 +86,12 @@ test("A log group is made, described, changed and deleted", async () => {
   await logs.send(new DeleteLogGroupCommand({ logGroupName: "/app/web" }));
   assert.deepEqual(await describe(), []);
   for (const sent of [
-    logs.send(new DeleteLogGroupCommand({ logGroupName: "/app/web" })),
-    logs.send(new PutRetentionPolicyCommand({ logGroupName: "/app/web", retentionInDays: 7 })),
-    logs.send(new DescribeLogStreamsCommand({ logGroupName: "/app/web" })),
-    logs.send(new TagResourceCommand({ resourceArn: `${ARN}/app/web`, tags: { a: "b" } })),
+    () => logs.send(new DeleteLogGroupCommand({ logGroupName: "/app/web" })),
+    () => logs.send(new PutRetentionPolicyCommand({ logGroupName: "/app/web", retentionInDays: 7 })),
+    () => logs.send(new DescribeLogStreamsCommand({ logGroupName: "/app/web" })),
+    () => logs.send(new TagResourceCommand({ resourceArn: `${ARN}/app/web`, tags: { a: "b" } })),
   ])
-    assert.equal(await refusal(sent), "ResourceNotFoundException 400 The specified log group does not exist.");
+    assert.equal(await refusal(sent()), "ResourceNotFoundException 400 The specified log group does not exist.");
 });
 
 test("Log groups are listed by prefix, by pattern, and in pages", async () => {
