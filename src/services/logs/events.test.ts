@@ -8,14 +8,14 @@ import {
   GetLogEventsCommand,
   PutLogEventsCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
-import { startLogs } from "../../../test/logs.ts";
+import { startCloudWithLogs } from "../../../test/logs.ts";
 import { refusal } from "../../../test/principals.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 test("PutLogEvents keeps AWS's rules of order, span, size and age", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "s");
   const now = cloud.now();
@@ -65,7 +65,7 @@ test("PutLogEvents keeps AWS's rules of order, span, size and age", async () => 
 });
 
 test("GetLogEvents reads a stream both ways, in pages that end where nothing more is", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "s");
   const now = cloud.now();
@@ -107,7 +107,7 @@ test("GetLogEvents reads a stream both ways, in pages that end where nothing mor
 });
 
 test("An empty stream is waited for at its end", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("g", "true", "false");
   for (const startFromHead of [true, false]) {
     const logStreamName = `${startFromHead}`;
@@ -122,7 +122,7 @@ test("An empty stream is waited for at its end", async () => {
 });
 
 test("FilterLogEvents merges the streams of a group by time, and finds by pattern, time and stream", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "web/1", "web/2", "db");
   const now = cloud.now();
@@ -165,7 +165,7 @@ test("FilterLogEvents merges the streams of a group by time, and finds by patter
 });
 
 test("The text of a log is a file that a person can read; messages come back byte for byte", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("/aws/app", "2026/11/23/[$LATEST]ab");
   await cloud.createGroup("aws/app", "x");
   const messages = ["one", "ended\n", "two\nlines", "ü€😀 \r tab\t", "2026-01-01T00:00:00.000Z looks like one", "\n"];
@@ -187,7 +187,7 @@ test("The text of a log is a file that a person can read; messages come back byt
 });
 
 test("Many who write to one stream at once lose nothing, and streams whose names differ in a slash are two", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("g", "a/b", "a-b");
   const all = Array.from({ length: 40 }, (_, i) => `event ${i}`);
   await Promise.all(all.map((message, i) => cloud.put("g", i % 2 ? "a/b" : "a-b", message)));

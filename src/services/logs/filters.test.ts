@@ -22,7 +22,7 @@ import {
   PutBucketPolicyCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { startLogs } from "../../../test/logs.ts";
+import { startCloudWithLogs } from "../../../test/logs.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 import { compileFilterPattern } from "./filter-pattern/filter-pattern.ts";
 import { metricData } from "./metric-data.ts";
@@ -30,7 +30,7 @@ import { metricData } from "./metric-data.ts";
 const transformation = { metricName: "Errors", metricNamespace: "App", metricValue: "1" };
 
 test("Metric filters are put, described, tested and deleted", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("a");
   await cloud.createGroup("b");
@@ -146,7 +146,7 @@ test("A metric filter makes a datum of each minute and each combination of dimen
 });
 
 test("A policy on a group's ARN lets a user in, and a resource policy lets EventBridge write", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("/app/web", "s");
   await cloud.createGroup("/app/db", "s");
@@ -204,7 +204,7 @@ test("A policy on a group's ARN lets a user in, and a resource policy lets Event
 });
 
 test("An export task writes a group's text into a bucket that lets Logs write", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   const s3 = cloud.client(S3Client);
   await cloud.createGroup("g", "web/1", "db");
