@@ -3,20 +3,23 @@ import {
   type Access,
   type Arn,
   type Conditions,
+  type Context,
   defineOperations,
   type Input,
   newRequestId,
+  type Principal,
   requestTags,
   type Tx,
 } from "../../kernel/mod.ts";
 import { findAlias } from "./aliases.ts";
 import { type Code, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
-import { choose, describe, type FunctionRow, findVersion, insertVersion } from "./configuration.ts";
+import { choose, configurationOf, describe, type FunctionRow, findVersion, insertVersion } from "./configuration.ts";
 import { codeLocation } from "./download.ts";
 import { errors, invalidParameter } from "./errors.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
+import { missingFor } from "./sandbox/interpreters.ts";
 import { checkTags, tagsOf } from "./tags.ts";
 import { publish } from "./versions.ts";
 
@@ -43,6 +46,9 @@ export const functions = defineOperations("lambda", {
       const tags = input.Tags ?? {};
       checkTags(tags);
       if (await ctx.read((tx) => findVersion(tx, ref))) throw errors.functionExists(ref.name);
+      const missing = await missingFor(configuration.Runtime);
+      if (missing !== undefined)
+        throw invalidParameter(`The runtime ${configuration.Runtime} cannot run here: ${missing}.`);
       await assumeRole(ctx, ref, configuration.Role, errors.roleNotAssumable);
       const code = await stageCode(ctx, input.Code ?? {});
       const row: FunctionRow = {
@@ -204,6 +210,12 @@ export async function findFunction(tx: Tx, ref: FunctionRef): Promise<FunctionRo
   const { qualifier = "$LATEST" } = ref;
   const alias = /^\d+$|^\$/.test(qualifier) ? undefined : await findAlias(tx, ref, qualifier);
   return findVersion(tx, ref, alias?.function_version ?? qualifier);
+}
+
+/** A session of the function's role, as it is now. */
+export async function sessionOf(ctx: Context, ref: FunctionRef): Promise<Principal> {
+  const row = await ctx.read((tx) => requireFunction(tx, ref));
+  return (await assumeRole(ctx, ref, configurationOf(row).Role, errors.roleGone)).session;
 }
 
 /** As AWS answers to a qualified question: with the qualifier that was asked for in the ARN. */
