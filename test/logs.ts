@@ -21,7 +21,7 @@ export interface LogsCloud extends TestCloud {
   filter(group: string, more?: Partial<FilterLogEventsCommandInput>): Promise<string[]>;
 }
 
-export async function startLogs(options: StartOptions = {}): Promise<LogsCloud> {
+export async function startCloudWithLogs(options: StartOptions = {}): Promise<LogsCloud> {
   const cloud = await startCloud(options);
   await cloud.aws.clock({ freeze: true });
   return withLogs(cloud);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DescribeLogGroupsCommand, ListTagsLogGroupCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { deploy } from "../src/template/deploy.ts";
 import { plan } from "../src/template/plan.ts";
-import { startLogs } from "./logs.ts";
+import { startCloudWithLogs } from "./logs.ts";
 
 const template = (properties: string) => `
 Resources:
@@ -16,7 +16,7 @@ Outputs:
 `;
 
 test("A log group is made with its retention and tags, changed, and removed when the template forgets it", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { aws, logs } = cloud;
   const { endpoint } = cloud;
   const place = { account: "000000000000", region: "us-east-1", stack: "w", endpoint, dir: aws.config.dir };

@@ -8,14 +8,14 @@ import {
   GetLogEventsCommand,
   PutLogEventsCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
-import { startLogs } from "../../../test/logs.ts";
+import { startCloudWithLogs } from "../../../test/logs.ts";
 import { refusal } from "../../../test/principals.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 test("PutLogEvents keeps AWS's rules of order, span, size and age", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "s");
   const now = cloud.now();
@@ -24,28 +24,31 @@ test("PutLogEvents keeps AWS's rules of order, span, size and age", async () => 
   const at = (timestamp: number, message = "m") => ({ timestamp, message });
   const refused = [
     [
-      put([at(now), at(now - 1)]),
+      () => put([at(now), at(now - 1)]),
       "InvalidParameterException 400 Log events in a single PutLogEvents request must be in chronological order.",
     ],
     [
-      put([at(now - DAY - 1), at(now)]),
+      () => put([at(now - DAY - 1), at(now)]),
       "InvalidParameterException 400 The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
     ],
     [
-      put([at(now, "x".repeat(1_048_576 - 25))]),
+      () => put([at(now, "x".repeat(1_048_576 - 25))]),
       "InvalidParameterException 400 Log event too large: 1048577 bytes exceeds limit of 1048576",
     ],
     [
-      put([at(now, "x".repeat(600_000)), at(now, "x".repeat(600_000))]),
+      () => put([at(now, "x".repeat(600_000)), at(now, "x".repeat(600_000))]),
       "InvalidParameterException 400 Upload too large: 1200052 bytes exceeds limit of 1048576",
     ],
     [
-      put([at(now)], { logStreamName: "none" }),
+      () => put([at(now)], { logStreamName: "none" }),
       "ResourceNotFoundException 400 The specified log stream does not exist.",
     ],
-    [put([at(now)], { logGroupName: "none" }), "ResourceNotFoundException 400 The specified log group does not exist."],
+    [
+      () => put([at(now)], { logGroupName: "none" }),
+      "ResourceNotFoundException 400 The specified log group does not exist.",
+    ],
   ] as const;
-  for (const [sent, words] of refused) assert.equal(await refusal(sent), words);
+  for (const [sent, words] of refused) assert.equal(await refusal(sent()), words);
   assert.match(await refusal(put([])), /^InvalidParameterException 400 1 validation error detected/);
   assert.match(await refusal(put([at(now, "")])), /^InvalidParameterException 400 1 validation error detected/);
 
@@ -62,7 +65,7 @@ test("PutLogEvents keeps AWS's rules of order, span, size and age", async () => 
 });
 
 test("GetLogEvents reads a stream both ways, in pages that end where nothing more is", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "s");
   const now = cloud.now();
@@ -104,7 +107,7 @@ test("GetLogEvents reads a stream both ways, in pages that end where nothing mor
 });
 
 test("An empty stream is waited for at its end", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("g", "true", "false");
   for (const startFromHead of [true, false]) {
     const logStreamName = `${startFromHead}`;
@@ -119,7 +122,7 @@ test("An empty stream is waited for at its end", async () => {
 });
 
 test("FilterLogEvents merges the streams of a group by time, and finds by pattern, time and stream", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "web/1", "web/2", "db");
   const now = cloud.now();
@@ -162,7 +165,7 @@ test("FilterLogEvents merges the streams of a group by time, and finds by patter
 });
 
 test("The text of a log is a file that a person can read; messages come back byte for byte", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("/aws/app", "2026/11/23/[$LATEST]ab");
   await cloud.createGroup("aws/app", "x");
   const messages = ["one", "ended\n", "two\nlines", "ü€😀 \r tab\t", "2026-01-01T00:00:00.000Z looks like one", "\n"];
@@ -184,7 +187,7 @@ test("The text of a log is a file that a person can read; messages come back byt
 });
 
 test("Many who write to one stream at once lose nothing, and streams whose names differ in a slash are two", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("g", "a/b", "a-b");
   const all = Array.from({ length: 40 }, (_, i) => `event ${i}`);
   await Promise.all(all.map((message, i) => cloud.put("g", i % 2 ? "a/b" : "a-b", message)));

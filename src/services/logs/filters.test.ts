@@ -22,7 +22,7 @@ import {
   PutBucketPolicyCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { startLogs } from "../../../test/logs.ts";
+import { startCloudWithLogs } from "../../../test/logs.ts";
 import { allow, policy, refusal, userWith } from "../../../test/principals.ts";
 import { compileFilterPattern } from "./filter-pattern/filter-pattern.ts";
 import { metricData } from "./metric-data.ts";
@@ -30,7 +30,7 @@ import { metricData } from "./metric-data.ts";
 const transformation = { metricName: "Errors", metricNamespace: "App", metricValue: "1" };
 
 test("Metric filters are put, described, tested and deleted", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("a");
   await cloud.createGroup("b");
@@ -69,17 +69,23 @@ test("Metric filters are put, described, tested and deleted", async () => {
   assert.deepEqual(await names({ nextToken: first.nextToken }), ["b errors"]);
   assert.equal((await logs.send(new DescribeLogGroupsCommand({}))).logGroups![0]!.metricFilterCount, 2);
   for (const [sent, words] of [
-    [put("a", "x", "{ $.a"), /^InvalidParameterException 400 Invalid filter pattern/],
-    [put("none", "x"), /^ResourceNotFoundException 400 The specified log group does not exist/],
-    [put("a", "x", "{ $.a = 1 }", { dimensions: { A: "$.a" }, defaultValue: 0 }), /mutually exclusive properties/],
-    [put("a", "x", "ERROR", { metricValue: "$.a" }), /^InvalidParameterException 400 Invalid metric transformation/],
-    [names({ metricName: "Fives" }), /^InvalidParameterException/],
+    [() => put("a", "x", "{ $.a"), /^InvalidParameterException 400 Invalid filter pattern/],
+    [() => put("none", "x"), /^ResourceNotFoundException 400 The specified log group does not exist/],
     [
-      logs.send(new DeleteMetricFilterCommand({ logGroupName: "a", filterName: "none" })),
+      () => put("a", "x", "{ $.a = 1 }", { dimensions: { A: "$.a" }, defaultValue: 0 }),
+      /mutually exclusive properties/,
+    ],
+    [
+      () => put("a", "x", "ERROR", { metricValue: "$.a" }),
+      /^InvalidParameterException 400 Invalid metric transformation/,
+    ],
+    [() => names({ metricName: "Fives" }), /^InvalidParameterException/],
+    [
+      () => logs.send(new DeleteMetricFilterCommand({ logGroupName: "a", filterName: "none" })),
       /^ResourceNotFoundException 400 The specified metric filter does not exist/,
     ],
   ] as const)
-    assert.match(await refusal(sent), words);
+    assert.match(await refusal(sent()), words);
   await logs.send(new DeleteMetricFilterCommand({ logGroupName: "a", filterName: "slow" }));
   assert.deepEqual(await names({ logGroupName: "a" }), ["a errors"]);
   const { matches } = await logs.send(
@@ -140,7 +146,7 @@ test("A metric filter makes a datum of each minute and each combination of dimen
 });
 
 test("A policy on a group's ARN lets a user in, and a resource policy lets EventBridge write", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("/app/web", "s");
   await cloud.createGroup("/app/db", "s");
@@ -198,7 +204,7 @@ test("A policy on a group's ARN lets a user in, and a resource policy lets Event
 });
 
 test("An export task writes a group's text into a bucket that lets Logs write", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   const s3 = cloud.client(S3Client);
   await cloud.createGroup("g", "web/1", "db");

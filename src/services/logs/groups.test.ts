@@ -22,14 +22,14 @@ import {
   UntagLogGroupCommand,
   UntagResourceCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
-import { startLogs } from "../../../test/logs.ts";
+import { startCloudWithLogs } from "../../../test/logs.ts";
 import { refusal } from "../../../test/principals.ts";
 
 const ARN = "arn:aws:logs:us-east-1:000000000000:log-group:";
 const DAY = 86_400_000;
 
 test("A log group is made, described, changed and deleted", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   const create = (logGroupName: string, more = {}) => logs.send(new CreateLogGroupCommand({ logGroupName, ...more }));
   const describe = async (more = {}) => (await logs.send(new DescribeLogGroupsCommand(more))).logGroups!;
@@ -86,16 +86,16 @@ test("A log group is made, described, changed and deleted", async () => {
   await logs.send(new DeleteLogGroupCommand({ logGroupName: "/app/web" }));
   assert.deepEqual(await describe(), []);
   for (const sent of [
-    logs.send(new DeleteLogGroupCommand({ logGroupName: "/app/web" })),
-    logs.send(new PutRetentionPolicyCommand({ logGroupName: "/app/web", retentionInDays: 7 })),
-    logs.send(new DescribeLogStreamsCommand({ logGroupName: "/app/web" })),
-    logs.send(new TagResourceCommand({ resourceArn: `${ARN}/app/web`, tags: { a: "b" } })),
+    () => logs.send(new DeleteLogGroupCommand({ logGroupName: "/app/web" })),
+    () => logs.send(new PutRetentionPolicyCommand({ logGroupName: "/app/web", retentionInDays: 7 })),
+    () => logs.send(new DescribeLogStreamsCommand({ logGroupName: "/app/web" })),
+    () => logs.send(new TagResourceCommand({ resourceArn: `${ARN}/app/web`, tags: { a: "b" } })),
   ])
-    assert.equal(await refusal(sent), "ResourceNotFoundException 400 The specified log group does not exist.");
+    assert.equal(await refusal(sent()), "ResourceNotFoundException 400 The specified log group does not exist.");
 });
 
 test("Log groups are listed by prefix, by pattern, and in pages", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   for (const name of ["/a/1", "/a/2", "/a/DataLogs", "/b/1"]) await cloud.createGroup(name);
   const names = async (more = {}) =>
@@ -130,7 +130,7 @@ test("Log groups are listed by prefix, by pattern, and in pages", async () => {
 });
 
 test("Tags of a log group, by its ARN and by its name", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   const resourceArn = `${ARN}g`;
   await logs.send(new CreateLogGroupCommand({ logGroupName: "g", tags: { env: "testing1" } }));
@@ -145,7 +145,7 @@ test("Tags of a log group, by its ARN and by its name", async () => {
 });
 
 test("Log streams are made, described by name and by their last event, and deleted with their text", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "a1", "a2", "b");
   const create = (logStreamName: string) => logs.send(new CreateLogStreamCommand({ logGroupName: "g", logStreamName }));
@@ -200,7 +200,7 @@ test("Log streams are made, described by name and by their last event, and delet
 });
 
 test("What is older than the group's retention is not shown, and its text is removed within a day", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   await cloud.createGroup("g", "s");
   await logs.send(new PutRetentionPolicyCommand({ logGroupName: "g", retentionInDays: 1 }));

@@ -14,7 +14,7 @@ import {
   StopQueryCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
 import { ROOT } from "../../../test/cloud.ts";
-import { type LogsCloud, startLogs } from "../../../test/logs.ts";
+import { type LogsCloud, startCloudWithLogs } from "../../../test/logs.ts";
 import { refusal } from "../../../test/principals.ts";
 
 /** A query's rows, each as `name=value` without the pointer. */
@@ -39,7 +39,7 @@ async function query(cloud: LogsCloud, queryString: string, more = {}): Promise<
 }
 
 async function startWithEvents(): Promise<LogsCloud> {
-  const cloud = await startLogs();
+  const cloud = await startCloudWithLogs();
   await cloud.aws.clock({ freeze: Math.ceil(cloud.now() / 600_000) * 600_000 + 590_000 });
   await cloud.createGroup("g", "web", "fn");
   const event = (agoMs: number, of: object) => [agoMs, JSON.stringify(of)] as const;
@@ -129,7 +129,7 @@ test("Insights: each command, and what it makes of the events", async () => {
 const shown = (ms: number): string => new Date(ms).toISOString().replace("T", " ").slice(0, 23);
 
 test("A function's REPORT has fields of its own", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("/aws/lambda/f", "s");
   const id = "8f507cfc-0000-4697-b07a-ac58fc914c95";
   await cloud.put(
@@ -210,7 +210,7 @@ test("A query is refused where it is wrong, described when it has run, and its r
 });
 
 test("Queries are kept by name", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   const { logs } = cloud;
   const put = (more = {}) =>
     logs.send(new PutQueryDefinitionCommand({ name: "n", queryString: "fields a", logGroupNames: ["g"], ...more }));
@@ -230,7 +230,7 @@ test("Queries are kept by name", async () => {
 });
 
 test("A live tail hears of what comes in, as far as it asked for it", async () => {
-  await using cloud = await startLogs();
+  await using cloud = await startCloudWithLogs();
   await cloud.createGroup("g", "a", "b");
   const client = new CloudWatchLogsClient({
     endpoint: cloud.endpoint,
