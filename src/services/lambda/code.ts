@@ -4,6 +4,7 @@ import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/pr
 import { dirname, join } from "node:path";
 import { AwsError, type Context, newHex } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
+import { type FunctionLayer, optName } from "./function-layers.ts";
 import { exists, lookAtLive } from "./live.ts";
 import { realNow } from "./sandbox/real-time.ts";
 import { readZip, type ZipEntry, ZipError } from "./zip.ts";
@@ -125,13 +126,26 @@ async function unpack(entries: readonly ZipEntry[], target: string): Promise<voi
  */
 export async function sweepCode(ctx: Context): Promise<void> {
   const rows = await ctx.read((tx) =>
-    tx.all<{ code_sha256: string }>("SELECT DISTINCT code_sha256 FROM lambda_function"),
+    tx.all<{ code_sha256: string }>(
+      `SELECT DISTINCT code_sha256 FROM lambda_function
+       UNION SELECT DISTINCT code_sha256 FROM lambda_layer_version WHERE deleted = 0`,
+    ),
   );
-  const used = new Set(rows.map((row) => nameOf(row.code_sha256)));
+  const layered = await ctx.read((tx) =>
+    tx.all<{ configuration: string }>(
+      `SELECT configuration FROM lambda_function WHERE configuration LIKE '%"Layers"%'`,
+    ),
+  );
+  const layers = layered.map((row): readonly FunctionLayer[] => JSON.parse(row.configuration).Layers ?? []);
+  const used = new Set(
+    [...rows.map((row) => row.code_sha256), ...layers.flat().map(({ CodeSha256 }) => CodeSha256)].map(nameOf),
+  );
+  const merged = new Set(layers.map(optName));
   const dir = lambdaDir(ctx.config.dir);
   const isGarbage = {
     code: (name: string) => !used.has(name.replace(/\.zip$/, "")),
     live: (name: string) => name.startsWith("stage-"),
+    opt: (name: string) => !merged.has(name),
   };
   for (const [part, isOld] of Object.entries(isGarbage))
     for (const name of (await exists(join(dir, part))) ? await readdir(join(dir, part)) : []) {

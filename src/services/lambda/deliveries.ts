@@ -10,11 +10,13 @@ import {
   type Tx,
   type Work,
 } from "../../kernel/mod.ts";
-import { configurationOf, type FunctionRow } from "./configuration.ts";
+import { limitsOf } from "./concurrency.ts";
+import { configurationOf, type FunctionRow, refOf } from "./configuration.ts";
+import { errors } from "./errors.ts";
 import { findConfig } from "./event-invoke-configs.ts";
-import { findFunction } from "./functions.ts";
+import { routeFunction } from "./functions.ts";
 import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
-import { lambdaPrincipal } from "./roles.ts";
+import { assumeRole, lambdaPrincipal } from "./roles.ts";
 import { type Outcome, runtimeOf } from "./runtime.ts";
 
 /** Work of our own: one accepted asynchronous invocation. Anything else that comes to a function's ARN is another service's event. */
@@ -77,15 +79,43 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
     return;
   }
-  const outcome = await runtimeOf(ctx).runInTurn(ctx, row, {
-    requestId: invocation.requestId,
-    event: Buffer.from(invocation.event),
-    invokedArn: work.to,
+  const outcome = await run(ctx, row, { work, invocation }).catch(async (error) => {
+    if (!isThrottled(error)) await rememberSession(ctx, row, error);
+    throw error;
   });
   if (outcome.error) throw new FailedInvocation(ref.name, outcome);
   const { on_success } = config ?? {};
   if (on_success)
     await ctx.write((tx) => put(ctx, tx, record(ctx, work, { outcome, condition: "Success" }), on_success));
+}
+
+async function run(
+  ctx: Context,
+  row: FunctionRow,
+  { work, invocation }: { work: Work; invocation: Asynchronous },
+): Promise<Outcome> {
+  // "Lambda sends any new events to the dead-letter queue or the on-failure destination, without any retries": invocation-async-error-handling.
+  if ((await limitsOf(ctx, row)).reserved.get(row.function_name) === 0) throw errors.zeroConcurrency();
+  return runtimeOf(ctx).runInTurn(ctx, row, {
+    requestId: invocation.requestId,
+    event: Buffer.from(invocation.event),
+    invokedArn: work.to,
+  });
+}
+
+const isThrottled = (error: unknown): boolean => error instanceof AwsError && error.status === 429;
+
+/** What could not be run had no session of its own: the destination is told of it in one that is made for that. */
+const sessions = new WeakMap<object, Principal>();
+
+async function rememberSession(ctx: Context, row: FunctionRow, error: object): Promise<void> {
+  try {
+    const { session } = await assumeRole(ctx, refOf(row), configurationOf(row).Role, errors.roleGone);
+    sessions.set(error, session);
+  } catch (refusal) {
+    // Without the role nobody can be told in its name: giveUp says so in the log.
+    ctx.log.debug(`${row.function_name}: ${refusal}`);
+  }
 }
 
 /** After the last attempt: OnFailure's destination gets the record, the dead-letter queue the event. Not having either is said loudly. */
@@ -97,8 +127,10 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
   if (!row) return;
   const outcome = error instanceof FailedInvocation ? error.outcome : failureOf(row, error);
   // A refusal ends the attempts as well as their number does.
-  const refused = error instanceof AwsError && error.status !== 429;
-  const condition = refused || work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
+  const refused = error instanceof AwsError && !isThrottled(error);
+  const zero = error instanceof AwsError && error.code === "ZeroReservedConcurrency";
+  const ended = refused || work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
+  const condition = zero ? "ZeroReservedConcurrency" : ended;
   if (config?.on_failure) await put(ctx, tx, record(ctx, work, { outcome, condition }), config.on_failure);
   const { DeadLetterConfig } = configurationOf(row);
   if (DeadLetterConfig) await ctx.put(tx, deadLetter(invocation, outcome, DeadLetterConfig.TargetArn));
@@ -111,7 +143,7 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
 }
 
 const find = async (tx: Tx, ref: FunctionRef) => ({
-  row: await findFunction(tx, ref),
+  row: await routeFunction(tx, ref),
   config: await findConfig(tx, ref),
 });
 
@@ -126,7 +158,10 @@ function asynchronousOf(work: Work): Asynchronous | undefined {
 function record(
   ctx: Context,
   work: Work,
-  { outcome, condition }: { outcome: Outcome; condition: "Success" | "RetriesExhausted" | "EventAgeExceeded" },
+  {
+    outcome,
+    condition,
+  }: { outcome: Outcome; condition: "Success" | "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency" },
 ) {
   const { requestId, event } = asynchronousOf(work)!;
   const ref = parseFunctionName(work.to, ctx)!;
@@ -191,11 +226,11 @@ function failureOf(row: FunctionRow, error: unknown): Outcome {
     error: { type: errorType, kind: "runtime" },
     logTail: "",
     version: row.version,
-    session: roleSession(row),
+    session: sessions.get(error as object) ?? roleSession(row),
   };
 }
 
-// Nobody assumed the role for this: the name that a session of it would have.
+// Nobody could assume the role for this: the name that a session of it would have.
 function roleSession(row: FunctionRow): Principal {
   const { Role } = configurationOf(row);
   const account = Role.split(":")[4]!;

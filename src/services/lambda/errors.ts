@@ -26,7 +26,7 @@ export const errors = {
       400,
       `1 validation error detected: Value '${value}' at '${path}' failed to satisfy constraint: ${constraint}`,
     ),
-  revisionMismatch: (call: "GetFunction/GetAlias" | "GetPolicy") =>
+  revisionMismatch: (call: "GetFunction/GetAlias" | "GetPolicy" | "GetLayerPolicy") =>
     new AwsError(
       "PreconditionFailedException",
       412,
@@ -57,8 +57,41 @@ export const errors = {
     ),
   badClientContext: () =>
     new AwsError("InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object."),
-  throttled: () =>
-    new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: "ConcurrentInvocationLimitExceeded" }),
+  throttled: (reason: "ConcurrentInvocationLimitExceeded" | "ReservedFunctionConcurrentInvocationLimitExceeded") =>
+    new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: reason, retryAfterSeconds: "1" }),
+  /** Of an asynchronous event: it is not tried again. */
+  zeroConcurrency: () =>
+    new AwsError(
+      "ZeroReservedConcurrency",
+      400,
+      "Function not invoked. Function is configured with zero reserved concurrent executions",
+    ),
+  tooMuchReserved: (minimum: number) =>
+    invalidParameter(
+      `Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${minimum}].`,
+    ),
+  // AWS's words for this one are not known to us.
+  reservedBelowProvisioned: (reserved: number, provisioned: number) =>
+    invalidParameter(
+      `ReservedConcurrentExecutions ${reserved} should not be lower than function's total provisioned concurrency [${provisioned}].`,
+    ),
+
+  layerVersionTooSmall: () => invalidParameter("Layer Version Cannot be less than 1"),
+  tooManyLayers: (limit: number) => invalidParameter(`Cannot reference more than ${limit} layers.`),
+  layerElsewhere: (region: string) =>
+    invalidParameter(
+      `Layers are not in the same region as the function. Layers are expected to be in region ${region}.`,
+    ),
+  noSuchLayer: (arn: string) => invalidParameter(`Layer version ${arn} does not exist.`),
+  sameLayerTwice: (one: string, other: string) =>
+    invalidParameter(
+      `Two different versions of the same layer are not allowed to be referenced in the same function. ${one} and ${other} are versions of the same layer.`,
+    ),
+  layersTooLarge: (limit: number, size: number) =>
+    invalidParameter(
+      `Function code combined with layers exceeds the maximum allowed size of ${limit} bytes. The actual size is ${size} bytes.`,
+    ),
+  badMarker: () => invalidParameter("Invalid Marker"),
 
   statementExists: (sid: string) =>
     conflict(

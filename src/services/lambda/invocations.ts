@@ -2,7 +2,7 @@
 import { defineOperations } from "../../kernel/mod.ts";
 import { putInvocation } from "./deliveries.ts";
 import { errors } from "./errors.ts";
-import { findFunction } from "./functions.ts";
+import { routeFunction } from "./functions.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
 import { runtimeOf } from "./runtime.ts";
 
@@ -20,7 +20,7 @@ export const invocations = defineOperations("lambda", {
       const type = input.InvocationType ?? "RequestResponse";
       const event = readPayload(input.Payload, type);
       const clientContext = readClientContext(input.ClientContext);
-      const row = await ctx.read((tx) => findFunction(tx, ref));
+      const row = await ctx.read((tx) => routeFunction(tx, ref));
       if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
       if (type === "DryRun") return { StatusCode: 204 };
       if (type === "Event") {

@@ -11,10 +11,13 @@ import {
   type Principal,
   type Running,
 } from "../../kernel/mod.ts";
+import { Admission } from "./admission.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
+import { limitsOf } from "./concurrency.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
+import { optDirOf } from "./function-layers.ts";
 import { Hands } from "./hands.ts";
 import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
@@ -88,6 +91,7 @@ export class Runtime implements Running {
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
+  readonly #admission: Admission;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -98,13 +102,15 @@ export class Runtime implements Running {
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
+    this.#admission = new Admission();
     this.#opened = this.#open();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
   }
 
-  /** Runs a function once, now. A function that fails is an Outcome; a throw means that it could not be run. */
+  /** Runs a function once, now. A function that fails is an Outcome; a throw means that it could not be run, for now where it is a 429. */
   async run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    using _place = this.#admission.admit(row, await limitsOf(ctx, row));
     const running = this.#run(ctx, row, call);
     this.#running.add(running);
     try {
@@ -223,6 +229,7 @@ export class Runtime implements Running {
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
     const { credentials, session } = await assumeRole(ctx, ref, configuration.Role, errors.roleGone);
+    const optDir = await optDirOf(ctx.config.dir, configuration.Layers);
     const environment: Environment = { accessKeyId: credentials.accessKeyId, session, write };
     const spec: Spec = {
       functionName: ref.name,
@@ -231,6 +238,7 @@ export class Runtime implements Running {
       runtime,
       handler: configuration.Handler,
       codeDir: dir,
+      ...(optDir !== undefined && { optDir }),
       env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials }),
       memoryMb: configuration.MemorySize,
       ephemeralMb: configuration.EphemeralStorage.Size,

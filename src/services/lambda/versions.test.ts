@@ -111,6 +111,34 @@ test("An alias points at a version, moves, and is invoked by its name", async ()
   await assert.rejects(run(), { message: `Function not found: ${arnOf("f:live")}` });
 });
 
+test("An alias with weights sends invocations to both versions, and gives its weights back", async () => {
+  await using cloud = await startWithVersions();
+  const { lambda } = cloud;
+  const alias = { FunctionName: "f", Name: "live" };
+  const RoutingConfig = { AdditionalVersionWeights: { 2: 0.5 } };
+  const made = await lambda.send(new CreateAliasCommand({ ...alias, FunctionVersion: "1", RoutingConfig }));
+  assert.deepEqual(made.RoutingConfig, RoutingConfig);
+  const listed = await lambda.send(new ListAliasesCommand({ FunctionName: "f", FunctionVersion: "2" }));
+  assert.deepEqual(listed.Aliases![0]!.RoutingConfig, RoutingConfig);
+  await assert.rejects(lambda.send(new DeleteFunctionCommand({ FunctionName: "f", Qualifier: "2" })), {
+    name: "ResourceConflictException",
+  });
+  const versions = async (times: number) => {
+    const answers = [];
+    for (let i = 0; i < times; i++) answers.push(await cloud.invoke("f:live"));
+    assert.ok(answers.every(({ version, payload }) => version === String(payload)));
+    return answers.map(({ version }) => version);
+  };
+  // Of 40 fair throws, one side alone comes up once in half a million million.
+  assert.deepEqual([...new Set(await versions(40))].sort(), ["1", "2"]);
+  const update = (more: object) => lambda.send(new UpdateAliasCommand({ ...alias, ...more }));
+  assert.deepEqual((await update({ Description: "d" })).RoutingConfig, RoutingConfig);
+  await update({ RoutingConfig: { AdditionalVersionWeights: { 2: 1 } } });
+  assert.deepEqual(await versions(5), ["2", "2", "2", "2", "2"]);
+  assert.equal((await update({ RoutingConfig: {} })).RoutingConfig, undefined);
+  assert.deepEqual(await versions(3), ["1", "1", "1"]);
+});
+
 test("Aliases are refused as AWS refuses them", async () => {
   await using cloud = await startWithVersions();
   const create = (more: object = {}) =>
@@ -126,7 +154,14 @@ test("Aliases are refused as AWS refuses them", async () => {
   await assert.rejects(create(weights({ 2: 0.1, 1: 0.1 })), {
     message: "Number of items in AdditionalVersionWeights cannot be greater than 1",
   });
-  await assert.rejects(create(weights({ 2: 0.1 })), { name: "NotImplemented", message: /AdditionalVersionWeights/ });
+  await assert.rejects(create(weights({ 1: 0.1 })), {
+    message: "Invalid function version 1. Function version 1 is already included in routing configuration.",
+  });
+  await assert.rejects(create(weights({ 10: 0.1 })), { message: `Function not found: ${arnOf("f:10")}` });
+  await assert.rejects(create({ ...weights({ 1: 0.1 }), FunctionVersion: "$LATEST" }), {
+    message: "$LATEST is not supported for an alias pointing to more than 1 version",
+  });
+  await assert.rejects(create(weights({ 2: 1.5 })), { name: "ValidationException" });
   await assert.rejects(cloud.lambda.send(new GetAliasCommand({ FunctionName: "f", Name: "none" })), {
     message: `Cannot find alias arn: ${arnOf("f:none")}`,
   });
