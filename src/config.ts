@@ -43,6 +43,8 @@ export interface Config {
   readonly delays: "none" | "real";
   /** `auto` takes the strongest sandbox that this host allows. */
   readonly sandbox: "auto" | "bwrap" | "unshare" | "none";
+  /** What a function has of the processors: all of them, or, as on AWS, in proportion to its memory (where the host has cgroups). */
+  readonly cpu: "host" | "aws";
   /** What the terminal shows: `quiet` nothing but warnings. */
   readonly output: "terminal" | "quiet";
 }
@@ -62,6 +64,7 @@ export const defaults: Omit<Config, "dir"> = {
   bucketDefaults: "secure",
   delays: "none",
   sandbox: "auto",
+  cpu: "host",
   output: "terminal",
 };
 

@@ -88,6 +88,7 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
     ["up", "--sandbox", "docker"],
     /--sandbox is one of auto, bwrap, unshare, none, not docker/,
   ],
+  ["processors that are none", ["up", "--cpu", "2"], /--cpu is one of host, aws, not 2/],
   ["delays that are none", ["up", "--delays", "long"], /--delays is one of none, real, not long/],
   [
     "bucket defaults that are none",

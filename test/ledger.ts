@@ -92,8 +92,18 @@ export async function keepLedger(options: LedgerOptions): Promise<Ledger> {
   };
 
   let draining = false;
+  // While the clock is moved nobody has anything in his hands: it would show again under them.
+  let pause: PromiseWithResolvers<void> | undefined;
+  let busy = 0;
   const receiver = async () => {
     for (let idle = 0; !draining || idle < 3; ) {
+      while (pause) await pause.promise;
+      busy++;
+      using _turn = {
+        [Symbol.dispose]() {
+          busy--;
+        },
+      };
       const asked = performance.now();
       const { Messages = [] } = await surely(
         (sqs, QueueUrl) => sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: draining ? 0 : 1 }),
@@ -111,7 +121,7 @@ export async function keepLedger(options: LedgerOptions): Promise<Ledger> {
           book.lostDelete(Messages);
         },
       );
-      // The clock was moved meanwhile: a FIFO message's handle has expired.
+      // A FIFO message's handle may have expired while the cloud was away.
       const failed = new Set(Failed.map(({ Id }) => Messages[Number(Id)]!));
       book.notDeleted([...failed]);
       book.deleted(
@@ -141,9 +151,13 @@ export async function keepLedger(options: LedgerOptions): Promise<Ledger> {
   await sleep(0);
   // What was taken by an answer that was lost shows again.
   const advanced = async () => {
+    pause = Promise.withResolvers();
+    while (busy > 0) await sleep(RETRY_MS);
     book.visibleAgain();
     const { code, stderr } = await cloud.cli("clock", "advance", `${VISIBILITY_S + 1}s`);
     assert.equal(code, 0, stderr);
+    pause.resolve();
+    pause = undefined;
   };
   await advanced();
   draining = true;

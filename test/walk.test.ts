@@ -21,6 +21,7 @@ const ASKS_NOBODY: Readonly<Record<string, string>> = {
   "sts.AssumeRoleWithWebIdentity": "the token is who asks",
   "sts.GetCallerIdentity": "no permissions are needed, and none can be taken",
   "sts.GetSessionToken": "whoever has a key may have one that ends",
+  "s3.RenameObject": "only directory buckets have it, and this is none",
   "s3.DeleteObjects": "each key is asked about and answered by itself",
 };
 
@@ -78,6 +79,11 @@ const INPUTS: Readonly<Record<string, object>> = {
   "dynamodb.ExecuteStatement": STATEMENT,
   "dynamodb.BatchExecuteStatement": { Statements: [STATEMENT] },
   "dynamodb.ExecuteTransaction": { TransactStatements: [STATEMENT] },
+  "dynamodb.RestoreTableToPointInTime": {
+    SourceTableName: "walked",
+    TargetTableName: "restored",
+    UseLatestRestorableTime: true,
+  },
   "dynamodbstreams.GetRecords": { ShardIterator: ITERATOR },
   "sns.Publish": { TopicArn: "arn:aws:sns:us-east-1:000000000000:walked", Message: "walked" },
   "dynamodb.TransactWriteItems": { TransactItems: [{ Put: { TableName: "walked", Item: ITEM } }] },
@@ -140,7 +146,7 @@ interface Outcome {
 }
 
 /** Permissions that one operation may ask for, one after the other. */
-const MOST_PERMISSIONS = 8;
+const MOST_PERMISSIONS = 12;
 
 async function walk(name: string, send: () => Promise<Outcome>): Promise<string | undefined> {
   if (name in ASKS_NOBODY) {

@@ -19,11 +19,14 @@ const options = {
   "bucket-defaults": { type: "string" },
   delays: { type: "string" },
   sandbox: { type: "string" },
+  cpu: { type: "string" },
   "settle-ms": { type: "string" },
   quiet: { type: "boolean" },
 } as const;
 
 const SANDBOXES: readonly Config["sandbox"][] = ["auto", "bwrap", "unshare", "none"];
+
+const CPUS: readonly Config["cpu"][] = ["host", "aws"];
 
 const BUCKET_DEFAULTS: readonly Config["bucketDefaults"][] = ["secure", "classic"];
 
@@ -45,6 +48,8 @@ export function readOptions(
   if (open) throw new UserError(`--host ${open}`);
   const sandbox = (values.sandbox ?? defaults.sandbox) as Config["sandbox"];
   if (!SANDBOXES.includes(sandbox)) throw new UserError(`--sandbox is one of ${SANDBOXES.join(", ")}, not ${sandbox}`);
+  const cpu = (values.cpu ?? defaults.cpu) as Config["cpu"];
+  if (!CPUS.includes(cpu)) throw new UserError(`--cpu is one of ${CPUS.join(", ")}, not ${cpu}`);
   const durability = (values.durability ?? defaults.durability) as Config["durability"];
   if (!DURABILITIES.includes(durability))
     throw new UserError(`--durability is one of ${DURABILITIES.join(", ")}, not ${durability}`);
@@ -73,6 +78,7 @@ export function readOptions(
     bucketDefaults,
     delays,
     sandbox,
+    cpu,
     output: values.quiet ? "quiet" : "terminal",
   };
   return { config, parameters: new Map((values.parameter ?? []).map(assignment)) };

@@ -11,7 +11,7 @@ import { readOptions } from "./up-options.ts";
 export const command: Command = {
   summary: "starts the cloud in a workspace, and keeps running",
   usage:
-    "[--dir DIR] [--port 4566] [--host 127.0.0.1] [--accounts FILE] [--parameter NAME=VALUE]... [--database URL] [--region us-east-1] [--relaxed] [--durability full|fast] [--bucket-defaults secure|classic] [--delays none|real] [--sandbox auto|bwrap|unshare|none] [--settle-ms 50] [--quiet]",
+    "[--dir DIR] [--port 4566] [--host 127.0.0.1] [--accounts FILE] [--parameter NAME=VALUE]... [--database URL] [--region us-east-1] [--relaxed] [--durability full|fast] [--bucket-defaults secure|classic] [--delays none|real] [--sandbox auto|bwrap|unshare|none] [--cpu host|aws] [--settle-ms 50] [--quiet]",
   details: [
     "--dir        the workspace: db.sqlite, logs/, buckets/ and template.yaml live here. Default: this directory",
     "--port       TCP port of the API; 0 takes any free one",
@@ -25,6 +25,7 @@ export const command: Command = {
     "--delays     none: what AWS takes seconds or minutes for (a table that is CREATING) is there at once; real: it takes as long, on the clock",
     "--bucket-defaults  secure: a new bucket has no ACLs and no public access, as AWS's since April 2023; classic: as before, ACLs on and nothing blocked",
     "--sandbox    how functions are shut in; auto takes the strongest that this host allows (aws-like doctor)",
+    "--cpu        what a function has of the processors: host (all), or aws (one for each 1769 MB of its memory)",
     "--settle-ms  how long a file that was found, not reported as finished, must stay unchanged",
     "--quiet      shows warnings and errors only",
   ].join("\n"),

@@ -23,6 +23,8 @@ export interface Asked {
   readonly request?: HttpRequest | undefined;
   /** The service that asks on behalf of the principal. */
   readonly via?: string | undefined;
+  /** A resource's policy may let in who signs nothing, whatever the service. */
+  readonly unsigned?: true;
 }
 
 /** Waits only for what is not remembered. */
@@ -60,7 +62,7 @@ function demandOne(
   { access, asked }: { access: Access; asked: Asked },
 ): void | Promise<void> {
   const principal = access.of ?? ctx.principal;
-  if (principal.kind === "anonymous" && !TAKES_UNSIGNED.includes(asked.service))
+  if (principal.kind === "anonymous" && !asked.unsigned && !TAKES_UNSIGNED.includes(asked.service))
     throw authError(asked.family, "unsigned");
   if (grantedToService(principal, access.action)) return undefined;
   return after(limitsOf(ctx, principal, court.identities), (limits) =>

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Action, type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
 import { newRequestId } from "../kernel/names.ts";
-import type { AnyService, Controls, Demand, Handler } from "../kernel/service.ts";
+import type { AnyService, Controls, Demand, Gate, Handler } from "../kernel/service.ts";
 import type { ServiceName } from "../kernel/types.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
 import type { Model } from "../model/model.ts";
@@ -58,7 +58,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       const at = sites.find(({ site }) => site.matches(request));
       if (at) {
         requestId = byName.get(at.from)!.quirks?.requestId?.() ?? requestId;
-        return await at.site.handle(contextOf(requestId, { from: at.from, signal, request }), request);
+        const of = { from: at.from, signal, request };
+        return await at.site.handle(contextOf(requestId, of), request, gateOf(requestId, of));
       }
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
@@ -247,6 +248,22 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       ...(cause !== undefined && { cause }),
       ...(request && { request }),
     });
+  }
+
+  function gateOf(requestId: string, of: { from: string; signal: AbortSignal; request: HttpRequest }): Gate {
+    const { from, request } = of;
+    const model = byName.get(from)!.model();
+    const family = familyOf(model.protocols[0]!);
+    return {
+      read: (limit) => readBody(request.body, limit),
+      async enter(body) {
+        const question = { request, family, service: model.signingName, body, path: request.path };
+        const caller = await authenticate(contextOf(requestId, of), identities, question);
+        const { accessKeyId } = caller;
+        return { ctx: contextOf(requestId, { ...of, caller }), ...(accessKeyId !== undefined && { accessKeyId }) };
+      },
+      authorize: async (ctx, demand) => authorize(ctx, { family, service: from, demand, request, unsigned: true }),
+    };
   }
 
   function complain(requestId: string, target: Target | undefined, error: unknown): void {

@@ -73,7 +73,7 @@ async function serve(req: IncomingMessage, res: ServerResponse, answer: Answerer
   res.on("close", () => {
     if (!res.writableFinished) gone.abort();
   });
-  const { status, headers, body } = await answer(toRequest(req), gone.signal);
+  const { status, headers, cookies, body } = await answer(toRequest(req), gone.signal);
   await endOfTurn();
   if (res.destroyed) {
     if (typeof body === "object" && "destroy" in body) (body as Readable).destroy();
@@ -81,6 +81,7 @@ async function serve(req: IncomingMessage, res: ServerResponse, answer: Answerer
   }
   // What was not read of the body would be taken for the next request.
   if (!req.complete && !req.readableFlowing) res.setHeader("Connection", "close");
+  if (cookies) res.setHeader("Set-Cookie", cookies);
   const silent = req.method === "HEAD" || status === 204 || status === 304;
   if (body === undefined || typeof body === "string" || body instanceof Uint8Array) {
     const length = typeof body === "string" ? Buffer.byteLength(body) : (body?.length ?? 0);

@@ -11,6 +11,7 @@ export type { Action, Context, NewWork, Principal, Provider, Retry, SessionFacts
 export { delayed } from "./delays.ts";
 export { AwsError, isRefusal } from "./error.ts";
 export type { Log } from "./journal.ts";
+export { parsedJson } from "./json.ts";
 export { forgetWith } from "./memory.ts";
 export {
   type Arn,
@@ -27,6 +28,7 @@ export {
   parseArn,
 } from "./names.ts";
 export { withoutNulls } from "./nulls.ts";
+export { pageOf } from "./pages.ts";
 export {
   compileFilterPolicy,
   type FilteredMessage,
@@ -56,6 +58,7 @@ export {
   type Demand,
   defineOperations,
   defineService,
+  type Gate,
   type Handler,
   type Held,
   type Identity,
@@ -85,4 +88,6 @@ export {
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
 export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
+export { stepsOf, valueAt } from "./templates/json-path.ts";
+export { filled } from "./templates/template.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";

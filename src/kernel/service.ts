@@ -166,7 +166,18 @@ export interface Quirks {
 /** Plain HTTP that is no AWS operation: execute-api, function URLs, websites. */
 export interface Site {
   matches(request: HttpRequest): boolean;
-  handle(ctx: Context, request: HttpRequest): Promise<HttpAnswer>;
+  /** `ctx` is nobody's, and is of the cloud's own account and region. */
+  handle(ctx: Context, request: HttpRequest, gate: Gate): Promise<HttpAnswer>;
+}
+
+/** For a site that IAM guards: steps 2 and 5 of an operation. */
+export interface Gate {
+  /** The request's body. Throws RequestEntityTooLarge (413) beyond `limit` bytes. */
+  read(limit: number): Promise<Uint8Array>;
+  /** Who signed the request for this service; anonymous where nobody did. `body`: its bytes. Throws what AWS says of a claim that is wrong. */
+  enter(body: Uint8Array): Promise<{ readonly ctx: Context; readonly accessKeyId?: string }>;
+  /** Throws AccessDenied unless each is allowed to `ctx.principal`. A resource's policy may allow them to who signed nothing. */
+  authorize(ctx: Context, demand: readonly Access[]): Promise<void>;
 }
 
 export interface Identity {

@@ -43,7 +43,7 @@ export function parcelOf(payload: unknown): Parcel {
 }
 
 /** Where a parcel can be brought. */
-export const takesParcels = (service: string): boolean => service in SENDERS;
+export const takesParcels = (service: string): boolean => Object.hasOwn(SENDERS, service);
 
 /** Brings it as `as`: the resource's policy, or the role of a session, decides. Throws what the operation does. */
 export async function sendTo(
@@ -51,9 +51,9 @@ export async function sendTo(
   { to, as, parcel }: { to: Arn; as: Principal; parcel: Parcel },
 ): Promise<void> {
   const arn = parseArn(to);
-  const send = arn && SENDERS[arn.service];
+  const send = arn && takesParcels(arn.service) ? SENDERS[arn.service] : undefined;
   if (!send) throw new AwsError("NotImplemented", 501, `nothing here takes a delivery to ${to}`);
-  const { region } = arn;
+  const { region } = arn!;
   const there =
     region === ctx.region ? ctx : ctx.fork({ principal: as, account: ctx.account, region, cause: ctx.requestId });
   await send(there, to, as, parcel);

@@ -30,5 +30,7 @@ export interface PostedForm {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Record<string, string>;
+  /** A Set-Cookie header each. */
+  readonly cookies?: readonly string[];
   readonly body?: Uint8Array | string | Readable;
 }

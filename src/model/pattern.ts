@@ -6,6 +6,8 @@ const REWRITTEN: Readonly<Record<string, string>> = {
     "\\t*[^\\x00-\\x1F:\\x7F](?:\\t|[^\\x00-\\x1F:\\x7F])*",
   "^[a-z0-9A-Z]+[\\.\\-\\w]*[a-z0-9A-Z]+$": "[a-z0-9A-Z][.\\-\\w]*[a-z0-9A-Z]",
   "^[ \\t]*[\\x20-\\x7E]+([ \\t]+[\\x20-\\x7E]+)*[ \\t]*$": "\\t*[\\x20-\\x7E][\\t\\x20-\\x7E]*",
+  "[ \\t]*[\\x20-\\x7E]+([ \\t]+[\\x20-\\x7E]+)*[ \\t]*|(\\$(\\.[\\w/_-]+(\\[(\\d+|\\*)\\])*)*)":
+    "\\t*[\\x20-\\x7E][\\t\\x20-\\x7E]*|(\\$(\\.[\\w/_-]+(\\[(\\d+|\\*)\\])*)*)",
 };
 
 /** Of the whole string, as Java's `matches`. Throws SyntaxError for a pattern that JavaScript cannot read. */

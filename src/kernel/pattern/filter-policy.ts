@@ -1,5 +1,6 @@
 // SNS's filter policies: EventBridge's patterns over a message's attributes, or over its body, within limits of SNS's own. Pure.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+import { parsedJson } from "../json.ts";
 import { PatternFault } from "./fault.ts";
 import type { Field, Rule } from "./parse.ts";
 import { Pattern, rulesOf } from "./pattern.ts";
@@ -34,7 +35,7 @@ export function compileFilterPolicy(text: string, scope: FilterPolicyScope): Fil
   if (combinations(rules) > MOST_COMBINATIONS) throw faulty("Filter policy is too complex");
   if (scope === "MessageBody") {
     const pattern = new Pattern(rules);
-    return { matches: ({ body }) => pattern.matches(parsed(body)) };
+    return { matches: ({ body }) => pattern.matches(parsedJson(body)) };
   }
   const pattern = new Pattern(rules.map(withAbsentNulls));
   return { matches: ({ attributes }) => pattern.matches(eventOf(attributes)) };
@@ -81,15 +82,6 @@ function eventOf(attributes: FilteredMessage["attributes"]): Record<string, unkn
 }
 
 function arrayOf(text: string): unknown[] {
-  const value = parsed(text);
+  const value = parsedJson(text); // what is no JSON matches nothing
   return Array.isArray(value) ? value : [];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined; // it matches nothing
-    throw error;
-  }
 }

@@ -62,9 +62,13 @@ class QueuePoller {
     return this.#rests.busy(async () => {
       while (!this.#rests.stopped) {
         await this.#handFree();
-        const batch = await this.#gather();
-        if (batch.length > 0) this.#start(batch);
-        else if (this.#batches.size === 0) this.#hands = Math.min(FIRST_HANDS, this.#source.maximumConcurrency);
+        const batch = await this.#gathered();
+        for (const part of parted(batch)) {
+          await this.#handFree();
+          this.#start(part);
+        }
+        if (batch.length > 0) continue;
+        if (this.#batches.size === 0) this.#hands = Math.min(FIRST_HANDS, this.#source.maximumConcurrency);
       }
       await Promise.all(this.#batches);
     });
@@ -77,6 +81,18 @@ class QueuePoller {
     else await Promise.race(this.#batches);
   }
 
+  /** A store that is away for a moment must not end the polling. */
+  async #gathered(): Promise<Message[]> {
+    try {
+      return await this.#gather();
+    } catch (error) {
+      this.#failures++;
+      this.#consumer.trouble?.(this.#ctx, error);
+      await this.#rests.rest(this.#ctx, { until: this.#retryAt() });
+      return [];
+    }
+  }
+
   /** A batch that is full, or whose window is over. Empty: there was nothing, and it was waited for. */
   async #gather(): Promise<Message[]> {
     const batch: Message[] = [];
@@ -87,7 +103,7 @@ class QueuePoller {
       const got = await this.#receive(Math.min(MOST_MESSAGES, this.#source.batchSize - batch.length));
       const wanted = got ? await this.#wanted(got) : [];
       batch.push(...wanted);
-      bytes += wanted.reduce((sum, { Body = "" }) => sum + Buffer.byteLength(Body), 0);
+      bytes += wanted.reduce((sum, message) => sum + sizeOf(message), 0);
       if (batch.length > 0) until ??= this.#ctx.clock.now() + this.#source.windowMs;
       const over = until !== undefined && this.#ctx.clock.now() >= until;
       if (over || batch.length >= this.#source.batchSize || bytes >= MOST_BYTES) return batch;
@@ -182,4 +198,23 @@ class QueuePoller {
       }
     }
   }
+}
+
+/** As it will be written, about: a body within a body. */
+const sizeOf = (message: Message): number => Buffer.byteLength(JSON.stringify(message));
+
+/** The last ten messages that came may be more than a batch can hold. */
+function parted(batch: readonly Message[]): Message[][] {
+  const parts: Message[][] = [];
+  let left = 0;
+  for (const message of batch) {
+    const bytes = sizeOf(message);
+    if (bytes > left) {
+      parts.push([]);
+      left = MOST_BYTES;
+    }
+    parts.at(-1)!.push(message);
+    left -= bytes;
+  }
+  return parts;
 }

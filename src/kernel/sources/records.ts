@@ -1,5 +1,6 @@
 // Messages and stream records as functions and pipes get them.
 // https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+import { parsedJson } from "../json.ts";
 import { type Arn, parseArn } from "../names.ts";
 import type { Output } from "../types.ts";
 import type { SourceRecord } from "./source.ts";
@@ -67,10 +68,6 @@ function plain(value: unknown): unknown {
 export function asFiltered(record: SourceRecord): SourceRecord {
   const { body } = record;
   if (typeof body !== "string" || !/^\s*[{[]/.test(body)) return record;
-  try {
-    return { ...record, body: JSON.parse(body) as unknown };
-  } catch (error) {
-    if (error instanceof SyntaxError) return record;
-    throw error;
-  }
+  const read = parsedJson(body);
+  return read === undefined ? record : { ...record, body: read };
 }

@@ -72,8 +72,8 @@ class StreamPoller {
   run(): Promise<void> {
     return this.#rests.busy(async () => {
       while (!this.#rests.stopped) {
-        using watch = await this.#ctx.watch(this.#source.arn);
-        const shards = await this.#asked(() => this.#shards());
+        using watch = await this.#asked(() => this.#ctx.watch(this.#source.arn));
+        const shards = watch && (await this.#asked(() => this.#shards()));
         if (shards && (await this.#asked(() => this.#read(shards)))) {
           // There is nothing new to read before a shard has ended.
           const changed = this.#readers.size > 0 ? Promise.race(this.#readers.values()) : watch.changed;

@@ -56,6 +56,13 @@ export const errors = {
       400,
       `Point in time recovery is not enabled for table '${table}'`,
     ),
+  /** The words are ours: AWS lets it finish. */
+  recoveryInUse: (table: string) =>
+    new AwsError(
+      "ContinuousBackupsUnavailableException",
+      400,
+      `Table is being restored to a point in time, please retry later: ${table}`,
+    ),
   restoreTime: (message: string) => new AwsError("InvalidRestoreTimeException", 400, message),
   /** Of tags and policies. */
   arnNotFound: (arn: string) =>

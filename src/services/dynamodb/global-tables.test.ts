@@ -173,6 +173,18 @@ test("time to live is the same in all regions, and what it takes is gone in all"
   await same(TableName, { b: "k" });
 });
 
+test("time to live that is switched while a replica is made holds there, too", async () => {
+  const TableName = "switched";
+  await makeTable(TableName);
+  await Promise.all([
+    home.updateTable({ TableName, ReplicaUpdates: [{ Create: { RegionName: "us-west-2" } }] }),
+    home.updateTimeToLive({ TableName, TimeToLiveSpecification: { Enabled: true, AttributeName: "until" } }),
+  ]);
+  await cloud.settle();
+  const { TimeToLiveDescription } = await west.describeTimeToLive({ TableName });
+  assert.deepEqual(TimeToLiveDescription, { TimeToLiveStatus: "ENABLED", AttributeName: "until" });
+});
+
 test("a replica that is deleted is a table no more, and the last one leaves a table like any other", async () => {
   const TableName = "shrinking";
   await makeTable(TableName, ["us-west-2"]);

@@ -231,7 +231,9 @@ export async function makeReplica(ctx: Context, work: Work): Promise<void> {
       if (source && copied) await copyStamps(within.tx, { from: source, to: table, span: copied.span });
       if (copied && !copied.done) return false;
       const made = await redefine(within.tx, table, { status: undefined });
-      if (made.ttlAttribute !== undefined) await changeTtl(within, made, made.ttlAttribute);
+      // It may have been switched meanwhile, and what is still being made was not told.
+      const ttl = source ? source.ttlAttribute : made.ttlAttribute;
+      if (ttl !== undefined || made.ttlAttribute !== undefined) await changeTtl(within, made, ttl);
       await eachMember(within.tx, made, (member) =>
         member.region === ref.region
           ? Promise.resolve()

@@ -27,7 +27,7 @@ export interface Prune {
   readonly history: number;
 }
 
-/** Of several changes at one time, what was before the first. */
+/** Of several changes at one time, what was before the first. A clock that was set back stands still: an item's history only grows. */
 export async function writeHistory(
   tx: Tx,
   { history }: PointInTime,
@@ -35,7 +35,10 @@ export async function writeHistory(
 ): Promise<void> {
   await tx.run(
     `INSERT INTO dynamodb_history (number, hash, pk, sk, until_ms, item, size)
-     VALUES (:number, :hash, :pk, :sk, :now, :item, :size) ON CONFLICT (number, hash, pk, sk, until_ms) DO NOTHING`,
+     VALUES (:number, :hash, :pk, :sk, COALESCE(
+       (SELECT MAX(h.until_ms) FROM dynamodb_history h
+        WHERE h.number = :number AND h.hash = :hash AND h.pk = :pk AND h.sk = :sk AND h.until_ms > :now), :now), :item, :size)
+     ON CONFLICT (number, hash, pk, sk, until_ms) DO NOTHING`,
     {
       number: history,
       hash: key.hash,
@@ -77,7 +80,7 @@ export async function prune(ctx: Context, work: Work): Promise<void> {
       const table = await findTable(tx, tableRef(ctx, work.to));
       const pitr = table?.id === payload.tableId && table.pitr?.history === payload.history ? table.pitr : undefined;
       // Somebody is still restoring from it.
-      if (!pitr && (await isRestoredFrom(tx, payload.history))) {
+      if (!pitr && (await isRestoredFrom(tx, payload))) {
         await putPrune(tx, ctx, { arn: work.to, payload, due: ctx.now + MINUTE_MS });
         return false;
       }
@@ -89,7 +92,7 @@ export async function prune(ctx: Context, work: Work): Promise<void> {
     });
 }
 
-const isRestoredFrom = async (tx: Tx, history: number): Promise<boolean> =>
+export const isRestoredFrom = async (tx: Tx, { history }: Pick<PointInTime, "history">): Promise<boolean> =>
   (await tx.one("SELECT number FROM dynamodb_copy WHERE history = :history LIMIT 1", { history })) !== undefined;
 
 async function forgetUntil(tx: Tx, number: number, until: number): Promise<number> {

@@ -4,6 +4,7 @@ import { DynamoDB } from "@aws-sdk/client-dynamodb";
 import fc from "fast-check";
 import { startCloud } from "../../../test/cloud.ts";
 import { refusal } from "../../../test/principals.ts";
+import { select } from "../../../test/sql.ts";
 
 const cloud = await startCloud();
 after(() => cloud[Symbol.asyncDispose]());
@@ -166,6 +167,36 @@ test("recovery reaches back to when it was switched on, and as far as its period
   await recover("window", true);
   assert.deepEqual((await window("window")).EarliestRestorableDateTime, new Date(now));
   await cloud.settle();
+});
+
+test("a clock that is set back changes nothing of what was", async () => {
+  await makeTable("backwards");
+  await put("backwards", "a", "first");
+  const first = new Date(cloud.aws.now());
+  await cloud.advance(10 * SECOND);
+  await put("backwards", "a", "second");
+  await cloud.aws.clock({ freeze: first.getTime() + 5 * SECOND });
+  await put("backwards", "a", "third");
+  assert.deepEqual(await restored("backwards", { RestoreDateTime: first }), { a: "first" });
+  await cloud.advance(10 * SECOND);
+  assert.deepEqual(await restored("backwards", { UseLatestRestorableTime: true }), { a: "third" });
+});
+
+test("recovery is not switched off while a table is restored from it", async () => {
+  await makeTable("source");
+  await put("source", "a");
+  // A restore of a large table has begun, and is not done.
+  await select(
+    cloud,
+    `INSERT INTO dynamodb_copy (number, source, history, at_ms, position, items, bytes)
+     SELECT 999999, 0, number, 0, hash, 0, 0 FROM dynamodb_history WHERE number = (SELECT MAX(number) FROM dynamodb_history)`,
+  );
+  assert.equal(
+    await refusal(recover("source", false)),
+    "ContinuousBackupsUnavailableException 400 Table is being restored to a point in time, please retry later: source",
+  );
+  await select(cloud, "DELETE FROM dynamodb_copy WHERE number = 999999");
+  await recover("source", false);
 });
 
 test("a restore to a point in time is refused in AWS's words", async () => {

@@ -4,7 +4,7 @@ import { type Context, defineOperations, type Output, parseArn } from "../../ker
 import { onTable } from "./access.ts";
 import { sourceTable } from "./backups.ts";
 import { errors } from "./errors.ts";
-import { earliest, pruneAll, pruneLater } from "./history.ts";
+import { earliest, isRestoredFrom, pruneAll, pruneLater } from "./history.ts";
 import { acrossRegions, beginRestore, freeTarget, onTarget, restoredDefinition } from "./restore.ts";
 import { findTable, nextNumber, type PointInTime, redefine, type Table, type TableRef, tableRef } from "./schema.ts";
 import { seenIn } from "./views.ts";
@@ -32,6 +32,8 @@ export const pointInTime = defineOperations("dynamodb", {
       const table = await ctx.write(async (tx) => {
         const table = await sourceTable(tx, ctx, input.TableName);
         if (!enabled) {
+          // What is still to be copied would be taken as it is by then.
+          if (table.pitr && (await isRestoredFrom(tx, table.pitr))) throw errors.recoveryInUse(table.name);
           await pruneAll(tx, ctx, table);
           return redefine(tx, table, { pitr: undefined });
         }

@@ -10,6 +10,7 @@ import {
   findDestination,
   keyOf,
   listDestinations,
+  type NamedRef,
   openDestination,
   refOf,
   refOfArn,
@@ -35,7 +36,7 @@ export const apiDestinations = defineOperations("events", {
       checkEndpoint(input.InvocationEndpoint!);
       return ctx.write(async (tx) => {
         if (await findDestination(tx, ref)) throw errors.apiDestinationExists(ref.name);
-        const connection = await connectionOf(tx, input.ConnectionArn!);
+        const connection = await connectionOf(tx, ref, input.ConnectionArn!);
         const destination: ApiDestination = {
           ...ref,
           id: newRequestId(),
@@ -62,7 +63,7 @@ export const apiDestinations = defineOperations("events", {
         const connection =
           input.ConnectionArn === undefined
             ? await findConnection(tx, { ...before, name: before.connection })
-            : await connectionOf(tx, input.ConnectionArn);
+            : await connectionOf(tx, before, input.ConnectionArn);
         const destination: ApiDestination = {
           ...before,
           description: input.Description ?? before.description,
@@ -128,10 +129,12 @@ function checkEndpoint(endpoint: string): void {
     throw errors.parameter("InvocationEndpoint", "It must be a valid HTTPS endpoint.");
 }
 
-async function connectionOf(tx: Tx, arn: string): Promise<Connection> {
+/** Of the destination's own account and region: what another holds is as if it were not there. */
+async function connectionOf(tx: Tx, { account, region }: NamedRef, arn: string): Promise<Connection> {
   const ref = refOfArn("connection", arn);
-  const connection = ref && (await findConnection(tx, ref));
-  if (!connection || connection.id !== ref.id) throw errors.notFound(`Connection '${arn}' does not exist.`);
+  const own = ref?.account === account && ref.region === region;
+  const connection = own ? await findConnection(tx, ref) : undefined;
+  if (!connection || connection.id !== ref!.id) throw errors.notFound(`Connection '${arn}' does not exist.`);
   return connection;
 }
 

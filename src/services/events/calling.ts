@@ -1,6 +1,6 @@
 // One event as a request to an API destination: the connection's credentials and parameters, the target's own, and what the answer means.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html
-import { AwsError, type Context, type Work } from "../../kernel/mod.ts";
+import { AwsError, type Context, valueAt, type Work } from "../../kernel/mod.ts";
 import {
   type ApiDestination,
   type AuthParameters,
@@ -11,7 +11,6 @@ import {
 } from "./connection-rows.ts";
 import { secretsOf } from "./connections.ts";
 import type { Event } from "./event.ts";
-import { valueAt } from "./input.ts";
 import { tokenOf } from "./oauth.ts";
 import type { Send } from "./sending.ts";
 import type { Target } from "./target-checks.ts";

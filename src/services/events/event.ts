@@ -1,5 +1,5 @@
 // An event as rules see it and targets get it. https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html
-import type { Arn } from "../../kernel/mod.ts";
+import { type Arn, parsedJson } from "../../kernel/mod.ts";
 
 export interface Event {
   readonly version: "0";
@@ -20,13 +20,8 @@ export const timeText = (ms: number): string => new Date(ms).toISOString().repla
 
 /** An object that is JSON text; undefined where it is none. */
 export function detailOf(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return undefined;
-  }
+  const value = parsedJson(text);
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
 }
 
 /** JSON with the numbers that JavaScript would round as they are written, for targets; undefined where there are none. */

@@ -1,5 +1,5 @@
 // TestEventPattern, and the patterns of rules: AWS's sentence where one is not valid.
-import { compilePattern, defineOperations, type Pattern, PatternFault } from "../../kernel/mod.ts";
+import { compilePattern, defineOperations, type Pattern, PatternFault, parsedJson } from "../../kernel/mod.ts";
 import { onAll } from "./access.ts";
 import { errors } from "./errors.ts";
 
@@ -27,13 +27,8 @@ export function compiled(text: string): Pattern {
 const NEEDED = ["id", "account", "source", "time", "region", "resources", "detail-type"];
 
 function eventOf(text: string): unknown {
-  let event: unknown;
-  try {
-    event = JSON.parse(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw errors.parameter("Event", "Event is not valid JSON.");
-  }
+  const event = parsedJson(text);
+  if (event === undefined) throw errors.parameter("Event", "Event is not valid JSON.");
   const given = typeof event === "object" && event !== null ? event : {};
   const missing = NEEDED.find((member) => !(member in given));
   if (missing !== undefined) throw errors.parameter("Event", `${missing} is a required field.`);

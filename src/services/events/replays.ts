@@ -82,7 +82,8 @@ export const replays = defineOperations("events", {
       const to_ms = input.EventEndTime!.getTime();
       if (from_ms >= to_ms) throw errors.parameter("EventEndTime", "EventStartTime must be before EventEndTime.");
       await ctx.write(async (tx) => {
-        const found = await findArchive(tx, archive);
+        const own = archive.account === ctx.account && archive.region === ctx.region;
+        const found = own ? await findArchive(tx, archive) : undefined;
         if (!found) throw errors.noArchive(archive.name);
         if (found.bus !== bus.name || found.account !== bus.account || found.region !== bus.region)
           throw errors.parameter("Destination.Arn", "Cross event bus replay is not permitted.");

@@ -5,6 +5,7 @@ import {
   defineOperations,
   type Input,
   type Output,
+  parsedJson,
   parseSchedule,
   requestTags,
   type Tags,
@@ -159,19 +160,14 @@ const KEYS: Readonly<Record<string, string>> = { source: "events:source", "detai
 
 /** What the pattern asks for by name, for policies that say which events may be listened to. */
 function patternKeys(text: string | undefined): Conditions {
-  try {
-    const pattern = JSON.parse(text ?? "{}") as Record<string, unknown>;
-    const named = Object.entries(KEYS).flatMap(([member, key]) => {
-      const values = Array.isArray(pattern?.[member]) ? (pattern[member] as unknown[]) : [];
-      const texts = values.filter((value) => typeof value === "string");
-      return texts.length > 0 ? [[key, texts] as const] : [];
-    });
-    return Object.fromEntries(named);
-  } catch (error) {
-    // What is no JSON is refused by the handler, in AWS's words.
-    if (!(error instanceof SyntaxError)) throw error;
-    return {};
-  }
+  // What is no JSON is refused by the handler, in AWS's words.
+  const pattern = parsedJson(text ?? "{}") as Record<string, unknown> | null | undefined;
+  const named = Object.entries(KEYS).flatMap(([member, key]) => {
+    const values = Array.isArray(pattern?.[member]) ? (pattern[member] as unknown[]) : [];
+    const texts = values.filter((value) => typeof value === "string");
+    return texts.length > 0 ? [[key, texts] as const] : [];
+  });
+  return Object.fromEntries(named);
 }
 
 async function turn(ctx: Context, ref: RuleRef, state: RuleState): Promise<void> {

@@ -1,8 +1,8 @@
 // What a target must be, before it is put: AWS's sentences, and by name what has no effect here.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
-import { type Arn, type Input, parseArn, takesParcels } from "../../kernel/mod.ts";
+import { type Arn, type Input, parseArn, stepsOf, takesParcels } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { isJson, stepsOf, templateFault } from "./input.ts";
+import { isJson, templateFault } from "./input.ts";
 import type { RuleRef } from "./rows.ts";
 
 export type Target = NonNullable<Input<"events", "PutTargets">["Targets"]>[number];

@@ -52,7 +52,7 @@ const MAX_PAYLOAD_BYTES: Readonly<Record<string, number>> = {
 };
 
 /** The event's bytes, known to be JSON. No payload is an empty object. */
-function readPayload(payload: Uint8Array | undefined, type: string): Uint8Array {
+export function readPayload(payload: Uint8Array | undefined, type: string): Uint8Array {
   if (payload === undefined || payload.length === 0) return Buffer.from("{}");
   const limit = MAX_PAYLOAD_BYTES[type]!;
   if (payload.length > limit) throw errors.payloadTooLarge(payload.length, type, limit);
@@ -64,7 +64,7 @@ function readPayload(payload: Uint8Array | undefined, type: string): Uint8Array 
   return payload;
 }
 
-function readClientContext(context: string | undefined): string | undefined {
+export function readClientContext(context: string | undefined): string | undefined {
   if (!context) return undefined;
   const json = Buffer.from(context, "base64").toString("utf8");
   try {

@@ -26,7 +26,14 @@ import { assumeRole } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
-import { openSandbox, type Result, type Sandbox, type Spec, type Worker } from "./sandbox/sandbox.ts";
+import {
+  openSandbox,
+  type ResponseSink,
+  type Result,
+  type Sandbox,
+  type Spec,
+  type Worker,
+} from "./sandbox/sandbox.ts";
 
 export interface Call {
   /** The id that START, END and the context carry: the same in each retry of an asynchronous invocation. */
@@ -36,6 +43,8 @@ export interface Call {
   readonly invokedArn: Arn;
   /** JSON. */
   readonly clientContext?: string | undefined;
+  /** Takes a streamed answer as it comes. */
+  readonly sink?: ResponseSink;
 }
 
 export interface Outcome {
@@ -154,6 +163,7 @@ export class Runtime implements Running {
     const dir = lambdaDir(this.#ctx.config.dir);
     const sandbox = await openSandbox({
       choice: this.#ctx.config.sandbox,
+      cpu: this.#ctx.config.cpu,
       stateDir: join(dir, "sandboxes"),
       onNotice: (text) => this.#ctx.log.warn(text),
     });
@@ -185,6 +195,7 @@ export class Runtime implements Running {
         timeoutMs,
         traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
         ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
+        sink: call.sink,
         signal: this.#stop.signal,
       });
       write(platformLines.end(requestId));

@@ -14,6 +14,7 @@ import { layers } from "./layers.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { quirks } from "./quirks.ts";
 import { startRuntime } from "./runtime.ts";
+import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
 import { updates } from "./updates.ts";
 import { versions } from "./versions.ts";
@@ -43,6 +44,7 @@ export const lambda = defineService({
     ...concurrency,
     ...layers,
     ...layerPolicies,
+    ...streamingInvocations,
   },
   quirks,
   sites: [download],

@@ -8,10 +8,11 @@ import {
   type Principal,
   parseArn,
   type SourceRecord,
+  valueAt,
 } from "../../kernel/mod.ts";
 import type { Definition } from "./definition.ts";
 import { type PipeRef, pipeArn } from "./rows.ts";
-import { atPath, fill, parsedFields, type Variables } from "./template.ts";
+import { fill, parsedFields, type Variables } from "./template.ts";
 
 export interface Pipe {
   readonly ref: PipeRef;
@@ -164,7 +165,7 @@ function refused(ctx: Context, { Failed = [] }: BatchAnswer): number[] {
 /** A parameter may be a path into the event. */
 const dynamicOf = (value: string, event: unknown): string => {
   if (!value.startsWith("$.") && !value.startsWith("$[")) return value;
-  const found = atPath(parsedFields(event), value);
+  const found = valueAt(parsedFields(event), value);
   if (found === undefined) throw new AwsError("ValidationException", 400, `${value} is not in the event`);
   return textOf(found);
 };

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { CreateTableCommand, DynamoDBClient, PutItemCommand, type StreamViewType } from "@aws-sdk/client-dynamodb";
+import { IAM } from "@aws-sdk/client-iam";
 import {
   CreatePipeCommand,
   type CreatePipeCommandInput,
@@ -21,15 +25,21 @@ import {
   SendMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
+import { startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { ACCOUNT, arnOf, createRole, startCloudWithRole } from "../../../test/lambda.ts";
 import { refusal } from "../../../test/principals.ts";
+import type { StartOptions } from "../../aws.ts";
 
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/pipe`;
 const queueArn = (name: string) => `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`;
 
-async function startPipesCloud() {
-  const cloud = await startCloudWithRole();
+async function startPipesCloud(options: StartOptions = {}) {
+  const cloud = await startCloudWithRole(options);
   await createRole(cloud, "pipe", "pipes.amazonaws.com");
+  return pipesOf(cloud);
+}
+
+function pipesOf<C extends TestCloud>(cloud: C) {
   const sqs = cloud.client(SQSClient);
   const pipes = cloud.client(PipesClient);
   const url = (name: string) => `${cloud.endpoint}/${ACCOUNT}/${name}`;
@@ -203,7 +213,7 @@ test("A batch that keeps failing is halved, tried again, and given up to the dea
   assert.deepEqual([dead!.DDBStreamBatchInfo.batchSize, dead!.DDBStreamBatchInfo.streamArn], [1, stream.arn]);
 });
 
-test("What was waiting when the process died is brought after the next start", async () => {
+test("What is sent to a pipe that is stopped waits until it is started", async () => {
   await using cloud = await startPipesCloud();
   await cloud.queue("in");
   await cloud.queue("out");
@@ -214,6 +224,63 @@ test("What was waiting when the process died is brought after the next start", a
   await cloud.pipes.send(new StartPipeCommand({ Name: "p" }));
   await cloud.settle();
   assert.equal((await cloud.received("out")).length, 1);
+});
+
+test("After a restart pipes go on, those that were beginning too; one whose role is gone holds up nobody, and says why", async () => {
+  await using workspace = await mkdtempDisposable(join(tmpdir(), "aws-like-pipes-"));
+  {
+    await using cloud = await startPipesCloud({ dir: workspace.path });
+    for (const name of ["in", "begun", "orphaned", "out"]) await cloud.queue(name);
+    await createRole(cloud, "lost", "pipes.amazonaws.com");
+    await cloud.create("goes-on", {});
+    await cloud.create("begun", { Source: queueArn("begun") });
+    const lost = `arn:aws:iam::${ACCOUNT}:role/lost`;
+    await cloud.create("orphaned", { Source: queueArn("orphaned"), RoleArn: lost });
+    const iam = cloud.client(IAM);
+    for (const PolicyName of (await iam.listRolePolicies({ RoleName: "lost" })).PolicyNames!)
+      await iam.deleteRolePolicy({ RoleName: "lost", PolicyName });
+    await iam.deleteRole({ RoleName: "lost" });
+    // As a kill leaves it between the row that is written and the poller that begins.
+    await cloud.aws.write((tx) => tx.run("UPDATE pipes_pipe SET state = 'STOPPED' WHERE name = 'begun'", {}));
+  }
+  await using cloud = pipesOf(await startCloud({ dir: workspace.path }));
+  for (const name of ["in", "begun", "orphaned"]) await cloud.send(name, `"${name}"`);
+  await cloud.settle();
+  const bodies = (await cloud.received("out")).map((one) => (one as { body: string }).body);
+  assert.deepEqual(bodies.sort(), ['"begun"', '"in"']);
+  for (const name of ["goes-on", "begun"]) assert.deepEqual(await cloud.state(name), ["RUNNING", undefined]);
+  const [state, reason] = await cloud.state("orphaned");
+  assert.equal(state, "START_FAILED");
+  assert.match(reason!, /^The provided customer role does not have permissions: .*sts:AssumeRole/);
+});
+
+test("A store that fails for a moment ends no pipe", async () => {
+  await using cloud = await startPipesCloud();
+  await cloud.queue("in", { DelaySeconds: "10" });
+  await cloud.queue("out");
+  await cloud.create("p", {});
+  await cloud.send("in", '{"n":1}');
+  await cloud.settle();
+  await cloud.aws.write((tx) => tx.run("ALTER TABLE sqs_queue RENAME TO sqs_queue_away", {}));
+  await cloud.advance(11_000);
+  await cloud.aws.write((tx) => tx.run("ALTER TABLE sqs_queue_away RENAME TO sqs_queue", {}));
+  await cloud.advance(60_000);
+  assert.equal((await cloud.received("out")).length, 1);
+});
+
+test("Messages that are more together than one invocation can carry come in several", async () => {
+  await using cloud = await startPipesCloud();
+  await cloud.queue("in");
+  await cloud.createBash("f", `echo "got $(jq length <<<"$1")" >&2; echo null`);
+  await cloud.create("p", {
+    Target: arnOf("f"),
+    DesiredState: "STOPPED",
+    SourceParameters: { SqsQueueParameters: { BatchSize: 10 } },
+  });
+  for (let n = 0; n < 8; n++) await cloud.send("in", "x".repeat(1_000_000));
+  await cloud.pipes.send(new StartPipeCommand({ Name: "p" }));
+  await cloud.settle();
+  assert.equal(await cloud.waiting("in"), "0 + 0");
 });
 
 test("A role that may not read the source, or does not trust Pipes, is a failed pipe that says why", async () => {

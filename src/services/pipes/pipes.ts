@@ -175,8 +175,8 @@ async function arrive(ctx: Context, row: PipeRow, failed: State): Promise<PipeRo
   const reason = row.desired === "RUNNING" ? await obstacle(ctx, row) : undefined;
   const state: State = reason === undefined ? row.desired : failed;
   const arrived: PipeRow = { ...row, state, reason: reason ?? null };
-  await ctx.write((tx) => savePipe(tx, arrived));
-  if (state === "RUNNING") await begin(ctx, arrived);
+  const there = await ctx.write((tx) => savePipe(tx, arrived));
+  if (there && state === "RUNNING") await begin(ctx, arrived);
   return arrived;
 }
 

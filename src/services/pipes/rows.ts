@@ -76,16 +76,18 @@ export async function insertPipe(tx: Tx, row: PipeRow): Promise<void> {
   );
 }
 
+/** False: it was deleted meanwhile. */
 export async function savePipe(
   tx: Tx,
   { account, region, name, definition, desired, state, reason, tags, modified_ms }: PipeRow,
-): Promise<void> {
-  await tx.run(
+): Promise<boolean> {
+  const saved = await tx.run(
     `UPDATE pipes_pipe SET definition = :definition, desired = :desired, state = :state, reason = :reason, tags = :tags,
        modified_ms = :modified_ms
      WHERE account = :account AND region = :region AND name = :name`,
     { account, region, name, definition, desired, state, reason, tags, modified_ms },
   );
+  return saved > 0;
 }
 
 export const removePipe = (tx: Tx, ref: PipeRef): Promise<unknown> =>
@@ -105,5 +107,6 @@ export const listPipes = (tx: Tx, of: PipeList): Promise<PipeRow[]> =>
     { ...of },
   );
 
-export const runningPipes = (tx: Tx): Promise<PipeRow[]> =>
-  tx.all<PipeRow>("SELECT * FROM pipes_pipe WHERE state = 'RUNNING'");
+/** Those that ran, and those that were to when the process died on the way. */
+export const pipesToRun = (tx: Tx): Promise<PipeRow[]> =>
+  tx.all<PipeRow>("SELECT * FROM pipes_pipe WHERE desired = 'RUNNING' AND state IN ('RUNNING', 'STOPPED')");

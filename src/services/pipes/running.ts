@@ -18,7 +18,7 @@ import {
 } from "../../kernel/mod.ts";
 import { deadLetter, type Pipe, pass } from "./batch.ts";
 import { type Definition, sourceKind } from "./definition.ts";
-import { type PipeRow, pipeArn, runningPipes } from "./rows.ts";
+import { type PipeRow, pipeArn, pipesToRun, savePipe } from "./rows.ts";
 
 const started = new WeakMap<Config, Pollers>();
 
@@ -31,8 +31,21 @@ const pollersOf = (ctx: Context): Pollers => {
 export async function start(ctx: Context): Promise<Running> {
   const pollers = new Pollers();
   started.set(ctx.config, pollers);
-  for (const row of await ctx.read(runningPipes)) await begin(ctx, row);
+  for (const row of await ctx.read(pipesToRun)) await beginAgain(ctx, row);
   return pollers;
+}
+
+/** One pipe whose role is gone, or trusts Pipes no more, holds up nobody's start. */
+async function beginAgain(ctx: Context, row: PipeRow): Promise<void> {
+  let after: PipeRow = { ...row, state: "RUNNING", reason: null };
+  try {
+    await begin(ctx, row);
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    after = { ...row, state: "START_FAILED", reason: reasonOf(error) };
+    ctx.log.error(`pipe ${row.name} cannot be started: ${error.message}`, { subject: pipeArn(row) });
+  }
+  if (after.state !== row.state) await ctx.write((tx) => savePipe(tx, after));
 }
 
 const pipesPrincipal = (row: PipeRow): Principal => ({
@@ -63,11 +76,14 @@ export async function obstacle(asked: Context, row: PipeRow): Promise<string | u
     return undefined;
   } catch (error) {
     if (!(error instanceof AwsError) || error.status >= 500) throw error;
-    return error.code.startsWith("AccessDenied")
-      ? `The provided customer role does not have permissions: ${error.message}`
-      : `Input parameter is invalid from the request due to : ${error.message}`;
+    return reasonOf(error);
   }
 }
+
+const reasonOf = ({ code, message }: AwsError): string =>
+  code.startsWith("AccessDenied")
+    ? `The provided customer role does not have permissions: ${message}`
+    : `Input parameter is invalid from the request due to : ${message}`;
 
 /** Looks at the source without taking anything from it. */
 async function askSource(ctx: Context, definition: Definition, as: Principal): Promise<void> {

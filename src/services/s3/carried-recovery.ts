@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { Context } from "../../kernel/mod.ts";
-import { bootedAt, bootId, LOST, syncFiles } from "./carried.ts";
+import { bootedAt, bootId, lostBy, syncFiles } from "./carried.ts";
 import { fingerprintAt, type Place, pathOf, plainFingerprint, stagePath, statAt } from "./files.ts";
 import { keyOf } from "./keys.ts";
 import { follow } from "./recovery.ts";
@@ -19,8 +19,22 @@ const AT_ONCE = 100;
 
 /** Before what the process itself left undone is done: the kernel's files first. */
 export async function restoreCarried(ctx: Context, bucket: BucketRow, place: Place): Promise<void> {
+  for await (const { mend } of tornFiles(ctx, bucket, place)) await mend();
+}
+
+export interface Torn {
+  /** As stored. */
+  readonly key: string;
+  mend(): Promise<unknown>;
+}
+
+/** What this run of the kernel, or its disk, lost. */
+export async function* tornFiles(ctx: Context, bucket: BucketRow, place: Place): AsyncGenerator<Torn> {
   for await (const rows of carriedRows(ctx, bucket))
-    for (const row of rows) if (row.boot !== bootId()) await restore(ctx, place, row);
+    for (const row of rows) {
+      const mend = row.boot === bootId() ? undefined : remedyOf(ctx, place, row);
+      if (mend) yield { key: row.key, mend };
+    }
 }
 
 /** When every file is where it belongs: they are synced, and carried no more. */
@@ -50,23 +64,28 @@ async function* carriedRows(ctx: Context, { name }: BucketRow): AsyncGenerator<C
   }
 }
 
-async function restore(ctx: Context, place: Place, row: CarriedRow): Promise<void> {
-  const { bucket, key, rank, fingerprint } = row;
+function remedyOf(ctx: Context, place: Place, row: CarriedRow): Torn["mend"] | undefined {
+  const { key, fingerprint } = row;
   const path = pathOf(place, keyOf(key), null);
   const found = plainFingerprint(place, keyOf(key));
-  if (found !== undefined && row.boot !== LOST && readFileSync(path).equals(row.bytes)) {
-    if (found !== fingerprint) await setFingerprint(ctx, row, found);
-    return;
-  }
-  if (found !== undefined && (row.boot === LOST ? found !== fingerprint : isOfThisBoot(path))) return;
+  // What the cache of this run of the kernel shows is not what the disk has. Another run's shows what the disk has.
+  const lost = row.boot === lostBy(bootId());
+  if (found !== undefined && !lost && readFileSync(path).equals(row.bytes))
+    return found === fingerprint ? undefined : () => setFingerprint(ctx, row, found);
+  if (found !== undefined && (lost ? found !== fingerprint : isOfThisBoot(path))) return undefined;
+  return () => restore(ctx, place, row);
+}
+
+async function restore(ctx: Context, place: Place, row: CarriedRow): Promise<void> {
+  const { bucket, key, rank } = row;
   const staged = newStage();
   const from = stagePath(place, staged);
   await writeFile(from, row.bytes, { flag: "wx", flush: true });
-  const again = fingerprintAt(from)!;
+  const fingerprint = fingerprintAt(from)!;
   const seated = await follow(ctx, place, { bucket, key, rank, staged, supersedes: null });
   if (!seated) return;
   await seated.synced();
-  await setFingerprint(ctx, row, again);
+  await setFingerprint(ctx, row, fingerprint);
 }
 
 /** Who changed it since the machine came up meant the file as it is now. */

@@ -30,8 +30,10 @@ os.uptime = () => (Date.now() - upSince) / 1000;
 syncBuiltinESMExports();
 
 const { startCloud } = await import("../../../test/cloud.ts");
+const { checkStopped } = await import("../../aws.ts");
 
 const BUCKET = "bucket";
+const BOOT = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
 interface Carried {
   readonly boot: string;
@@ -121,11 +123,38 @@ test("a file that was changed since the machine came up again is newer than what
 });
 
 test("a file that the disk had refused is written again, whatever it seems to hold", async () => {
-  const { dir, file } = await cutOff("lost");
+  const { dir, file } = await cutOff(`lost ${BOOT}`);
   upSince = Date.now() - 60_000;
   const refused = statSync(file).ino;
   assert.deepEqual(await startAgain(dir), { body: "new", plain: "new", type: "text/new" });
   assert.notEqual(statSync(file).ino, refused, "another file");
+  rmSync(dir, { recursive: true });
+});
+
+test("a file that the disk had refused, and that a loss of power tore then, is what was answered", async () => {
+  const { dir, file } = await cutOff("lost another");
+  truncateSync(file, 0);
+  upSince = Date.now() + 1;
+  assert.deepEqual(await startAgain(dir), { body: "new", plain: "new", type: "text/new" });
+  rmSync(dir, { recursive: true });
+});
+
+test("fsck of a workspace that nobody runs says which files power took, and writes them again", async () => {
+  const { dir, file } = await cutOff();
+  unlinkSync(file);
+  upSince = Date.now() + 1;
+  const said = async (repair: boolean) => {
+    const found: unknown[] = [];
+    for await (const one of checkStopped({ dir }, { repair }))
+      if ("problem" in one) found.push([one.subject, one.problem, one.repaired]);
+    return found;
+  };
+  const torn = [`s3://${BUCKET}/k`, "its plain file did not survive a loss of power"];
+  assert.deepEqual(await said(false), [[...torn, false]]);
+  assert.ok(!existsSync(file));
+  assert.deepEqual(await said(true), [[...torn, true]]);
+  assert.equal(readFileSync(file, "utf8"), "new");
+  assert.deepEqual(await said(false), []);
   rmSync(dir, { recursive: true });
 });
 

@@ -148,7 +148,7 @@ export class Carrier {
     this.#ctx.log.error(`${batch.files.length} files may not be on the disk; the next start writes them again: ${why}`);
     try {
       await this.#ctx.write((tx) =>
-        tx.run("UPDATE s3_carried SET boot = :lost WHERE batch = :batch", { lost: LOST, batch: batch.id }),
+        tx.run("UPDATE s3_carried SET boot = :lost WHERE batch = :batch", { lost: lostBy(bootId()), batch: batch.id }),
       );
     } catch (error) {
       this.#ctx.log.error(`that could not be noted: ${error instanceof Error ? error.message : error}`);
@@ -234,8 +234,8 @@ async function load(): Promise<WholeSync | undefined> {
   };
 }
 
-/** In place of a boot: the file is not to be trusted, whatever it seems to hold. */
-export const LOST = "lost";
+/** In place of a boot: as long as it runs, the file is not to be trusted, whatever it seems to hold. */
+export const lostBy = (boot: string): string => `lost ${boot}`;
 
 let boot: string | undefined;
 

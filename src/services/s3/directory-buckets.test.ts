@@ -205,8 +205,8 @@ test("lifecycle expires there, but moves nothing", async () => {
 });
 
 /** A client that signs all with one session, which it was given. */
-async function withSession(Bucket: string, SessionMode?: "ReadOnly" | "ReadWrite"): Promise<S3Client> {
-  const { Credentials } = await s3.send(new CreateSessionCommand({ Bucket, SessionMode }));
+async function withSession(Bucket: string, SessionMode?: "ReadOnly" | "ReadWrite", by = s3): Promise<S3Client> {
+  const { Credentials } = await by.send(new CreateSessionCommand({ Bucket, SessionMode }));
   const { AccessKeyId, SecretAccessKey, SessionToken } = Credentials!;
   const client = cloud.client(S3Client, { accessKeyId: AccessKeyId!, secretAccessKey: SecretAccessKey! });
   client.config.disableS3ExpressSessionAuth = async () => true;
@@ -250,6 +250,51 @@ test("a session's credentials are nobody's elsewhere", async () => {
   // Neither is its token, sent as that of a role's session.
   general.config.disableS3ExpressSessionAuth = async () => true;
   assert.match(await refusal(general.send(new GetObjectCommand({ Bucket, Key: "k" }))), /^InvalidAccessKeyId 403/);
+});
+
+test("a presigned URL is a session's however its parameters are written", async () => {
+  const Bucket = await newDirectoryBucket();
+  const { Bucket: general } = await newBucket();
+  const { Credentials } = await s3.send(new CreateSessionCommand({ Bucket, SessionMode: "ReadOnly" }));
+  const { AccessKeyId, SecretAccessKey, SessionToken } = Credentials!;
+  const client = cloud.client(S3Client, { accessKeyId: AccessKeyId!, secretAccessKey: SecretAccessKey! });
+  client.config.disableS3ExpressSessionAuth = async () => true;
+  client.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { query: Record<string, string> }).query["X-Amz-S3session-Token"] = SessionToken!;
+      return next(args);
+    },
+    { step: "build" },
+  );
+  for (const [to, signingService] of [
+    [Bucket, "s3express"],
+    [general, "s3"],
+    [general, "s3express"],
+  ] as const) {
+    const url = await getSignedUrl(client, new PutObjectCommand({ Bucket: to, Key: "k" }), { signingService });
+    for (const written of [
+      url,
+      url.replace("X-Amz-S3session-Token=", "X-Amz-S3session%2DToken="),
+      url.replace("X-Amz-S3session-Token=", "X-Amz-S3session%2DToken=").replace("Amz-Credential=", "Amz%2DCredential="),
+    ]) {
+      const answer = await fetch(written, { method: "PUT", body: "x" });
+      assert.match(
+        await answer.text(),
+        to === general && signingService === "s3express" ? /incorrect service/ : /<Code>AccessDenied</,
+      );
+    }
+  }
+});
+
+test("a bucket that another account makes has none of the sessions that were begun before", async () => {
+  const Bucket = `dir-${++made}--${ZONE}--x-s3`;
+  const them = { accessKeyId: "222222222222", secretAccessKey: "test" };
+  const early = await withSession(Bucket, "ReadWrite", cloud.client(S3Client, them));
+  await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration: zoned() }));
+  await s3.send(new PutObjectCommand({ Bucket, Key: "k", Body: "x" }));
+  const denied = "AccessDenied 403 Access Denied";
+  assert.equal(await refusal(early.send(new GetObjectCommand({ Bucket, Key: "k" }))), denied);
+  assert.equal(await refusal(early.send(new PutObjectCommand({ Bucket, Key: "k", Body: "y" }))), denied);
 });
 
 const session = (name: string, more: object = {}): string =>

@@ -15,9 +15,9 @@ import { bucketOfArn } from "./access.ts";
 import { bucketFacts, fromToken, toToken } from "./buckets.ts";
 import { expressArn, isDirectoryBucket } from "./directory-names.ts";
 import { errors } from "./errors.ts";
-import { type Mode, openSession, readAccess, sessionAccess } from "./express-sessions.ts";
+import { isSessionKey, type Mode, openSession, readAccess, sessionAccess } from "./express-sessions.ts";
 import { requestOf } from "./request.ts";
-import { scopeOf, wronglySigned } from "./scope.ts";
+import { scopeOf, signedQuery, wronglySigned } from "./scope.ts";
 import type { BucketRow } from "./tables.ts";
 
 const MAX_PAGE = 1000;
@@ -115,15 +115,17 @@ export const withDirectoryBuckets = (operations: Operations<"s3">): Operations<"
           if (isDirectoryBucket(input.Bucket) && !(name in ZONAL) && !REGIONAL.has(name))
             throw unsupported(name, request);
           if (!isDirectoryBucket(input.Bucket) && OF_DIRECTORIES_ONLY[name]) throw OF_DIRECTORIES_ONLY[name]();
-          return admit(ctx, name, input)
-            ? []
-            : after(access(ctx, input), (demand) => {
-                // Of other buckets nothing is waited for.
-                const demands = listOf(demand);
-                return demands.some(({ resource }) => isOfDirectory(resource))
-                  ? ofDirectories(ctx, name, demands)
-                  : demand;
-              });
+          return after(admit(ctx, name, input), (admitted) =>
+            admitted
+              ? []
+              : after(access(ctx, input), (demand) => {
+                  // Of other buckets nothing is waited for.
+                  const demands = listOf(demand);
+                  return demands.some(({ resource }) => isOfDirectory(resource))
+                    ? ofDirectories(ctx, name, demands)
+                    : demand;
+                }),
+          );
         },
       } satisfies Handler<"s3", "HeadBucket">,
     ]),
@@ -139,7 +141,7 @@ const unsupported = (name: string, request: HttpRequest | undefined): AwsError =
  * What was signed must be for this kind of bucket, and a session must be this bucket's. True: it is, and may do this. A session is good for no other
  * bucket, whoever began it. What AWS asks of the region, an SDK that knows one endpoint only signs with a session, too: that is decided by policies.
  */
-function admit(ctx: Context, name: string, input: AnyInput): boolean {
+function admit(ctx: Context, name: string, input: AnyInput): boolean | Promise<boolean> {
   const request = requestOf(input);
   if (!request || ctx.config.relaxed) return false;
   const scope = scopeOf(request);
@@ -151,22 +153,27 @@ function admit(ctx: Context, name: string, input: AnyInput): boolean {
       request,
       `incorrect service "${scope.service}". This endpoint belongs to "${express ? EXPRESS : "s3"}".`,
     );
-  if (token === undefined) return false;
+  if (token === undefined) {
+    if (scope && isSessionKey(scope.accessKeyId)) throw errors.accessDenied();
+    return false;
+  }
   const session = openSession(ctx, scope?.accessKeyId ?? "", token);
   const mode = REGIONAL.has(name) ? "ReadWrite" : ZONAL[name];
   if (!session || session.bucket !== input.Bucket || mode === undefined || SESSIONLESS.has(name))
     throw errors.accessDenied();
   if (mode === "ReadWrite" && session.mode === "ReadOnly") throw errors.accessDenied();
-  return !REGIONAL.has(name);
+  return after(bucketFacts(ctx, session.bucket), (bucket) => {
+    // A name may have come to another owner since: who was let in by the one is not by the other.
+    if (bucket && bucket.account !== session.account && bucket.created_ms !== session.madeMs)
+      throw errors.accessDenied();
+    return !REGIONAL.has(name);
+  });
 }
 
 const EXPRESS = "s3express";
 
 const tokenOf = ({ headers, query }: HttpRequest): string | undefined =>
-  headers["x-amz-s3session-token"] ??
-  (query.includes("X-Amz-S3session-Token=")
-    ? (new URLSearchParams(query).get("X-Amz-S3session-Token") ?? undefined)
-    : undefined);
+  headers["x-amz-s3session-token"] ?? signedQuery(query, "X-Amz-S3session-Token");
 
 /** The demands on directory buckets among those of an operation. */
 async function ofDirectories(ctx: Context, name: string, demands: readonly Access[]): Promise<Demand> {

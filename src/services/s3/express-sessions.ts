@@ -23,7 +23,11 @@ export type Mode = "ReadOnly" | "ReadWrite";
 /** What a token holds. */
 export interface ExpressSession {
   readonly bucket: string;
+  /** When the bucket was made that it was asked of; undefined: it was yet to be. */
+  readonly madeMs: number | undefined;
   readonly mode: Mode;
+  /** Of who asked. */
+  readonly account: string;
   readonly principal: Principal;
   readonly secret: string;
   /** ms, on the clock */
@@ -46,11 +50,19 @@ export const expressSessions = defineOperations("s3", {
         throw errors.notImplemented("x-amz-server-side-encryption of a session");
       const bucket = (await toBeMade(ctx, input)) ? undefined : await bucketOf(ctx, input);
       const mode = asked ?? ((await mayWrite(ctx, input.Bucket!)) ? "ReadWrite" : "ReadOnly");
-      const AccessKeyId = newUniqueId("AXPR", 20);
+      const AccessKeyId = newUniqueId(KEY_PREFIX, 20);
       // Whole seconds, as AWS tells them.
       const expires = Math.floor((ctx.now + LASTS_MS) / 1000) * 1000;
-      const { principal } = ctx;
-      const session: ExpressSession = { bucket: input.Bucket!, mode, principal, secret: newToken(40), expires };
+      const { account, principal } = ctx;
+      const session: ExpressSession = {
+        bucket: input.Bucket!,
+        madeMs: bucket?.created_ms,
+        mode,
+        account,
+        principal,
+        secret: newToken(40),
+        expires,
+      };
       const SessionToken = ctx.seal(JSON.stringify(session), about(AccessKeyId));
       const encrypted = encryptionMembers(bucket ? columnOf(planOf(ctx, bucket, {}).encryption, []) : null);
       return {
@@ -87,6 +99,10 @@ export function openSession(ctx: Context, accessKeyId: string, token: string): E
   const text = ctx.unseal(token, about(accessKeyId));
   return text === undefined ? undefined : (JSON.parse(text) as ExpressSession);
 }
+
+const KEY_PREFIX = "AXPR";
+
+export const isSessionKey = (accessKeyId: string): boolean => accessKeyId.startsWith(KEY_PREFIX);
 
 const about = (accessKeyId: string): string => `s3express session ${accessKeyId}`;
 

@@ -22,6 +22,7 @@ export const faults = {
     "the bytes of its plain file are others than its ETag or checksum says",
     "they are restored from its guard",
   ],
+  torn: ["its plain file did not survive a loss of power", "it is written again from the commit that carries it"],
   lost: ["its bytes are gone", "its row is removed"],
   damaged: ["its bytes are others than its ETag or checksum says", undefined],
   guard: ["the guard of its plain file is gone, or has other bytes", "the file is copied again"],

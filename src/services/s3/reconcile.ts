@@ -29,6 +29,7 @@ export async function startReconciler(ctx: Context): Promise<Running> {
   forgetState(ctx);
   const buckets = await ctx.read((tx) => tx.all<BucketRow>("SELECT * FROM s3_bucket ORDER BY name"));
   for (const bucket of buckets) await recover(ctx, bucket);
+  await ctx.write((tx) => tx.run("DELETE FROM s3_carried WHERE bucket NOT IN (SELECT name FROM s3_bucket)"));
   stateOf(ctx).removals = new Removals(ctx);
   const { durability, databaseUrl } = ctx.config;
   if (durability === "full" && databaseUrl === "") stateOf(ctx).carrier = new Carrier(ctx);

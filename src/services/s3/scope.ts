@@ -10,12 +10,17 @@ export interface SignedScope {
 /** Of a signature in the header or in the query; undefined where there is none, and of a posted form. */
 export function scopeOf({ headers, query }: HttpRequest): SignedScope | undefined {
   const credential =
-    /Credential=([^,\s]+)/.exec(headers.authorization ?? "")?.[1] ??
-    (/X-Amz-Credential=/.test(query) ? new URLSearchParams(query).get("X-Amz-Credential") : undefined);
+    headers.authorization === undefined
+      ? signedQuery(query, "X-Amz-Credential")
+      : /Credential=([^,\s]+)/.exec(headers.authorization)?.[1];
   const parts = credential?.split("/") ?? [];
   if (parts.length < 5) return undefined;
   return { accessKeyId: parts.slice(0, -4).join("/"), region: parts.at(-3)!, service: parts.at(-2)! };
 }
+
+/** A parameter of a presigned URL, as the signature's check reads it: its name, too, may be percent-encoded. */
+export const signedQuery = (query: string, name: string): string | undefined =>
+  query === "" ? undefined : (new URLSearchParams(query).get(name) ?? undefined);
 
 /** `how` is AWS's sentence; `region`: the one that was expected. */
 export function wronglySigned({ headers }: HttpRequest, how: string, region?: string): AwsError {

@@ -115,7 +115,8 @@ async function stageStream(
       return sink.take(chunk);
     };
     if (body instanceof Uint8Array) await take(body);
-    else if (body) for await (const chunk of body) await take(chunk as Uint8Array);
+    // A program that calls us by itself may give a stream of texts.
+    else if (body) for await (const chunk of body) await take(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
     if (options.length !== undefined && size !== options.length) throw errors.incompleteBody();
     const digests = await sink.finish();
     await synced(place, fd, path);

@@ -1,16 +1,10 @@
 // MaxResults and NextToken. A token holds the names that the next page comes after.
+import { pageOf } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 
 const MOST = 100;
 
-/** `read` is asked for one more than is answered, to know whether there is more. */
-export async function cutTo<T>(
-  most: number = MOST,
-  read: (limit: number) => Promise<T[]>,
-): Promise<{ items: T[]; more: boolean }> {
-  const found = await read(most + 1);
-  return { items: found.slice(0, most), more: found.length > most };
-}
+export const cutTo = <T>(most: number | undefined, read: (limit: number) => Promise<T[]>) => pageOf(most ?? MOST, read);
 
 /** A name holds no slash. */
 export const cursorOf = (...names: readonly string[]): string => Buffer.from(names.join("/")).toString("base64url");

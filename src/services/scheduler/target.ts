@@ -1,6 +1,15 @@
 // What a schedule invokes: templated targets (a queue, a function, a topic, a bus), or any operation of any service (universal targets), as its role.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets.html
-import { type Arn, type Context, type Input, type Parcel, type Principal, parseArn, sendTo } from "../../kernel/mod.ts";
+import {
+  type Arn,
+  type Context,
+  type Input,
+  type Parcel,
+  type Principal,
+  parseArn,
+  parsedJson,
+  sendTo,
+} from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 
 export type Target = NonNullable<Input<"scheduler", "CreateSchedule">["Target"]>;
@@ -33,7 +42,7 @@ function checkTemplated(target: Target): void {
   if (!kind.resource.test(arn.resource)) throw errors.arn();
   refuseOthers(target, kind.own);
   const json = arn.service === "lambda" || arn.service === "events";
-  if (json && target.Input !== undefined && parsed(target.Input) === undefined) throw errors.inputNotJson();
+  if (json && target.Input !== undefined && parsedJson(target.Input) === undefined) throw errors.inputNotJson();
   if (arn.service === "events" && !target.EventBridgeParameters)
     throw errors.parametersMissing("EventBridgeParameters");
   const fifo = arn.service === "sqs" && arn.resource.endsWith(".fifo");
@@ -54,7 +63,7 @@ function checkUniversal(ctx: Context, target: Target, { service, action }: Unive
   if (READS.test(action)) throw errors.readOnly(target.Arn!);
   if (!ctx.action(service, action)) throw errors.notImplemented(`The target ${service}:${action}`);
   refuseOthers(target, []);
-  const input = parsed(target.Input ?? "{}");
+  const input = parsedJson(target.Input ?? "{}");
   if (typeof input !== "object" || input === null || Array.isArray(input)) throw errors.inputNotJson();
 }
 
@@ -62,16 +71,6 @@ function refuseOthers(target: Target, own: readonly (keyof Target)[]): void {
   for (const [member, value] of Object.entries(target))
     if (value !== undefined && !COMMON.includes(member as keyof Target) && !own.includes(member as keyof Target))
       throw errors.parametersUnwanted(member);
-}
-
-/** Undefined: no JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 export interface Invocation {

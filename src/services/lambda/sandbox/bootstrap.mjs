@@ -42,8 +42,15 @@ function read() {
 
 function ask(method, resource, body = "", headers = "") {
   const bytes = Buffer.from(body);
-  const head = `${method} ${BASE}${resource} HTTP/1.1\r\nHost: runtime\r\n${headers}Content-Length: ${bytes.length}\r\n\r\n`;
+  const head = headOf(method, resource, `${headers}Content-Length: ${bytes.length}\r\n`);
   writeAll(API, Buffer.concat([Buffer.from(head), bytes]));
+  return receive();
+}
+
+const headOf = (method, resource, headers) =>
+  `${method} ${BASE}${resource} HTTP/1.1\r\nHost: runtime\r\n${headers}\r\n`;
+
+function receive() {
   let end = buffered.indexOf("\r\n\r\n");
   while (end < 0) {
     buffered = Buffer.concat([buffered, read()]);
@@ -122,10 +129,13 @@ function report(resource, error, title) {
 }
 
 let answered = true;
+/** The stream of the invocation that runs. */
+let streaming;
 
 /** An error that belongs to no call: it ends the runtime, and the invocation that runs with it. */
 function die(error, title, status) {
-  if (!answered) report(`/invocation/${requestId}/error`, error, title);
+  if (!answered && streaming?.begun) streaming.fail(error, title);
+  else if (!answered) report(`/invocation/${requestId}/error`, error, title);
   else if (requestId === undefined) report("/init/error", error, title);
   else line("ERROR", `${title} \t${loggable(error)}`);
   process.exit(status);
@@ -136,6 +146,117 @@ process.on("unhandledRejection", (reason) => {
   const message = isError(reason) ? `${reason.name}: ${reason.message}` : String(reason);
   die(new RuntimeError("UnhandledPromiseRejection", message, { reason }), "Unhandled Promise Rejection", 128);
 });
+
+// --- response streaming --------------------------------------------------------------------------------------------------------
+
+// The names by which AWS's runtime and its middlewares know a streaming handler.
+const STREAMS = Symbol.for("aws.lambda.runtime.handler.streaming");
+const HIGH_WATER_MARK = Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark");
+
+const awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMS] = "response";
+    if (options?.highWaterMark !== undefined) handler[HIGH_WATER_MARK] = Number.parseInt(options.highWaterMark, 10);
+    return handler;
+  },
+  HttpResponseStream: {
+    /** Status, headers and cookies go before the body, parted from it by eight zero bytes. */
+    from(stream, prelude) {
+      const text = JSON.stringify(prelude);
+      stream.setContentType("application/vnd.awslambda.http-integration-response");
+      stream._onBeforeFirstWrite = (write) => {
+        write(text);
+        write(new Uint8Array(8));
+      };
+      return stream;
+    },
+  },
+};
+if (process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA !== "1") globalThis.awslambda = awslambda;
+
+const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
+const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
+/** Trailers are headers: Lambda reads 16 KB of them. */
+const MOST_TRAILER_BYTES = 8192;
+
+/** A Writable whose bytes go out at once, by blocking writes: Lambda's own pace is the function's. */
+function responseStream(id, highWaterMark, onFinish) {
+  const { Writable } = process.getBuiltinModule("stream");
+  let contentType = "application/octet-stream";
+  const send = (chunk) => {
+    const bytes = Buffer.from(chunk);
+    if (bytes.length > 0)
+      writeAll(API, Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]));
+  };
+  const begin = () => {
+    if (stream.begun) return;
+    stream.begun = true;
+    const headers = `Content-Type: ${contentType}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\nTrailer: ${ERROR_TYPE}, ${ERROR_BODY}\r\n`;
+    writeAll(API, Buffer.from(headOf("POST", `/invocation/${id}/response`, headers)));
+    stream._onBeforeFirstWrite?.(send);
+  };
+  const stream = new Writable({
+    ...(highWaterMark > 0 && { highWaterMark }),
+    write(chunk, _encoding, done) {
+      begin();
+      send(chunk);
+      done();
+    },
+    final(done) {
+      begin();
+      writeAll(API, Buffer.from("0\r\n\r\n"));
+      receive();
+      onFinish();
+      done();
+    },
+  });
+  // What is neither text nor bytes is sent as JSON.
+  const { write, end } = stream;
+  const sendable = (chunk) =>
+    typeof chunk === "string" || chunk instanceof Uint8Array || typeof chunk === "function" || chunk == null
+      ? chunk
+      : JSON.stringify(chunk);
+  stream.write = (chunk, ...more) => write.call(stream, sendable(chunk), ...more);
+  stream.end = (chunk, ...more) => end.call(stream, sendable(chunk), ...more);
+  stream.begun = false;
+  stream.setContentType = (type) => {
+    if (stream.begun) throw new Error("Cannot set content-type, too late.");
+    contentType = type;
+  };
+  stream.fail = (error, title) => {
+    line("ERROR", `${title} \t${loggable(error)}`);
+    const full = document(error);
+    const body = JSON.stringify(full).length > MOST_TRAILER_BYTES ? { ...full, trace: [] } : full;
+    const encoded = Buffer.from(JSON.stringify(body).slice(0, MOST_TRAILER_BYTES)).toString("base64");
+    writeAll(API, Buffer.from(`0\r\n${ERROR_TYPE}: ${body.errorType}\r\n${ERROR_BODY}: ${encoded}\r\n\r\n`));
+    receive();
+  };
+  return stream;
+}
+
+function runStreaming(handler, { id, event, context, end, fail }) {
+  const stream = responseStream(id, handler[HIGH_WATER_MARK], () => end(() => undefined));
+  streaming = stream;
+  const failStream = (error) => {
+    if (!stream.begun) return fail(error);
+    end(() => stream.fail(error, "Invoke Error"));
+  };
+  stream.on("error", failStream);
+  let result;
+  try {
+    result = handler(JSON.parse(event), stream, context);
+  } catch (error) {
+    return failStream(error);
+  }
+  if (typeof result?.then !== "function")
+    return failStream(new Error("Streaming does not support non-async handlers."));
+  atRest = unsettled;
+  result.then((value) => {
+    if (value !== undefined) console.warn("Streaming handlers ignore return values.");
+    // The answer is over when the stream is; where nothing is left that could end it, it ends here.
+    if (!answered && id === requestId) atRest = () => stream.end();
+  }, failStream);
+}
 
 // --- the handler ---------------------------------------------------------------------------------------------------------------
 
@@ -153,7 +274,7 @@ async function load(handler) {
   const found = pick(module, match[2]) ?? (module.default && pick(module.default, match[2]));
   if (!found) throw new RuntimeError("HandlerNotFound", `${handler} is undefined or not exported`);
   if (typeof found !== "function") throw new RuntimeError("HandlerNotFound", `${handler} is not a function`);
-  if (!callbacks && found.length >= 3)
+  if (!callbacks && found.length >= 3 && found[STREAMS] === undefined)
     throw new RuntimeError(
       "CallbackHandlerDeprecated",
       "AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later.",
@@ -247,7 +368,10 @@ function next(handler) {
     }
     end(() => ask("POST", `/invocation/${id}/response`, text, "Content-Type: application/json\r\n"));
   };
-  run(handler, { event: body, context: contextOf(headers), succeed, fail });
+  const context = contextOf(headers);
+  streaming = undefined;
+  if (handler[STREAMS] === "response") runStreaming(handler, { id, event: body, context, end, fail });
+  else run(handler, { event: body, context, succeed, fail });
 }
 
 function run(handler, { event, context, succeed, fail }) {

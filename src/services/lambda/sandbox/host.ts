@@ -2,7 +2,8 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { closeCgroups, openCgroups } from "./cgroup.ts";
+import type { Config } from "../../../kernel/mod.ts";
+import { canUse, closeCgroups, openCgroups } from "./cgroup.ts";
 import { TAG } from "./environment.ts";
 import { Fifos } from "./fifo.ts";
 import type { Rung } from "./ladder.ts";
@@ -15,6 +16,7 @@ import type { SandboxOptions } from "./sandbox.ts";
 export interface Host extends AsyncDisposable {
   readonly rung: Rung;
   readonly initLimitMs: number;
+  readonly cpu: Config["cpu"];
   /** Bootstraps, readable for every uid. */
   readonly runtimeDir: string;
   /** One directory a worker. */
@@ -43,7 +45,7 @@ const uids = new Set<number>();
 
 export async function openHost(
   rung: Rung,
-  { stateDir, onNotice, initLimitMs = INIT_LIMIT_MS }: SandboxOptions,
+  { stateDir, onNotice, initLimitMs = INIT_LIMIT_MS, cpu = "host" }: SandboxOptions,
 ): Promise<Host> {
   const dir = join(stateDir, `run-${process.pid}`);
   const runtimeDir = join(dir, "runtime");
@@ -65,11 +67,13 @@ export async function openHost(
     uids.add(uid);
     return uid;
   };
-  const launchers = openLaunchers(rung.launch, new Fifos(workersDir), { take: takeUid });
+  const launchers = openLaunchers(rung.launch, { fifos: new Fifos(workersDir), takeUid, cpu: cpu === "aws" });
   openCgroups();
+  if (cpu === "aws" && !canUse("cpu")) onNotice("--cpu aws has no effect: this host gives no cgroup of the processors");
   return {
     rung,
     initLimitMs,
+    cpu,
     runtimeDir,
     workersDir,
     launchers,

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../../kernel/mod.ts";
+import { canUse } from "./cgroup.ts";
 import { ladder } from "./ladder.ts";
 import { json, openWorld, type Trial, text } from "./sandbox.fixture.ts";
 import { probe } from "./sandbox.ts";
@@ -242,6 +243,24 @@ for (const rung of rungs) {
       },
     );
 
+    test("what a function leaves running is frozen between invocations, and goes on in the next", {
+      ...TIME,
+      skip: canUse("freezer") ? false : "no cgroup can be frozen on this host",
+    }, async () => {
+      await using world = await open();
+      const body = `exec 2>/dev/null; cd "\${TMPDIR:-/tmp}"; [[ -e ticks ]] || { while sleep 0.01; do echo >>ticks; done & }; until [[ $(wc -c <ticks) -gt $1 ]]; do sleep 0.01; done; wc -c <ticks`;
+      await using run = await world.try(bash(body));
+      const first = Number(await run.answer(0));
+      const workers = join(world.dir, "state", `run-${process.pid}`, "workers");
+      const ticks = () => readFileSync(join(workers, "1", "tmp", "ticks")).length;
+      // It is frozen a moment after its answer.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const frozen = ticks();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(ticks(), frozen);
+      assert.ok(Number(await run.answer(frozen + 3)) > Math.max(first, frozen + 3));
+    });
+
     test("sandboxes run side by side", TIME, async () => {
       await using world = await open();
       const runs: Trial[] = await Promise.all(Array.from({ length: 4 }, () => world.try(bash(`sleep 0.2; echo "$1"`))));
@@ -278,6 +297,25 @@ test("an environment whose /tmp is over its size is not used again", TIME, async
   await run.invoke();
   assert.equal(run.worker.state, "dead");
   assert.match(run.log("platform").at(-1)!, /\/tmp/);
+});
+
+test("with --cpu aws a function has processors in proportion to its memory", {
+  ...TIME,
+  skip: canUse("cpu") ? false : "no cgroup of the processors on this host",
+}, async () => {
+  await using world = await openWorld("auto", { cpu: "aws" });
+  const app = `import time
+def handler(event, context):
+    end = time.monotonic() + 0.8
+    before = time.process_time()
+    while time.monotonic() < end: pass
+    return time.process_time() - before`;
+  await using run = await world.try(
+    { "app.py": app },
+    { runtime: "python3.13", handler: "app.handler", memoryMb: 128 },
+  );
+  const seconds = Number(await run.answer({}, { timeoutMs: 10_000 }));
+  assert.ok(seconds < 0.2, `${seconds} s of processor time in 0.8 s: 128 MB are 0.07 processors`);
 });
 
 test("a fork bomb ends at the process limit", {

@@ -7,7 +7,7 @@ import type { Config } from "../../../kernel/mod.ts";
 import { AwsError } from "../../../kernel/mod.ts";
 import { bare } from "./bare.ts";
 import { bubblewrap } from "./bubblewrap.ts";
-import { cgroupProblem } from "./cgroup.ts";
+import { canUse, cgroupProblem } from "./cgroup.ts";
 import { FIRST_INPUT_FD, LAUNCHER_PATH, type Launch } from "./inside.ts";
 import { feed } from "./launcher.ts";
 import { seccompFilter } from "./seccomp.ts";
@@ -42,7 +42,7 @@ const STEPS: readonly Step[] = [
     title: "bubblewrap as root: own mounts, pids and uid for each sandbox",
     for: "root",
     protectsAgainst: ["host files", "other sandboxes", "stray processes", "kernel surface", "memory and process hogs"],
-    off: () => [...unlimitedMemory(), ...unfiltered()],
+    off: () => [...withoutCgroups(), ...unfiltered()],
     turnOn: `Note: ${SHARED_NET}.`,
     layout: true,
     ownUid: true,
@@ -53,7 +53,7 @@ const STEPS: readonly Step[] = [
     title: "bubblewrap as user: own mounts and pids in a user namespace",
     for: "user",
     protectsAgainst: ["host files (all but the bind list)", "stray processes", "kernel surface"],
-    off: () => [...unlimitedMemory(), "a uid of its own for each sandbox", ...unfiltered()],
+    off: () => [...withoutCgroups(), "a uid of its own for each sandbox", ...unfiltered()],
     turnOn: `Run as root for these. Note: ${SHARED_NET}.`,
     layout: true,
     ownUid: false,
@@ -64,7 +64,7 @@ const STEPS: readonly Step[] = [
     title: "unshare as root: own mounts, pids and uid for each sandbox, made with mount(8)",
     for: "root",
     protectsAgainst: ["host files", "other sandboxes", "stray processes", "memory and process hogs"],
-    off: () => [...unlimitedMemory(), "the seccomp filter"],
+    off: () => [...withoutCgroups(), "the seccomp filter"],
     turnOn: "apt install bubblewrap",
     layout: true,
     ownUid: true,
@@ -75,7 +75,7 @@ const STEPS: readonly Step[] = [
     title: "unshare as user: own mounts and pids in a user namespace, made with mount(8)",
     for: "user",
     protectsAgainst: ["host files (all but the bind list)", "stray processes"],
-    off: () => [...unlimitedMemory(), "the seccomp filter", "a uid of its own for each sandbox"],
+    off: () => [...withoutCgroups(), "the seccomp filter", "a uid of its own for each sandbox"],
     turnOn: "apt install bubblewrap",
     layout: true,
     ownUid: false,
@@ -89,6 +89,7 @@ const STEPS: readonly Step[] = [
     off: () => [
       "everything: a function sees this host's files and processes, /tmp is shared (TMPDIR is its own), /var/task and /opt do not exist",
       ...(process.getuid!() === 0 ? ["functions run as root"] : []),
+      ...withoutCgroups(),
     ],
     turnOn:
       "apt install bubblewrap; on Ubuntu >= 23.10 as user also: sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN",
@@ -98,11 +99,14 @@ const STEPS: readonly Step[] = [
   },
 ];
 
-function unlimitedMemory(): string[] {
+function withoutCgroups(): string[] {
   const problem = cgroupProblem();
-  return problem === undefined
-    ? []
-    : [`hard memory limits, for want of cgroups (memory is watched instead): ${problem}`];
+  return [
+    ...(problem === undefined
+      ? []
+      : [`hard memory limits, for want of cgroups (memory is watched instead): ${problem}`]),
+    ...(canUse("freezer") ? [] : ["freezing between invocations: what a function leaves running goes on running"]),
+  ];
 }
 
 const unfiltered = (): string[] => (seccompFilter() ? [] : [`the seccomp filter: none for ${process.arch}`]);

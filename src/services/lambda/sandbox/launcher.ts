@@ -28,7 +28,11 @@ const SPARES = 2;
 // The one that was just taken is starting: let it have the processor.
 const REFILL_MS = 100;
 
-export function openLaunchers(launch: Launch, fifos: Fifos, uids: { take(): number | undefined }): Launchers {
+export function openLaunchers(
+  launch: Launch,
+  options: { fifos: Fifos; takeUid(): number | undefined; cpu: boolean },
+): Launchers {
+  const { fifos, takeUid } = options;
   const spares: Launcher[] = [];
   let timer: NodeJS.Timeout | undefined;
   let refilling: Promise<void> | undefined;
@@ -36,8 +40,8 @@ export function openLaunchers(launch: Launch, fifos: Fifos, uids: { take(): numb
 
   async function make(uid: number | undefined): Promise<Launcher> {
     const [stdout, stderr] = [await fifos.take(), await fifos.take()];
-    const cgroup = newCgroup();
-    const child = spawn("/bin/sh", ["-c", WAIT, "sh", cgroup?.procs ?? "", ...launch.argv(uid)], {
+    const cgroup = newCgroup({ cpu: options.cpu });
+    const child = spawn("/bin/sh", ["-c", WAIT, "sh", ...(cgroup?.procs ?? []), "--", ...launch.argv(uid)], {
       // The function's environment reaches no program before it: LD_PRELOAD would be obeyed as root.
       env: { PATH: LAUNCHER_PATH },
       cwd: "/",
@@ -56,7 +60,7 @@ export function openLaunchers(launch: Launch, fifos: Fifos, uids: { take(): numb
   }
 
   async function refill(): Promise<void> {
-    while (spares.length < SPARES && !closed) spares.push(await make(uids.take()));
+    while (spares.length < SPARES && !closed) spares.push(await make(takeUid()));
   }
 
   return {
@@ -73,7 +77,7 @@ export function openLaunchers(launch: Launch, fifos: Fifos, uids: { take(): numb
       const spare = uid === undefined ? spares.shift() : undefined;
       if (spare && isRunning(spare.child)) return spare;
       if (spare) await discard(spare);
-      return make(uid ?? uids.take());
+      return make(uid ?? takeUid());
     },
     async [Symbol.asyncDispose]() {
       closed = true;
@@ -85,7 +89,7 @@ export function openLaunchers(launch: Launch, fifos: Fifos, uids: { take(): numb
 }
 
 /** Joins, waits for a line, then becomes what it was asked to. Without the line, the cloud is gone. */
-const WAIT = `if [ "$1" ]; then echo 0 >"$1" || exit 9; fi; shift; read -r go || exit 9; exec "$@" </dev/null`;
+const WAIT = `while [ "$1" != -- ]; do echo 0 >"$1" || exit 9; shift; done; shift; read -r go || exit 9; exec "$@" </dev/null`;
 
 /** The word: what it waited for. */
 export function launch({ child }: Launcher, inputs: readonly Buffer[]): void {

@@ -5,19 +5,24 @@
 // `Exit-Status` (a bash handler that failed); both save the bash bootstrap the work.
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Invocation } from "./sandbox.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Invocation, ResponseSink } from "./sandbox.ts";
 
 // Not imported: see door/server.ts.
 const { createServer } = process.getBuiltinModule("node:http");
 
 /** 6 MiB and 100 bytes: AWS's own figure. */
 export const LARGEST_PAYLOAD = 6_291_556;
+/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html: 200 MB since July 2025. */
+export const LARGEST_STREAM = 209_715_200;
 
 export interface Answer {
   readonly body: Buffer;
   /** Present: the runtime reported an error of the function. */
   readonly errorType?: string;
   readonly tooLarge?: boolean;
+  /** Its bytes went to the invocation's sink. */
+  readonly streamed?: boolean;
   readonly inFile?: boolean;
   /** Of a bash handler. */
   readonly exitStatus?: number;
@@ -113,11 +118,17 @@ export class RuntimeApi {
     response: ServerResponse,
     { id, kind, inherited }: { id: string; kind: "response" | "error"; inherited: boolean },
   ): Promise<void> {
-    const body = await readBody(request);
+    const mode = request.headers["lambda-runtime-function-response-mode"];
+    const invocation = this.#invocation;
+    const streamed = kind === "response" && mode === "streaming" && this.#state === "Running";
+    const sink = streamed && id === invocation?.requestId ? invocation.sink : undefined;
+    const body = await (sink ? passBody(request, sink) : readBody(request)).catch((error: unknown) => {
+      if (streamed && !inherited) this.#cut(invocation);
+      throw error;
+    });
     if (id !== this.#invocation?.requestId) return say(response, 400, INVALID_ID);
     if (this.#state !== "Running")
       return this.#forbid(response, kind === "response" ? "InvocationResponse" : "InvocationErrorResponse");
-    const mode = request.headers["lambda-runtime-function-response-mode"];
     if (mode !== undefined && mode !== "streaming") return this.#badMode(response);
     this.#state = "ResponseSent";
     if (body.tooLarge) say(response, 413, TOO_LARGE);
@@ -125,11 +136,21 @@ export class RuntimeApi {
     this.#runtime.onAnswer({
       body: body.bytes,
       tooLarge: body.tooLarge,
+      streamed: sink !== undefined,
       ...(kind === "error" && { errorType: errorType(request) }),
       ...(inherited && request.headers["response-file"] && { inFile: true }),
       ...(inherited && request.headers["exit-status"] && { exitStatus: Number(request.headers["exit-status"]) }),
       ...trailingError(request),
     });
+  }
+
+  /** The connection broke in the middle of a stream. A runtime that is dying says so by its exit, which comes a little later. */
+  async #cut(invocation: Invocation | undefined): Promise<void> {
+    await sleep(DYING_MS);
+    if (this.#invocation !== invocation || this.#state !== "Running") return;
+    this.#state = "ResponseSent";
+    const errorType = "Runtime.TruncatedResponse";
+    this.#runtime.onAnswer({ body: Buffer.from(JSON.stringify({ errorType, errorMessage: TRUNCATED })), errorType });
   }
 
   #badMode(response: ServerResponse): void {
@@ -186,6 +207,9 @@ const TOO_LARGE = {
   errorType: "RequestEntityTooLarge",
 };
 
+const DYING_MS = 50;
+const TRUNCATED = "The response stream ended before it was complete.";
+
 const accept = (response: ServerResponse): void => text(response, 202, '{"status":"OK"}\n');
 const say = (response: ServerResponse, status: number, document: Record<string, string>): void =>
   text(response, status, `${JSON.stringify(document)}\n`);
@@ -211,6 +235,16 @@ async function readBody(request: IncomingMessage): Promise<{ bytes: Buffer; tooL
   }
   const tooLarge = length > LARGEST_PAYLOAD;
   return { bytes: tooLarge ? Buffer.alloc(0) : Buffer.concat(chunks), tooLarge };
+}
+
+async function passBody(request: IncomingMessage, sink: ResponseSink): Promise<{ bytes: Buffer; tooLarge: boolean }> {
+  sink.begin(request.headers["content-type"] ?? "application/octet-stream");
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length <= LARGEST_STREAM) await sink.write(chunk);
+  }
+  return { bytes: Buffer.alloc(0), tooLarge: length > LARGEST_STREAM };
 }
 
 /** What AWS keeps of the header; a runtime that sends none (Node's, Python's) says it in the body. */

@@ -23,6 +23,11 @@ export interface RuntimeProcess {
   kill(): Promise<void>;
   /** Resolves when what was written so far has been read. */
   caughtUp(): Promise<void>;
+  /** Stops all of it, or lets it go on; without cgroups neither does anything. */
+  freeze(): void;
+  thaw(): void;
+  /** From the end of init on: AWS gives that one more than its share. */
+  shareCpu(): void;
   /** Sum over the living processes of what each held at its peak. */
   peakMb(): number;
 }
@@ -64,8 +69,14 @@ export function startProcess(host: Host, launcher: Launcher, life: Life): Runtim
       } while (lines.some(({ waiting }) => waiting));
       for (const { flush } of lines) flush();
     },
+    freeze: () => cgroup?.freeze(),
+    thaw: () => cgroup?.thaw(),
+    shareCpu: () => cgroup?.shareCpu(life.memoryMb),
     async kill() {
+      cgroup?.thaw();
       await killTree(host, child, life.tag);
+      // On the bare rung some may have taken off their tag.
+      if (cgroup) await killAll(() => cgroup.members());
       await exited;
       const read = Promise.all(lines.map(({ done }) => done));
       await Promise.race([read, sleep(DRAIN_LIMIT_MS, undefined, { ref: false })]);

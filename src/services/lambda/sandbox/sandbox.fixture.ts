@@ -41,7 +41,7 @@ export const ARN = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
 export async function openWorld(
   choice: Config["sandbox"] = "auto",
-  options: { initLimitMs?: number; stateDir?: string } = {},
+  options: { initLimitMs?: number; stateDir?: string; cpu?: Config["cpu"] } = {},
 ): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), "aws-like-sandbox-"));
   const notices: string[] = [];

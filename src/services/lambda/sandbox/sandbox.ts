@@ -1,6 +1,7 @@
 // Runs a function's code away from the host: `openSandbox` takes the strongest rung of the ladder that this host allows,
 // `start` makes one execution environment in it (own /tmp, own processes, one invocation at a time).
 import type { Config } from "../../../kernel/mod.ts";
+import { closeCgroups, openCgroups } from "./cgroup.ts";
 import { openHost } from "./host.ts";
 import { ladder, type Rung, strongest } from "./ladder.ts";
 import { startWorker } from "./worker.ts";
@@ -41,6 +42,15 @@ export interface Invocation {
   readonly clientContext?: string;
   /** Aborted: the processes are killed and `invoke` rejects with the reason. */
   readonly signal?: AbortSignal;
+  /** Takes an answer that the runtime streams, as it comes; the Result's payload is then empty. Absent: it is collected. */
+  readonly sink?: ResponseSink | undefined;
+}
+
+export interface ResponseSink {
+  /** Before the first bytes, which may be never. */
+  begin(contentType: string): void;
+  /** A promise makes the function wait: nothing is buffered here. It never rejects. */
+  write(chunk: Uint8Array): void | Promise<void>;
 }
 
 export interface Result {
@@ -97,6 +107,8 @@ export interface SandboxOptions {
   readonly choice: Config["sandbox"];
   /** Absolute; made where missing. /tmp directories of the workers live here. */
   readonly stateDir: string;
+  /** `aws`: processors in proportion to memory, from the end of init on, where the host has cgroups. Default: `host`, all of them. */
+  readonly cpu?: Config["cpu"];
   /** Default: AWS's 10 seconds. */
   readonly initLimitMs?: number;
   /** What the user must know: a weak rung, an interpreter of another version. */
@@ -116,4 +128,11 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 /** Each rung as this host has it, strongest first, for `doctor`. */
-export const probe = (): Promise<Rung[]> => ladder();
+export async function probe(): Promise<Rung[]> {
+  openCgroups();
+  try {
+    return await ladder();
+  } finally {
+    closeCgroups();
+  }
+}
