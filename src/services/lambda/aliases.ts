@@ -12,6 +12,7 @@ import { SHELF } from "./concurrency.ts";
 import { type FunctionRow, findVersion } from "./configuration.ts";
 import { errors, invalidParameter, notFound } from "./errors.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
+import { runtimeOf } from "./runtime.ts";
 
 export const tables = `
 CREATE TABLE lambda_alias (
@@ -88,7 +89,7 @@ export const aliases = defineOperations("lambda", {
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
       const given = readWeights(input.RoutingConfig);
-      return ctx.write(async (tx) => {
+      const answer = await ctx.write(async (tx) => {
         const before = await findAlias(tx, ref, input.Name!);
         if (!before) throw notFound(`Alias not found: ${aliasArn(ref, input.Name!)}`);
         if (input.RevisionId !== undefined && input.RevisionId !== before.revision_id)
@@ -112,6 +113,8 @@ export const aliases = defineOperations("lambda", {
         );
         return describeAlias(row);
       });
+      runtimeOf(ctx).provision();
+      return answer;
     },
   },
 
@@ -130,6 +133,7 @@ export const aliases = defineOperations("lambda", {
           );
         forgetWith(tx, SHELF);
       });
+      runtimeOf(ctx).provision();
       return {};
     },
   },

@@ -76,6 +76,31 @@ export const errors = {
       `ReservedConcurrentExecutions ${reserved} should not be lower than function's total provisioned concurrency [${provisioned}].`,
     ),
 
+  provisionedUnpublished: () =>
+    invalidParameter("Provisioned Concurrency Configs cannot be applied to unpublished function versions."),
+  notPublished: () => invalidParameter("The function resource provided must be an alias or a published version."),
+  noProvisioned: () =>
+    new AwsError(
+      "ProvisionedConcurrencyConfigNotFoundException",
+      404,
+      "No Provisioned Concurrency Config found for this function",
+    ),
+  provisionedVersion: () =>
+    conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"),
+  provisionedAlias: () => conflict("Version is pointed by a Provisioned Concurrency alias"),
+  provisionedOverReserved: () =>
+    invalidParameter(
+      "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+    ),
+  provisionedOverAccount: (unreserved: number) =>
+    invalidParameter(
+      `Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [${unreserved}].`,
+    ),
+  provisionedBelowMinimum: (minimum: number) =>
+    invalidParameter(
+      `Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${minimum}].`,
+    ),
+
   layerVersionTooSmall: () => invalidParameter("Layer Version Cannot be less than 1"),
   tooManyLayers: (limit: number) => invalidParameter(`Cannot reference more than ${limit} layers.`),
   layerElsewhere: (region: string) =>

@@ -170,6 +170,7 @@ export const functions = defineOperations("lambda", {
         forgetWith(tx, SHELF);
       });
       runtimeOf(ctx).retire(functionArn(key));
+      runtimeOf(ctx).provision();
       return { StatusCode: 204 };
     },
   },

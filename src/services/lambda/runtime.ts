@@ -22,7 +22,8 @@ import { Hands } from "./hands.ts";
 import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
 import { functionArn } from "./names.ts";
-import { assumeRole } from "./roles.ts";
+import { Provisioner } from "./provisioner.ts";
+import { assumeRole, lambdaPrincipal } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
@@ -70,6 +71,7 @@ export async function startRuntime(ctx: Context): Promise<Runtime> {
   await sweepCode(ctx);
   const runtime = new Runtime(ctx);
   runtimes.set(ctx.config, runtime);
+  runtime.provision();
   return runtime;
 }
 
@@ -87,6 +89,8 @@ interface Environment {
  * Environments are renewed so often: a role session lasts an hour, an invocation a quarter of one, and none may outlive its credentials.
  */
 const RENEWAL_MS = 45 * 60_000;
+/** Kept environments are looked at so often, on real time, whether they must be renewed. */
+const RENEWAL_LOOK_MS = 60_000;
 
 /** Asynchronous invocations of one function at once: a burst of events is worked off, not started all together. */
 const ASYNCHRONOUS_HANDS = 4 * availableParallelism();
@@ -98,6 +102,8 @@ export class Runtime implements Running {
   readonly #stop: AbortController;
   readonly #logs: LogFiles;
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
+  #provisioner: Provisioner | undefined;
+  readonly #renewal: NodeJS.Timeout;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
   readonly #admission: Admission;
@@ -113,6 +119,8 @@ export class Runtime implements Running {
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
     this.#admission = new Admission();
     this.#opened = this.#open();
+    this.#renewal = setInterval(() => this.provision(), RENEWAL_LOOK_MS);
+    this.#renewal.unref();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
   }
@@ -143,6 +151,20 @@ export class Runtime implements Running {
       .catch(() => this.#ctx.log.debug(`no sandbox to retire ${arn} in`));
   }
 
+  /** Keeps ready what has provisioned concurrency now: after each change of that. `again`: what failed before is tried once more. */
+  provision(how: { again?: boolean } = {}): void {
+    const provisioning = this.#opened
+      .then(() => this.#provisioner!.reconcile(how))
+      .catch((error) => this.#ctx.log.error(`provisioned concurrency: ${error}`))
+      .finally(() => this.#running.delete(provisioning));
+    this.#running.add(provisioning);
+  }
+
+  /** Of a version: environments that are ready, and why there are not more. */
+  provisioned(row: FunctionRow): { available: number; failure?: string | undefined } {
+    return this.#provisioner?.state(row) ?? { available: 0 };
+  }
+
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running);
     await this.#logs.flushed();
@@ -150,6 +172,7 @@ export class Runtime implements Running {
 
   async [Symbol.asyncDispose](): Promise<void> {
     runtimes.delete(this.#ctx.config);
+    clearInterval(this.#renewal);
     this.#stop.abort(new Error("the cloud stops"));
     const [opened] = await Promise.allSettled([this.#opened]);
     if (opened.status === "fulfilled") {
@@ -167,7 +190,22 @@ export class Runtime implements Running {
       stateDir: join(dir, "sandboxes"),
       onNotice: (text) => this.#ctx.log.warn(text),
     });
-    return { sandbox, pool: openPool(sandbox, {}) };
+    const pool = openPool(sandbox, { onLost: () => this.provision() });
+    this.#provisioner = new Provisioner({
+      ctx: this.#ctx,
+      pool,
+      keyOf: (row) => keyOf(row, this.#ctx.now),
+      start: (row) => (opened) => this.#startKept(row, opened),
+    });
+    return { sandbox, pool };
+  }
+
+  #startKept(row: FunctionRow, sandbox: Sandbox): Promise<Worker> {
+    const ref = refOf(row);
+    const ctx = this.#ctx.fork({ principal: lambdaPrincipal(ref), account: ref.account, region: ref.region });
+    const dir = codeDir(ctx.config.dir, row.code_sha256);
+    const write = this.#writer(ctx, row, new LogTail());
+    return this.#start(ctx, { row, dir, sandbox, write, initialization: "provisioned-concurrency" });
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
@@ -235,7 +273,7 @@ export class Runtime implements Running {
   }
 
   /** A new worker, with a role session of its own. */
-  async #start(ctx: Context, { row, dir, sandbox, write }: Start): Promise<Worker> {
+  async #start(ctx: Context, { row, dir, sandbox, write, initialization = "on-demand" }: Start): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
@@ -250,7 +288,7 @@ export class Runtime implements Running {
       handler: configuration.Handler,
       codeDir: dir,
       ...(optDir !== undefined && { optDir }),
-      env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials }),
+      env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials, initialization }),
       memoryMb: configuration.MemorySize,
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
@@ -280,6 +318,7 @@ interface Start {
   readonly dir: string;
   readonly sandbox: Sandbox;
   readonly write: Write;
+  readonly initialization?: "on-demand" | "provisioned-concurrency";
 }
 
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */

@@ -12,6 +12,7 @@ import { layerPolicies } from "./layer-policies.ts";
 import { tables as layerTables } from "./layer-tables.ts";
 import { layers } from "./layers.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
+import { provisioned } from "./provisioned.ts";
 import { quirks } from "./quirks.ts";
 import { startRuntime } from "./runtime.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
@@ -42,6 +43,7 @@ export const lambda = defineService({
     ...eventInvokeConfigs,
     ...invocations,
     ...concurrency,
+    ...provisioned,
     ...layers,
     ...layerPolicies,
     ...streamingInvocations,
