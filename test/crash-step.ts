@@ -1,5 +1,6 @@
 // A process that dies in the middle of a change: `node test/crash-step.ts DIR SCENARIO STEP`. Before file operation number STEP of the change (from 1) it is
-// killed, as in a power cut; it prints `done` where the change was answered before that, and `ready` where STEP is 0 and nothing was to be changed.
+// killed, as in a power cut; it prints `done` where the change was answered before that, and `ready` where STEP is 0 and nothing was to be changed. STEP
+// `seat`: before a file is given its name in the bucket's directory. (Steps have no fixed numbers: a side folder is made where there is none by chance.)
 import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -8,7 +9,7 @@ import { syncBuiltinESMExports } from "node:module";
 const STEPS = ["rename", "link", "rm", "rmdir", "mkdir", "copyFile"] as const;
 
 const [dir, name, text] = process.argv.slice(2);
-const step = Number(text);
+const step = text === "seat" ? Number.POSITIVE_INFINITY : Number(text);
 let [counting, count] = [false, 0];
 
 type Calls = Record<string, (...args: unknown[]) => unknown>;
@@ -16,7 +17,8 @@ type Calls = Record<string, (...args: unknown[]) => unknown>;
 function countCalls(module: unknown, operation: string): void {
   const original = (module as Calls)[operation]!;
   (module as Calls)[operation] = (...args) => {
-    if (counting && ++count === step) process.kill(process.pid, "SIGKILL");
+    const seats = text === "seat" && String(args[1]).startsWith(`${dir}/buckets/`);
+    if (counting && (++count === step || seats)) process.kill(process.pid, "SIGKILL");
     return original(...args);
   };
 }

@@ -85,6 +85,7 @@ export {
   type SourceRecord,
   type StreamSource,
   Throttled,
+  type WindowPart,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
 export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";

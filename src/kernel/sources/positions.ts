@@ -48,6 +48,10 @@ export async function savePosition(
   return row !== undefined;
 }
 
+/** While a batch takes its time, nobody else begins with the shard. */
+export const renewShards = (tx: Tx, of: { source: string; owner: string; until: number }): Promise<unknown> =>
+  tx.run("UPDATE source_position SET lease_until_ms = :until WHERE source = :source AND lease_owner = :owner", of);
+
 /** What a dead or stopped process had is free at once. */
 export const releaseShards = (tx: Tx, of: { source: string; owner: string }): Promise<unknown> =>
   tx.run(

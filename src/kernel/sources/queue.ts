@@ -1,6 +1,6 @@
 // Polls a queue: what matches is brought in batches, and deleted where that succeeded. What failed shows again when its visibility ends.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html, .../services-sqs-scaling.html
-import type { Context } from "../context.ts";
+import type { Context, Principal } from "../context.ts";
 import { parseArn } from "../names.ts";
 import { asFiltered, type Message, messageRecord } from "./records.ts";
 import { Rests, waitAfter } from "./rest.ts";
@@ -34,6 +34,7 @@ class QueuePoller {
   readonly #rests: Rests;
   readonly #batches = new Set<Promise<void>>();
   #hands: number;
+  #as: Principal | undefined;
   #failures = 0;
 
   constructor(ctx: Context, source: QueueSource, consumer: Consumer) {
@@ -118,13 +119,18 @@ class QueuePoller {
     return batch;
   }
 
+  /** Whoever was refused may have another role by now. */
+  async #session(): Promise<Principal> {
+    this.#as ??= await this.#source.as();
+    return this.#as;
+  }
+
   #retryAt(): number {
     return this.#ctx.clock.now() + waitAfter(this.#failures);
   }
 
   /** undefined: the queue could not be asked. */
   async #receive(count: number): Promise<Message[] | undefined> {
-    const { as } = this.#source;
     const input = {
       QueueUrl: this.#url,
       MaxNumberOfMessages: count,
@@ -133,12 +139,13 @@ class QueuePoller {
       MessageSystemAttributeNames: ["All" as const],
     };
     try {
-      const { Messages = [] } = await this.#ctx.call("sqs", "ReceiveMessage", input, as);
+      const { Messages = [] } = await this.#ctx.call("sqs", "ReceiveMessage", input, await this.#session());
       if (this.#failures > 0) this.#consumer.trouble?.(this.#ctx, undefined);
       this.#failures = 0;
       return Messages;
     } catch (error) {
       this.#failures++;
+      this.#as = undefined;
       this.#consumer.trouble?.(this.#ctx, error);
       return undefined;
     }
@@ -191,8 +198,9 @@ class QueuePoller {
         .slice(at, at + MOST_MESSAGES)
         .map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
       try {
-        await this.#ctx.call("sqs", "DeleteMessageBatch", { QueueUrl: this.#url, Entries }, this.#source.as);
+        await this.#ctx.call("sqs", "DeleteMessageBatch", { QueueUrl: this.#url, Entries }, await this.#session());
       } catch (error) {
+        this.#as = undefined;
         this.#consumer.trouble?.(this.#ctx, error); // they come again: at least once
         return;
       }

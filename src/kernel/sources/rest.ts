@@ -39,6 +39,17 @@ export class Rests {
     }
   }
 
+  /** Who waits for others that are `busy` themselves is not: only they rest. */
+  async waitingFor<T>(others: () => Promise<T>): Promise<T> {
+    const done = others();
+    this.#busy--;
+    try {
+      return await done;
+    } finally {
+      this.#busy++;
+    }
+  }
+
   /** Resolves at the change, when the clock has reached `until` (ms since the epoch), or when we stop. Counts as idle. */
   async rest(
     ctx: Context,

@@ -10,8 +10,8 @@ export interface Source {
   /** Of the mapping or the pipe: what has been read of a stream is remembered under it. */
   readonly id: string;
   readonly arn: Arn;
-  /** Who asks the source: a session of the function's or the pipe's role. */
-  readonly as: Principal;
+  /** Who asks the source: a session of the function's or the pipe's role. Asked at first, and after each refusal: it may have changed. */
+  as(): Promise<Principal>;
   /** One that matches is enough; none at all: everything passes. */
   readonly filters: readonly { matches(event: unknown): boolean }[];
   readonly batchSize: number;
@@ -36,18 +36,40 @@ export interface StreamSource extends Source {
   readonly maxRetries: number | undefined;
   /** A batch that failed is halved. */
   readonly bisect: boolean;
+  /** How long a tumbling window is; 0 or absent: there are none. With windows, `parallelization` is 1. ms. */
+  readonly tumblingMs?: number;
+}
+
+/** The part of a tumbling window that one invocation is told of. */
+export interface WindowPart {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** What the invocation before answered; undefined at first. JSON. */
+  readonly state: unknown;
+  readonly shardId: string;
+  /** The last one, without records. */
+  readonly isFinal: boolean;
+  /** Its state has become too large. */
+  readonly isTerminatedEarly: boolean;
 }
 
 /** What a batch's function answered: the ids (of messages, or sequence numbers) that have failed. */
 export interface Consumed {
   readonly failed: readonly string[];
+  /** Of a tumbling window, for its next invocation. */
+  readonly state?: unknown;
 }
 
 export interface Consumer {
   /**
    * Brings a batch. A throw means that all of it has failed; a `Throttled` one that nothing was tried. `attempt` is 1 at first.
    */
-  consume(ctx: Context, records: readonly SourceRecord[], attempt: number): Promise<Consumed>;
+  consume(
+    ctx: Context,
+    records: readonly SourceRecord[],
+    attempt: number,
+    window?: WindowPart | undefined,
+  ): Promise<Consumed>;
   /** A stream's records that are given up: too old, or failed too often. Throws: it is tried again. */
   discard?(ctx: Context, lost: Discarded): Promise<void>;
   /** The source could not be asked; undefined: it can be again. */

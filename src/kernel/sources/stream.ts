@@ -1,13 +1,15 @@
 // Polls a DynamoDB stream: a reader for each shard, after its parent's end; batches in the order of their records, again until they succeed
 // or are given up. https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html, .../services-dynamodb-errors.html
 import { createHash } from "node:crypto";
+import { setTimeout as realSleep } from "node:timers/promises";
 import { realNow } from "../clock.ts";
-import type { Context } from "../context.ts";
+import type { Context, Principal } from "../context.ts";
 import { newRequestId } from "../names.ts";
-import { claimShard, type Position, positionsOf, releaseShards, savePosition } from "./positions.ts";
+import { claimShard, type Position, positionsOf, releaseShards, renewShards, savePosition } from "./positions.ts";
 import { type StreamRecord, streamRecord } from "./records.ts";
 import { Rests, waitAfter } from "./rest.ts";
-import { type Consumer, type Poller, type SourceRecord, type StreamSource, Throttled } from "./source.ts";
+import type { Consumer, Poller, StreamSource } from "./source.ts";
+import { type Entry, MOST_BYTES, type OpenWindow, StreamBatches } from "./stream-batches.ts";
 
 const MOST_RECORDS = 1_000;
 /** Real time: between processes. */
@@ -34,31 +36,31 @@ interface Shard {
   readonly closed: boolean;
 }
 
-interface Entry {
-  readonly sequence: string;
-  readonly createdMs: number;
-  readonly lane: number;
-  readonly record: SourceRecord;
-}
-
 class StreamPoller {
   readonly #ctx: Context;
   readonly #source: StreamSource;
   readonly #consumer: Consumer;
   readonly #rests: Rests;
+  readonly #batches: StreamBatches;
+  readonly #shared: boolean;
   readonly #owner = newRequestId();
+  readonly #stop = new AbortController();
   readonly #readers = new Map<string, Promise<void>>();
   #failures = 0;
+  #as: Principal | undefined;
 
   constructor(ctx: Context, source: StreamSource, consumer: Consumer) {
     this.#ctx = ctx;
     this.#source = source;
     this.#consumer = consumer;
     this.#rests = new Rests(ctx);
+    this.#batches = new StreamBatches({ ctx, source, consumer, rests: this.#rests });
+    this.#shared = ctx.config.databaseUrl.startsWith("postgres");
   }
 
   stop(): void {
     this.#rests.stop();
+    this.#stop.abort();
   }
 
   nextDue(): number | undefined {
@@ -70,6 +72,7 @@ class StreamPoller {
   }
 
   run(): Promise<void> {
+    if (this.#shared) void this.#keepLeases();
     return this.#rests.busy(async () => {
       while (!this.#rests.stopped) {
         using watch = await this.#asked(() => this.#ctx.watch(this.#source.arn));
@@ -95,9 +98,16 @@ class StreamPoller {
       return answer;
     } catch (error) {
       this.#failures++;
+      this.#as = undefined;
       this.#consumer.trouble?.(this.#ctx, error);
       return undefined;
     }
+  }
+
+  /** Whoever was refused may have another role by now. */
+  async #session(): Promise<Principal> {
+    this.#as ??= await this.#source.as();
+    return this.#as;
   }
 
   async #shards(): Promise<Shard[]> {
@@ -109,7 +119,7 @@ class StreamPoller {
         "dynamodbstreams",
         "DescribeStream",
         input,
-        this.#source.as,
+        await this.#session(),
       );
       for (const { ShardId, ParentShardId, SequenceNumberRange } of told?.Shards ?? [])
         shards.push({
@@ -144,13 +154,14 @@ class StreamPoller {
     const position = await this.#claim(id);
     if (!position) return;
     const input = { StreamArn: this.#source.arn, ShardId: id, ShardIteratorType: "LATEST" as const };
-    const got = closed ? {} : await this.#ctx.call("dynamodbstreams", "GetShardIterator", input, this.#source.as);
+    const got = closed ? {} : await this.#ctx.call("dynamodbstreams", "GetShardIterator", input, await this.#session());
     await this.#save({ ...position, done: closed ? 1 : 0, state: stateText({ latest: got.ShardIterator }) });
   }
 
+  /** Where no other process is, a lease is that of one that died. */
   #claim(shard: string): Promise<Position | undefined> {
-    const now = realNow();
-    const of = { source: this.#source.id, shard, owner: this.#owner, now, until: now + LEASE_MS };
+    const now = this.#shared ? realNow() : Number.MAX_SAFE_INTEGER;
+    const of = { source: this.#source.id, shard, owner: this.#owner, now, until: realNow() + LEASE_MS };
     return this.#ctx.write((tx) => claimShard(tx, of));
   }
 
@@ -158,6 +169,19 @@ class StreamPoller {
     const until = realNow() + LEASE_MS;
     const of = { ...position, source: this.#source.id, owner: this.#owner, until };
     return this.#ctx.write((tx) => savePosition(tx, of));
+  }
+
+  /** A batch may take a quarter of an hour. */
+  async #keepLeases(): Promise<void> {
+    const { signal } = this.#stop;
+    for (;;) {
+      await realSleep(RENEW_MS, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      const of = { source: this.#source.id, owner: this.#owner, until: realNow() + LEASE_MS };
+      await this.#ctx
+        .write((tx) => renewShards(tx, of))
+        .catch((error) => this.#ctx.log.warn(`the leases of ${this.#source.id} cannot be renewed: ${error}`));
+    }
   }
 
   /** A store that is away for a moment must not end the reading. */
@@ -171,47 +195,74 @@ class StreamPoller {
   }
 
   async #readShard(shard: string): Promise<void> {
-    let position = await this.#claim(shard);
-    let renewAt = realNow() + RENEW_MS;
-    let iterator: string | undefined;
+    const position = await this.#claim(shard);
     // Another process reads it: it may die.
     if (!position) {
       using watch = await this.#ctx.watch(this.#source.arn);
       return this.#rests.rest(this.#ctx, { changed: watch.changed });
     }
-    while (!this.#rests.stopped && !position.done) {
-      using watch = await this.#ctx.watch(this.#source.arn);
-      iterator ??= await this.#asked(() => this.#iteratorAfter(position!));
-      const page = iterator === undefined ? undefined : await this.#asked(() => this.#page(iterator!));
-      if (!page) {
-        iterator = undefined; // it may be too old by now
-        position = { ...position, state: null };
-        await this.#rests.rest(this.#ctx, { until: this.#ctx.clock.now() + waitAfter(Math.max(1, this.#failures)) });
-        continue;
-      }
-      const { entries, next } = page;
-      iterator = next;
-      if (entries.length > 0) {
-        await this.#windowOver(entries);
-        if (!(await this.#process(shard, entries))) return; // stopped on the way: they come again
-        const done = next === undefined ? 1 : 0;
-        position = { ...position, sequence: entries.at(-1)!.sequence, done, state: null };
-        if (!(await this.#save(position))) return;
-        renewAt = realNow() + RENEW_MS;
-      } else if (next === undefined) {
-        position = { ...position, done: 1 };
-        if (!(await this.#save(position))) return;
-      } else {
-        await this.#rests.rest(this.#ctx, { changed: watch.changed });
-        if (realNow() < renewAt) continue;
-        if (!(await this.#save(position))) return;
-        renewAt = realNow() + RENEW_MS;
-      }
+    let reading: Reading = { position, iterator: undefined, window: stateOf(position.state).window };
+    while (!this.#rests.stopped && !reading.position.done) {
+      const gathered = await this.#gather(reading);
+      if (!gathered) return; // stopped
+      const { iterator, last, ended, wanted } = gathered;
+      const through = await this.#process(shard, wanted, reading.window);
+      if (!through) return; // stopped on the way: they come again
+      const over = through.window && (ended || this.#ctx.clock.now() >= this.#endOf(through.window));
+      if (over && !(await this.#batches.finish(shard, through.window!))) return;
+      const window = over ? undefined : through.window;
+      const state = window ? stateText({ window }) : last === "" ? reading.position.state : null;
+      const next = { shard, sequence: last, done: ended ? 1 : 0, state };
+      if (!(await this.#save(next))) return;
+      reading = { position: next, iterator, window };
     }
   }
 
+  /** A batch that is full, or whose window is over, or all that is left of a shard; or nothing, where that is to be remembered. */
+  async #gather({ position, iterator: from, window }: Reading): Promise<Gathered | undefined> {
+    const { batchSize, windowMs } = this.#source;
+    let iterator = from;
+    let last = position.sequence;
+    let bytes = 0;
+    let until: number | undefined;
+    const wanted: Entry[] = [];
+    while (!this.#rests.stopped) {
+      using watch = await this.#ctx.watch(this.#source.arn);
+      iterator ??= await this.#asked(() => this.#iteratorAfter({ ...position, sequence: last }));
+      const page = iterator === undefined ? undefined : await this.#asked(() => this.#page(iterator!));
+      if (!page) {
+        iterator = undefined; // it may be too old by now
+        await this.#rests.rest(this.#ctx, { until: this.#ctx.clock.now() + waitAfter(Math.max(1, this.#failures)) });
+        continue;
+      }
+      iterator = page.next;
+      last = page.last ?? last;
+      const more = page.entries.filter(this.#passes);
+      wanted.push(...more);
+      bytes += more.reduce((sum, entry) => sum + entry.bytes, 0);
+      const now = this.#ctx.clock.now();
+      if (wanted.length > 0) until ??= now + windowMs;
+      const gathered = { iterator, last, wanted, ended: iterator === undefined };
+      const full = wanted.length >= batchSize || bytes >= MOST_BYTES;
+      if (full || gathered.ended || (until !== undefined && now >= until)) return gathered;
+      if (page.last !== undefined) continue; // there may be more
+      if (window && now >= this.#endOf(window)) return gathered;
+      // What nobody wants is remembered as read, once there is nothing more.
+      if (wanted.length === 0 && last !== position.sequence) return gathered;
+      const ends = [until, window && this.#endOf(window)].filter((one) => one !== undefined);
+      const next = ends.length > 0 ? { until: Math.min(...ends) } : {};
+      await this.#rests.rest(this.#ctx, { ...next, changed: watch.changed });
+    }
+    return undefined;
+  }
+
+  #endOf({ startMs }: OpenWindow): number {
+    return startMs + this.#source.tumblingMs!;
+  }
+
   async #iteratorAfter({ shard, sequence, state }: Position): Promise<string> {
-    const { arn, as } = this.#source;
+    const { arn } = this.#source;
+    const as = await this.#session();
     const { latest } = stateOf(state);
     if (sequence === "" && latest !== undefined) return latest;
     const where =
@@ -232,31 +283,25 @@ class StreamPoller {
     }
   }
 
-  async #page(iterator: string): Promise<{ entries: Entry[]; next: string | undefined }> {
-    const { arn, as, batchSize, parallelization, startingPosition, createdMs } = this.#source;
+  /** `last`: of all that were read; undefined where there were none. */
+  async #page(iterator: string): Promise<{ entries: Entry[]; last: string | undefined; next: string | undefined }> {
+    const { arn, batchSize, parallelization, startingPosition, createdMs } = this.#source;
     const Limit = Math.min(MOST_RECORDS, batchSize * parallelization);
     const input = { ShardIterator: iterator, Limit };
-    const { Records = [], NextShardIterator } = await this.#ctx.call("dynamodbstreams", "GetRecords", input, as);
+    const { Records = [], NextShardIterator } = await this.#ctx.call(
+      "dynamodbstreams",
+      "GetRecords",
+      input,
+      await this.#session(),
+    );
     // Records tell their second only.
     const from = startingPosition === "LATEST" ? Math.floor(createdMs / 1000) * 1000 : 0;
-    const entries = Records.map((record) => entryOf(record, arn, parallelization)).filter((e) => e.createdMs >= from);
-    // Of a page of nothing but what is past, the iterator alone is remembered.
-    return { entries, next: NextShardIterator };
-  }
-
-  /** A batch that is not full waits for its window's end; what comes meanwhile is in the next page. */
-  async #windowOver(entries: readonly Entry[]): Promise<void> {
-    const { windowMs, batchSize } = this.#source;
-    if (windowMs === 0 || entries.length >= batchSize) return;
-    const until = this.#ctx.clock.now() + windowMs;
-    while (this.#ctx.clock.now() < until && !this.#rests.stopped) await this.#rests.rest(this.#ctx, { until });
-  }
-
-  /** Lanes run side by side, each in order. False: stopped before all was done. */
-  async #process(shard: string, entries: readonly Entry[]): Promise<boolean> {
-    const lanes = [...Map.groupBy(entries.filter(this.#passes), ({ lane }) => lane).values()];
-    const ended = await Promise.all(lanes.map((lane) => this.#lane(shard, lane)));
-    return ended.every((end) => end);
+    const entries = Records.map((record) => entryOf(record, arn, parallelization));
+    return {
+      entries: entries.filter((entry) => entry.createdMs >= from),
+      last: entries.at(-1)?.sequence,
+      next: NextShardIterator,
+    };
   }
 
   readonly #passes = ({ record }: Entry): boolean => {
@@ -264,125 +309,81 @@ class StreamPoller {
     return filters.length === 0 || filters.some((filter) => filter.matches(record));
   };
 
-  async #lane(shard: string, entries: readonly Entry[]): Promise<boolean> {
-    const { batchSize } = this.#source;
-    for (let at = 0; at < entries.length; at += batchSize)
-      if (!(await this.#batch(shard, entries.slice(at, at + batchSize), 1))) return false;
-    return true;
+  /** Lanes run side by side, each in order; with tumbling windows there is one. undefined: stopped before all was done. */
+  async #process(
+    shard: string,
+    entries: readonly Entry[],
+    window: OpenWindow | undefined,
+  ): Promise<{ window: OpenWindow | undefined } | undefined> {
+    const { tumblingMs } = this.#source;
+    if (tumblingMs) return this.#tumble(shard, entries, window);
+    const lanes = [...Map.groupBy(entries, ({ lane }) => lane).values()];
+    const ended = await this.#rests.waitingFor(() =>
+      Promise.all(lanes.map((lane) => this.#rests.busy(() => this.#batches.bring(shard, lane)))),
+    );
+    return ended.every((end) => end) ? { window: undefined } : undefined;
   }
 
-  /** Until it has succeeded, or was given up. `tries`: that of this batch, or of the one that it is a part of. */
-  async #batch(shard: string, batch: readonly Entry[], tries: number): Promise<boolean> {
-    const ctx = this.#forked();
-    let left = batch;
-    let lastError: unknown;
-    for (let attempt = tries, throttled = 0; left.length > 0; ) {
-      if (this.#rests.stopped) return false;
-      left = await this.#withoutOld(ctx, { shard, entries: left, error: lastError, attempt });
-      if (left.length === 0) return true;
-      try {
-        const records = left.map(({ record }) => record);
-        const { failed } = await this.#consumer.consume(ctx, records, attempt);
-        const first = firstFailed(left, failed);
-        if (first === undefined) return true;
-        left = left.slice(first); // in front of it all is done
-        lastError = new Error(`${failed.length} records were reported as failed`);
-      } catch (error) {
-        lastError = error;
-        if (error instanceof Throttled) {
-          await this.#rests.rest(ctx, { until: ctx.clock.now() + waitAfter(++throttled) });
-          continue;
-        }
-        ctx.log.warn(
-          `a batch of ${left.length} from ${this.#source.arn} failed: ${(error as Error).message}; attempt ${attempt}`,
-        );
+  /** A record belongs to the window of its second; one of a later window ends the one before. */
+  async #tumble(
+    shard: string,
+    entries: readonly Entry[],
+    before: OpenWindow | undefined,
+  ): Promise<{ window: OpenWindow | undefined } | undefined> {
+    const startOf = ({ createdMs }: Entry) => createdMs - (createdMs % this.#source.tumblingMs!);
+    let window = before;
+    for (let at = 0; at < entries.length; ) {
+      const startMs = startOf(entries[at]!);
+      if (window && window.startMs < startMs) {
+        if (!(await this.#batches.finish(shard, window))) return undefined;
+        window = undefined;
       }
-      const { maxRetries, bisect } = this.#source;
-      // Halving a batch is no retry.
-      if (bisect && left.length > 1) {
-        const half = Math.ceil(left.length / 2);
-        return (
-          (await this.#batch(shard, left.slice(0, half), attempt)) &&
-          (await this.#batch(shard, left.slice(half), attempt))
-        );
-      }
-      if (maxRetries !== undefined && attempt > maxRetries) {
-        await this.#discard(ctx, { shard, entries: left, reason: "RetryAttemptsExhausted", error: lastError, attempt });
-        return true;
-      }
-      await this.#rests.rest(ctx, { until: ctx.clock.now() + waitAfter(attempt) });
-      attempt++;
+      window ??= { startMs, state: undefined };
+      const open: OpenWindow = window;
+      const next = entries.findIndex((entry, i) => i > at && startOf(entry) > open.startMs);
+      const part = entries.slice(at, next === -1 ? entries.length : next);
+      if (!(await this.#batches.bring(shard, part, open))) return undefined;
+      at += part.length;
     }
-    return true;
+    return { window };
   }
+}
 
-  async #withoutOld(
-    ctx: Context,
-    of: { shard: string; entries: readonly Entry[]; error: unknown; attempt: number },
-  ): Promise<readonly Entry[]> {
-    const { maxRecordAgeMs } = this.#source;
-    if (maxRecordAgeMs === undefined) return of.entries;
-    const oldest = ctx.clock.now() - maxRecordAgeMs;
-    const old = of.entries.filter(({ createdMs }) => createdMs < oldest);
-    if (old.length === 0) return of.entries;
-    await this.#discard(ctx, { ...of, entries: old, reason: "RecordAgeExceeded" });
-    return of.entries.filter(({ createdMs }) => createdMs >= oldest);
-  }
+/** How far a shard is read, in memory. */
+interface Reading {
+  readonly position: Position;
+  readonly iterator: string | undefined;
+  readonly window: OpenWindow | undefined;
+}
 
-  /** Until it is told: what is lost must not be lost in silence. */
-  async #discard(
-    ctx: Context,
-    of: {
-      shard: string;
-      entries: readonly Entry[];
-      reason: "RetryAttemptsExhausted" | "RecordAgeExceeded";
-      error: unknown;
-      attempt: number;
-    },
-  ): Promise<void> {
-    const records = of.entries.map(({ record }) => record);
-    const { reason, error, attempt: attempts, shard: shardId } = of;
-    ctx.log.error(`${records.length} records of ${this.#source.arn} are given up: ${reason}`);
-    for (let failures = 1; !this.#rests.stopped; failures++)
-      try {
-        const streamArn = this.#source.arn;
-        await this.#consumer.discard?.(ctx, { records, reason, error, attempts, shardId, streamArn });
-        return;
-      } catch (failure) {
-        ctx.log.error(`what is given up could not be told: ${(failure as Error).message}`);
-        await this.#rests.rest(ctx, { until: ctx.clock.now() + waitAfter(failures) });
-      }
-  }
-
-  /** Each batch begins a chain of its own. */
-  #forked(): Context {
-    const { account, region } = this.#ctx;
-    return this.#ctx.fork({ principal: this.#ctx.principal, account, region });
-  }
+interface Gathered {
+  /** Where to read on; undefined: the shard has ended. */
+  readonly iterator: string | undefined;
+  /** Sequence number of the last that was read. */
+  readonly last: string;
+  readonly ended: boolean;
+  readonly wanted: readonly Entry[];
 }
 
 interface State {
   /** The iterator that the first look gave: good for a quarter of an hour, which is as long as it may be needed after a crash. */
   readonly latest?: string | undefined;
+  readonly window?: OpenWindow | undefined;
 }
 
 const stateText = (state: State): string => JSON.stringify(state);
 const stateOf = (text: string | null): State => (text === null ? {} : (JSON.parse(text) as State));
 
-/** All that come after the first that failed are tried again with it. */
-function firstFailed(batch: readonly Entry[], failed: readonly string[]): number | undefined {
-  if (failed.length === 0) return undefined;
-  const ids = new Set(failed);
-  const at = batch.findIndex(({ sequence }) => ids.has(sequence));
-  return Math.max(at, 0); // an id that it never had: all of them
-}
-
-const entryOf = (record: StreamRecord, arn: string, lanes: number): Entry => ({
-  sequence: record.dynamodb?.SequenceNumber ?? "",
-  createdMs: record.dynamodb?.ApproximateCreationDateTime?.getTime() ?? 0,
-  lane: lanes === 1 ? 0 : laneOf(record, lanes),
-  record: streamRecord(record, arn),
-});
+const entryOf = (given: StreamRecord, arn: string, lanes: number): Entry => {
+  const record = streamRecord(given, arn);
+  return {
+    sequence: given.dynamodb?.SequenceNumber ?? "",
+    createdMs: given.dynamodb?.ApproximateCreationDateTime?.getTime() ?? 0,
+    lane: lanes === 1 ? 0 : laneOf(given, lanes),
+    bytes: Buffer.byteLength(JSON.stringify(record)),
+    record,
+  };
+};
 
 /** Records of one key share a lane, and so keep their order. */
 const laneOf = (record: StreamRecord, lanes: number): number =>

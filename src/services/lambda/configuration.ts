@@ -243,6 +243,5 @@ function deadLetterConfig(config: { TargetArn?: string | undefined }): Configura
     throw invalidParameter(
       `The provided target ARN is invalid: ${config.TargetArn}. A dead letter is sent to SQS or SNS.`,
     );
-  if (!/^arn:[^:]*:sqs:/.test(config.TargetArn)) throw errors.unsupported("a DeadLetterConfig in SNS");
   return { TargetArn: config.TargetArn };
 }

@@ -3,7 +3,7 @@ import {
   type Arn,
   AwsError,
   type Context,
-  type NewWork,
+  type Parcel,
   type Principal,
   parcelOf,
   sendTo,
@@ -11,11 +11,13 @@ import {
   type Work,
 } from "../../kernel/mod.ts";
 import { limitsOf } from "./concurrency.ts";
-import { configurationOf, type FunctionRow, refOf } from "./configuration.ts";
+import { configurationOf, type FunctionRow } from "./configuration.ts";
+import { bring, type Destined } from "./destinations.ts";
 import { errors } from "./errors.ts";
 import { findConfig } from "./event-invoke-configs.ts";
-import { routeFunction } from "./functions.ts";
+import { requireFunction, routeFunction } from "./functions.ts";
 import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
+import { readError, readJson } from "./outcomes.ts";
 import { assumeRole, lambdaPrincipal } from "./roles.ts";
 import { type Outcome, runtimeOf } from "./runtime.ts";
 
@@ -27,6 +29,14 @@ interface Asynchronous {
   /** JSON text. */
   readonly event: string;
 }
+
+/** Work of our own: what became of an invocation, on its way to a destination or a dead-letter queue. */
+type Telling =
+  | { readonly kind: "tell"; readonly as: Principal | undefined; readonly destined: Destined }
+  | { readonly kind: "bury"; readonly as: Principal | undefined; readonly to: Arn; readonly parcel: Parcel };
+
+/** `session`: as whom the function ran, where it ran. */
+type Told = Omit<Outcome, "session"> & { readonly session: Principal | undefined };
 
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: "one minute ... two minutes", six hours.
 const WAITS_MS = [60_000, 120_000];
@@ -71,7 +81,12 @@ class FailedInvocation extends Error {
 
 export async function deliver(ctx: Context, work: Work): Promise<void> {
   const ref = parseFunctionName(work.to, ctx)!;
-  const invocation = asynchronousOf(work);
+  const telling = own<Telling>(work, "tell", "bury");
+  if (telling) {
+    const as = telling.as ?? (await roleOf(ctx, ref));
+    return telling.kind === "tell" ? bring(ctx, as, telling.destined) : sendTo(ctx, { ...telling, as });
+  }
+  const invocation = own<Asynchronous>(work, "invoke");
   // Another service's event: taken as if that service had called Invoke, so that IAM asks the function's policy whether it may.
   if (!invocation) return sendTo(ctx, { to: work.to, as: work.as, parcel: parcelOf(work.payload) });
   const { row, config } = await ctx.read((tx) => find(tx, ref));
@@ -79,61 +94,40 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
     return;
   }
-  const outcome = await run(ctx, row, { work, invocation }).catch(async (error) => {
-    if (!isThrottled(error)) await rememberSession(ctx, row, error);
-    throw error;
-  });
-  if (outcome.error) throw new FailedInvocation(ref.name, outcome);
-  const { on_success } = config ?? {};
-  if (on_success)
-    await ctx.write((tx) => put(ctx, tx, record(ctx, work, { outcome, condition: "Success" }), on_success));
-}
-
-async function run(
-  ctx: Context,
-  row: FunctionRow,
-  { work, invocation }: { work: Work; invocation: Asynchronous },
-): Promise<Outcome> {
   // "Lambda sends any new events to the dead-letter queue or the on-failure destination, without any retries": invocation-async-error-handling.
   if ((await limitsOf(ctx, row)).reserved.get(row.function_name) === 0) throw errors.zeroConcurrency();
-  return runtimeOf(ctx).runInTurn(ctx, row, {
+  const outcome = await runtimeOf(ctx).runInTurn(ctx, row, {
     requestId: invocation.requestId,
     event: Buffer.from(invocation.event),
     invokedArn: work.to,
   });
-}
-
-const isThrottled = (error: unknown): boolean => error instanceof AwsError && error.status === 429;
-
-/** What could not be run had no session of its own: the destination is told of it in one that is made for that. */
-const sessions = new WeakMap<object, Principal>();
-
-async function rememberSession(ctx: Context, row: FunctionRow, error: object): Promise<void> {
-  try {
-    const { session } = await assumeRole(ctx, refOf(row), configurationOf(row).Role, errors.roleGone);
-    sessions.set(error, session);
-  } catch (refusal) {
-    // Without the role nobody can be told in its name: giveUp says so in the log.
-    ctx.log.debug(`${row.function_name}: ${refusal}`);
-  }
+  if (outcome.error) throw new FailedInvocation(ref.name, outcome);
+  const { on_success } = config ?? {};
+  if (on_success) await ctx.write((tx) => tell(ctx, tx, work, { outcome, condition: "Success", to: on_success }));
 }
 
 /** After the last attempt: OnFailure's destination gets the record, the dead-letter queue the event. Not having either is said loudly. */
 export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void> {
-  const invocation = asynchronousOf(work);
+  const telling = own<Telling>(work, "tell", "bury");
+  if (telling) {
+    const to = telling.kind === "tell" ? telling.destined.to : telling.to;
+    ctx.log.error(`what became of an invocation is lost: ${to} says ${error}`, { subject: work.to });
+  }
+  const invocation = own<Asynchronous>(work, "invoke");
   if (!invocation) return;
   const ref = parseFunctionName(work.to, ctx)!;
   const { row, config } = await find(tx, ref);
   if (!row) return;
   const outcome = error instanceof FailedInvocation ? error.outcome : failureOf(row, error);
   // A refusal ends the attempts as well as their number does.
-  const refused = error instanceof AwsError && !isThrottled(error);
+  const refused = error instanceof AwsError && error.status !== 429;
   const zero = error instanceof AwsError && error.code === "ZeroReservedConcurrency";
   const ended = refused || work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
   const condition = zero ? "ZeroReservedConcurrency" : ended;
-  if (config?.on_failure) await put(ctx, tx, record(ctx, work, { outcome, condition }), config.on_failure);
+  if (config?.on_failure) await tell(ctx, tx, work, { outcome, condition, to: config.on_failure });
   const { DeadLetterConfig } = configurationOf(row);
-  if (DeadLetterConfig) await ctx.put(tx, deadLetter(invocation, outcome, DeadLetterConfig.TargetArn));
+  if (DeadLetterConfig)
+    await ctx.put(tx, { to: work.to, as: work.as, payload: bury(invocation, outcome, DeadLetterConfig.TargetArn) });
   const targets = [config?.on_failure, DeadLetterConfig?.TargetArn].filter((target) => target);
   ctx.log.error(
     targets.length > 0
@@ -142,70 +136,69 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
   );
 }
 
+/** Of a function that could not be run: then nobody had assumed its role. */
+async function roleOf(ctx: Context, ref: FunctionRef): Promise<Principal> {
+  const row = await ctx.read((tx) => requireFunction(tx, ref));
+  return (await assumeRole(ctx, ref, configurationOf(row).Role, errors.roleGone)).session;
+}
+
 const find = async (tx: Tx, ref: FunctionRef) => ({
   row: await routeFunction(tx, ref),
   config: await findConfig(tx, ref),
 });
 
 /** Only Lambda itself puts such work: an event of that form from anyone else is an event. */
-function asynchronousOf(work: Work): Asynchronous | undefined {
+function own<T extends Asynchronous | Telling>(work: Work, ...kinds: T["kind"][]): T | undefined {
   if (work.as.kind !== "service" || work.as.name !== "lambda.amazonaws.com") return undefined;
-  const payload = work.payload as Partial<Asynchronous> | null;
-  return payload?.kind === "invoke" ? (payload as Asynchronous) : undefined;
+  const payload = work.payload as { readonly kind?: unknown } | null;
+  return kinds.some((kind) => payload?.kind === kind) ? (work.payload as T) : undefined;
 }
 
-/** The record of an invocation for a destination, version 1.0: recorded answers of AWS. */
-function record(
+type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency";
+
+/** The record of an invocation, version 1.0: recorded answers of AWS. */
+function tell(
   ctx: Context,
+  tx: Tx,
   work: Work,
-  {
-    outcome,
-    condition,
-  }: { outcome: Outcome; condition: "Success" | "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency" },
-) {
-  const { requestId, event } = asynchronousOf(work)!;
+  { outcome, condition, to }: { outcome: Told; condition: Condition; to: Arn },
+): Promise<void> {
+  const { requestId, event } = own<Asynchronous>(work, "invoke")!;
   const ref = parseFunctionName(work.to, ctx)!;
-  return {
-    as: outcome.session,
-    body: {
-      version: "1.0",
-      timestamp: new Date(ctx.clock.now()).toISOString(),
-      requestContext: {
-        requestId,
-        functionArn: functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }),
-        condition,
-        approximateInvokeCount: work.attempt,
-      },
-      requestPayload: JSON.parse(event),
-      responseContext: {
-        statusCode: 200,
-        executedVersion: outcome.version,
-        ...(outcome.error && { functionError: "Unhandled" }),
-      },
-      responsePayload: readJson(outcome.payload),
+  const qualified = functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" });
+  const record = {
+    version: "1.0",
+    timestamp: new Date(ctx.clock.now()).toISOString(),
+    requestContext: { requestId, functionArn: qualified, condition, approximateInvokeCount: work.attempt },
+    requestPayload: JSON.parse(event),
+    responseContext: {
+      statusCode: 200,
+      executedVersion: outcome.version,
+      ...(outcome.error && { functionError: "Unhandled" }),
     },
+    responsePayload: readJson(outcome.payload),
   };
-}
-
-/** A queue gets a message, a function an event; each is sent as the function's role, which must be allowed to. */
-const put = (ctx: Context, tx: Tx, { as, body }: ReturnType<typeof record>, to: Arn): Promise<void> =>
-  ctx.put(tx, {
+  const destined: Destined = {
     to,
-    as,
-    payload:
-      to.split(":")[2] === "lambda" ? { kind: "event", event: body } : { kind: "message", body: JSON.stringify(body) },
-  });
+    record,
+    bucket: { folder: `aws/lambda/async/${ref.name}` },
+    about: { functionArn: qualified, succeeded: condition === "Success" },
+  };
+  const payload: Telling = { kind: "tell", as: outcome.session, destined };
+  return ctx.put(tx, { to: work.to, as: work.as, payload });
+}
 
 // "ErrorMessage (String) - The first 1 KB of the error message."
 const MAX_ERROR_MESSAGE = 1024;
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq */
-function deadLetter({ requestId, event }: Asynchronous, outcome: Outcome, to: Arn): NewWork {
+function bury({ requestId, event }: Asynchronous, outcome: Told, to: Arn): Telling {
   const { errorMessage } = readError(outcome.payload);
   return {
+    kind: "bury",
     to,
     as: outcome.session,
-    payload: {
+    parcel: {
       kind: "message",
       body: event,
       attributes: {
@@ -218,7 +211,7 @@ function deadLetter({ requestId, event }: Asynchronous, outcome: Outcome, to: Ar
 }
 
 /** What could not be run at all (no such role, no interpreter) has no answer: its error stands in for one. */
-function failureOf(row: FunctionRow, error: unknown): Outcome {
+function failureOf(row: FunctionRow, error: unknown): Told {
   const errorType = error instanceof AwsError ? error.code : "InternalError";
   const errorMessage = error instanceof Error ? error.message : "The invocation was not run in time.";
   return {
@@ -226,39 +219,6 @@ function failureOf(row: FunctionRow, error: unknown): Outcome {
     error: { type: errorType, kind: "runtime" },
     logTail: "",
     version: row.version,
-    session: sessions.get(error as object) ?? roleSession(row),
+    session: undefined,
   };
-}
-
-// Nobody could assume the role for this: the name that a session of it would have.
-function roleSession(row: FunctionRow): Principal {
-  const { Role } = configurationOf(row);
-  const account = Role.split(":")[4]!;
-  const name = Role.slice(Role.lastIndexOf("/") + 1);
-  return {
-    kind: "session",
-    account,
-    arn: `arn:aws:sts::${account}:assumed-role/${name}/${row.function_name}`,
-    id: `:${row.function_name}`,
-    roleArn: Role,
-  };
-}
-
-function readError(payload: Uint8Array): { errorType: string; errorMessage: string } {
-  const error = readJson(payload) as { errorType?: unknown; errorMessage?: unknown } | null;
-  return {
-    errorType: typeof error?.errorType === "string" ? error.errorType : "Error",
-    errorMessage: typeof error?.errorMessage === "string" ? error.errorMessage : JSON.stringify(error),
-  };
-}
-
-/** A function may answer what is no JSON: then its text. */
-function readJson(payload: Uint8Array): unknown {
-  const text = Buffer.from(payload).toString("utf8");
-  try {
-    return text === "" ? null : JSON.parse(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return text;
-  }
 }

@@ -132,6 +132,7 @@ export const errors = {
   noPolicy: () => notFound("The resource you requested does not exist."),
   tooManyTags: () => invalidParameter("Number of tags exceeds resource tag limit."),
   notConfigured: (arn: string) => notFound(`The function ${arn} doesn't have an EventInvokeConfig`),
+  mappingNotFound: (arn: string) => notFound(`Event source mapping not found: ${arn}`),
   noSuchFunction: () => notFound("The function doesn't exist."),
 
   /** A parameter that we would have to ignore: refused by its name, never silently accepted. */

@@ -81,7 +81,13 @@ test("What AWS refuses is refused in its words", async () => {
         message: `The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:iam:us-east-1:${ACCOUNT}:role/x), onFailure=null) is invalid.`,
       },
     ],
-    [to(undefined, `arn:aws:sns:us-east-1:${ACCOUNT}:t`), { name: "NotImplemented", message: /sns/ }],
+    [
+      to("arn:aws:s3:::bucket"),
+      {
+        message:
+          "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=arn:aws:s3:::bucket), onFailure=null) is invalid.",
+      },
+    ],
   ];
   for (const [input, error] of cases) await assert.rejects(put(cloud, input), error, JSON.stringify(input));
   const get = (FunctionName: string) => cloud.lambda.send(new GetFunctionEventInvokeConfigCommand({ FunctionName }));

@@ -202,11 +202,12 @@ async function requireTarget(tx: Tx, ref: FunctionRef): Promise<void> {
 /** Whether a queue or a topic is there is seen at the first record, as on AWS; a function must be there now, and be another one. */
 async function checkDestinations(tx: Tx, ref: FunctionRef, input: PutInput): Promise<void> {
   const { OnSuccess, OnFailure } = input.DestinationConfig ?? {};
+  // "You can only configure an Amazon S3 bucket as a destination for failed invocations" (invocation-async-retain-records).
+  if (/^arn:[^:]*:s3:/.test(OnSuccess?.Destination ?? "")) throw badDestinations(input);
   for (const destination of [OnSuccess?.Destination, OnFailure?.Destination]) {
     if (!destination) continue;
     const arn = parseArn(destination);
     if (!arn || !["lambda", "sqs", "sns", "events", "s3"].includes(arn.service)) throw badDestinations(input);
-    if (arn.service !== "lambda" && arn.service !== "sqs") throw errors.unsupported(`destinations in ${arn.service}`);
     if (arn.service !== "lambda") continue;
     const target = parseFunctionName(destination, ref);
     if (target && target.account === ref.account && target.region === ref.region && target.name === ref.name)

@@ -25,6 +25,7 @@ export const provisioned = defineOperations("lambda", {
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
       const executions = input.ProvisionedConcurrentExecutions!;
+      const { now } = ctx;
       await ctx.write(async (tx) => {
         if (ref.qualifier === "$LATEST") throw errors.provisionedUnpublished();
         const { row, alias } = await requireTarget(tx, ref);
@@ -36,7 +37,7 @@ export const provisioned = defineOperations("lambda", {
            VALUES (:account, :region, :function_name, :qualifier, :executions, :now)
            ON CONFLICT (account, region, function_name, qualifier)
            DO UPDATE SET executions = excluded.executions, last_modified_ms = excluded.last_modified_ms`,
-          { ...keyOf(ref), executions, now: ctx.now },
+          { ...keyOf(ref), executions, now },
         );
         forgetWith(tx, SHELF);
       });
@@ -46,7 +47,7 @@ export const provisioned = defineOperations("lambda", {
         AvailableProvisionedConcurrentExecutions: 0,
         AllocatedProvisionedConcurrentExecutions: 0,
         Status: "IN_PROGRESS" as const,
-        LastModified: timeOf(ctx.now),
+        LastModified: timeOf(now),
       };
     },
   },

@@ -1,11 +1,14 @@
 // AWS Lambda: functions, their code, and how they are invoked. README.md says first what is missing.
-import { defineService, loadModel } from "../../kernel/mod.ts";
+import { type Context, defineService, loadModel, type Running } from "../../kernel/mod.ts";
 import { aliases, tables as aliasTables } from "./aliases.ts";
 import { concurrency, tables as concurrencyTables } from "./concurrency.ts";
 import { tables as functionTables } from "./configuration.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { download } from "./download.ts";
 import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-invoke-configs.ts";
+import { arrive, eventSourceMappings } from "./event-sources/mappings.ts";
+import { tables as eventSourceTables, parseMappingArn } from "./event-sources/rows.ts";
+import { startMappings } from "./event-sources/running.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { layerPolicies } from "./layer-policies.ts";
@@ -30,6 +33,7 @@ export const lambda = defineService({
   model: loadModel(import.meta.url),
   migrations: [
     [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
+    eventSourceTables,
     // Concurrency, layers, weighted aliases, states.
     [concurrencyTables, layerTables, furtherColumns].join(";"),
   ],
@@ -41,6 +45,7 @@ export const lambda = defineService({
     ...policies,
     ...tags,
     ...eventInvokeConfigs,
+    ...eventSourceMappings,
     ...invocations,
     ...concurrency,
     ...provisioned,
@@ -52,7 +57,26 @@ export const lambda = defineService({
   sites: [download],
   resourcePolicy,
   resourceTags,
-  deliver,
+  deliver(ctx, work) {
+    const mapping = parseMappingArn(work.to);
+    return mapping ? arrive(ctx, mapping) : deliver(ctx, work);
+  },
   giveUp,
-  start: startRuntime,
+  start,
 });
+
+/** Mappings invoke functions, so they come after the runtime; and they end together: a batch under way ends when its sandbox does. */
+async function start(ctx: Context): Promise<Running> {
+  const runtime = await startRuntime(ctx);
+  const mappings = await startMappings(ctx);
+  return {
+    async settled() {
+      await mappings.settled();
+      await runtime.settled();
+    },
+    nextDue: () => mappings.nextDue(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([mappings[Symbol.asyncDispose](), runtime[Symbol.asyncDispose]()]);
+    },
+  };
+}

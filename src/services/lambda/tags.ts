@@ -10,6 +10,7 @@ import {
 } from "../../kernel/mod.ts";
 import { type FunctionRow, findVersion } from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
+import { findMapping, type MappingKey, mappingArn, parseMappingArn, saveTags } from "./event-sources/rows.ts";
 import { type FunctionRef, functionArn, parseFunctionName, resolveName } from "./names.ts";
 
 export const tags = defineOperations("lambda", {
@@ -20,10 +21,12 @@ export const tags = defineOperations("lambda", {
       conditions: requestTags(input.Tags),
     }),
     async handle(ctx, input) {
-      const ref = resolveResource(ctx, input.Resource!);
       const given = input.Tags ?? {};
       if (Object.keys(given).length === 0)
         throw invalidParameter("An error occurred and the request cannot be processed.");
+      const mapping = parseMappingArn(input.Resource!);
+      if (mapping) return changeOfMapping(ctx, mapping, (before) => ({ ...before, ...given }));
+      const ref = resolveResource(ctx, input.Resource!);
       await change(ctx, ref, (before) => ({ ...before, ...given }));
       return {};
     },
@@ -36,11 +39,11 @@ export const tags = defineOperations("lambda", {
       conditions: requestTagKeys(input.TagKeys),
     }),
     async handle(ctx, input) {
-      const ref = resolveResource(ctx, input.Resource!);
       const gone = new Set(input.TagKeys);
-      await change(ctx, ref, (before) =>
-        Object.fromEntries(Object.entries(before).filter(([name]) => !gone.has(name))),
-      );
+      const without = (before: Tags) => Object.fromEntries(Object.entries(before).filter(([name]) => !gone.has(name)));
+      const mapping = parseMappingArn(input.Resource!);
+      if (mapping) return changeOfMapping(ctx, mapping, without);
+      await change(ctx, resolveResource(ctx, input.Resource!), without);
       return {};
     },
   },
@@ -48,6 +51,8 @@ export const tags = defineOperations("lambda", {
   ListTags: {
     access: (_ctx, input) => ({ action: "lambda:ListTags", resource: input.Resource ?? "" }),
     async handle(ctx, input) {
+      const mapping = parseMappingArn(input.Resource!);
+      if (mapping) return { Tags: await ctx.read((tx) => tagsOfMapping(tx, mapping)) };
       const ref = resolveResource(ctx, input.Resource!);
       return { Tags: { ...tagsOf(await ctx.read((tx) => requireRow(tx, ref))) } };
     },
@@ -58,6 +63,11 @@ export const tagsOf = (row: FunctionRow): Record<string, string> => JSON.parse(r
 
 /** For the door: versions and aliases have the function's. */
 export async function resourceTags(ctx: Context, resource: Arn): Promise<Tags | undefined> {
+  const mapping = parseMappingArn(resource);
+  if (mapping) {
+    const found = await findMapping(ctx.singly, mapping);
+    return found && (JSON.parse(found.tags) as Tags);
+  }
   const ref = parseFunctionName(resource, ctx);
   const row = ref && (await ctx.read((tx) => findVersion(tx, ref)));
   return row && tagsOf(row);
@@ -70,7 +80,22 @@ export function checkTags(tags: Tags): void {
   if (Object.keys(tags).length > MAX_TAGS) throw errors.tooManyTags();
 }
 
-const NOT_OURS = /:(event-source-mapping|code-signing-config|capacity-provider|layer):/;
+async function changeOfMapping(ctx: Context, of: MappingKey, edit: (before: Tags) => Tags): Promise<object> {
+  await ctx.write(async (tx) => {
+    const after = edit(await tagsOfMapping(tx, of));
+    checkTags(after);
+    await saveTags(tx, of.uuid, JSON.stringify(after));
+  });
+  return {};
+}
+
+async function tagsOfMapping(tx: Tx, of: MappingKey): Promise<Record<string, string>> {
+  const row = await findMapping(tx, of);
+  if (!row) throw errors.mappingNotFound(mappingArn(of));
+  return JSON.parse(row.tags);
+}
+
+const NOT_OURS = /:(code-signing-config|capacity-provider|layer):/;
 
 function resolveResource(ctx: Context, resource: string): FunctionRef {
   const other = NOT_OURS.exec(resource);

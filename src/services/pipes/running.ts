@@ -112,7 +112,7 @@ function poll(ctx: Context, pipe: Pipe): Poller {
   const common = {
     id: pipeArn(ref),
     arn: Source!,
-    as,
+    as: async () => as,
     filters: (SourceParameters.FilterCriteria?.Filters ?? []).map(({ Pattern = "{}" }) => compilePattern(Pattern)),
     batchSize: parameters?.BatchSize ?? 1,
     windowMs: (parameters?.MaximumBatchingWindowInSeconds ?? 0) * 1000,
