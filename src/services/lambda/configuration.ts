@@ -4,6 +4,7 @@ import { errors, invalidParameter } from "./errors.ts";
 import type { FunctionLayer } from "./function-layers.ts";
 import { type FunctionRef, functionArn, type Place } from "./names.ts";
 import { checkRuntime, runtimeVersionArn } from "./runtimes.ts";
+import { stateOf } from "./states.ts";
 
 export type FunctionConfiguration = Output<"lambda", "GetFunctionConfiguration">;
 export type ConfigurationInput = Input<"lambda", "UpdateFunctionConfiguration">;
@@ -118,8 +119,7 @@ export function describe(row: FunctionRow, form: { list?: boolean; qualified?: b
     PackageType: "Zip",
     SnapStart: { ApplyOn: "None", OptimizationStatus: "Off" },
     ...(!form.list && {
-      State: "Active",
-      LastUpdateStatus: "Successful",
+      ...stateOf(row),
       RuntimeVersionConfig: { RuntimeVersionArn: runtimeVersionArn(row.region, configuration.Runtime) },
     }),
   };

@@ -20,6 +20,7 @@ import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
 import { readError, readJson } from "./outcomes.ts";
 import { assumeRole, lambdaPrincipal } from "./roles.ts";
 import { type Outcome, runtimeOf } from "./runtime.ts";
+import { type Settling, settle } from "./states.ts";
 
 /** Work of our own: one accepted asynchronous invocation. Anything else that comes to a function's ARN is another service's event. */
 interface Asynchronous {
@@ -86,6 +87,7 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     const as = telling.as ?? (await roleOf(ctx, ref));
     return telling.kind === "tell" ? bring(ctx, as, telling.destined) : sendTo(ctx, { ...telling, as });
   }
+  if (own<Settling>(work, "settle")) return settle(ctx, ref, work);
   const invocation = own<Asynchronous>(work, "invoke");
   // Another service's event: taken as if that service had called Invoke, so that IAM asks the function's policy whether it may.
   if (!invocation) return sendTo(ctx, { to: work.to, as: work.as, parcel: parcelOf(work.payload) });
@@ -148,7 +150,7 @@ const find = async (tx: Tx, ref: FunctionRef) => ({
 });
 
 /** Only Lambda itself puts such work: an event of that form from anyone else is an event. */
-function own<T extends Asynchronous | Telling>(work: Work, ...kinds: T["kind"][]): T | undefined {
+function own<T extends Asynchronous | Telling | Settling>(work: Work, ...kinds: T["kind"][]): T | undefined {
   if (work.as.kind !== "service" || work.as.name !== "lambda.amazonaws.com") return undefined;
   const payload = work.payload as { readonly kind?: unknown } | null;
   return kinds.some((kind) => payload?.kind === kind) ? (work.payload as T) : undefined;

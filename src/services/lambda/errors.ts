@@ -11,6 +11,12 @@ export const errors = {
   functionNotFound: (arn: string) => notFound(`Function not found: ${arn}`),
   aliasExists: (arn: string) => conflict(`Alias already exists: ${arn}`),
   versionInUse: (arn: string, alias: string) => conflict(`Version in use by the alias ${alias}: ${arn}`),
+  pending: () =>
+    conflict(
+      "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+    ),
+  updating: (arn: string) =>
+    conflict(`The operation cannot be performed at this time. An update is in progress for resource: ${arn}`),
   functionExists: (name: string) => conflict(`Function already exist: ${name}`),
   otherRegion: (theirs: string, ours: string) =>
     notFound(`Functions from '${theirs}' are not reachable in this region ('${ours}')`),

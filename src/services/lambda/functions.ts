@@ -21,6 +21,7 @@ import { layerAccess } from "./layers.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
+import { begins, settleLater } from "./states.ts";
 import { checkTags, tagsOf } from "./tags.ts";
 import { publish } from "./versions.ts";
 
@@ -64,13 +65,15 @@ export const functions = defineOperations("lambda", {
         tags: JSON.stringify(tags),
         last_version: 0,
         last_modified_ms: ctx.now,
-        progress: null,
+        progress: begins(ctx, "Creating"),
         runtime_management: null,
       };
       const created = await ctx.write(async (tx) => {
         if (await findVersion(tx, ref)) throw errors.functionExists(ref.name);
         await insertVersion(tx, row);
-        return input.Publish ? await publish(tx, row, { now: ctx.now }) : row;
+        const version = input.Publish ? await publish(tx, row, { now: ctx.now }) : undefined;
+        await settleLater(ctx, tx, version ? [row, version] : [row]);
+        return version ?? row;
       });
       return describe(created);
     },

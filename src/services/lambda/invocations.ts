@@ -5,6 +5,7 @@ import { errors } from "./errors.ts";
 import { routeFunction } from "./functions.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
 import { runtimeOf } from "./runtime.ts";
+import { refusePending } from "./states.ts";
 
 export const invocations = defineOperations("lambda", {
   Invoke: {
@@ -22,6 +23,7 @@ export const invocations = defineOperations("lambda", {
       const clientContext = readClientContext(input.ClientContext);
       const row = await ctx.read((tx) => routeFunction(tx, ref));
       if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+      refusePending(row);
       if (type === "DryRun") return { StatusCode: 204 };
       if (type === "Event") {
         await ctx.write((tx) => putInvocation(ctx, tx, { ref, event }));

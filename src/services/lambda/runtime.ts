@@ -1,4 +1,5 @@
 // What runs while the cloud is up: the sandbox, its pool of warm workers, the log files. One for each cloud, found by its configuration.
+import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import {
@@ -324,8 +325,11 @@ interface Start {
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
 const keyOf = (row: FunctionRow, now: number) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS)].join(" "),
+  revision: [row.version, row.code_sha256, digest(row.configuration), Math.floor(now / RENEWAL_MS)].join(" "),
 });
+
+/** AWS changes a revision id where nothing of what runs has changed: a version was published, an update is done. */
+const digest = (text: string): string => createHash("sha1").update(text).digest("base64");
 
 /** Of one invocation, on the terminal. The file has all of them. */
 const SHOWN_LINES = 100;

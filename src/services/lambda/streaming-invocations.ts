@@ -6,6 +6,7 @@ import { readClientContext, readPayload } from "./invocations.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
 import { type Streamed, streamed } from "./response-stream.ts";
 import { runtimeOf } from "./runtime.ts";
+import { refusePending } from "./states.ts";
 
 type Event =
   NonNullable<Output<"lambda", "InvokeWithResponseStream">["EventStream"]> extends AsyncIterable<infer E> ? E : never;
@@ -24,6 +25,7 @@ export const streamingInvocations = defineOperations("lambda", {
       const clientContext = readClientContext(input.ClientContext);
       const row = await ctx.read((tx) => routeFunction(tx, ref));
       if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+      refusePending(row);
       if (type === "DryRun") return { StatusCode: 204, EventStream: undefined };
       const { requestId } = ctx;
       const answer = await streamed((sink) =>

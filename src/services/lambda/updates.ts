@@ -17,6 +17,7 @@ import { layerAccess } from "./layers.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
+import { begins, refuseUnsettled, settleLater } from "./states.ts";
 import { publish } from "./versions.ts";
 
 export const updates = defineOperations("lambda", {
@@ -40,12 +41,15 @@ export const updates = defineOperations("lambda", {
         }),
         revision_id: newRequestId(),
         last_modified_ms: ctx.now,
+        progress: begins(ctx, "Updating"),
       });
       if (input.DryRun) return describe(update(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId))));
       const row = await ctx.write(async (tx) => {
         const next = update(await requireLatest(tx, ref, input.RevisionId));
         await updateVersion(tx, next);
-        return input.Publish ? publish(tx, next, { now: ctx.now }) : next;
+        const version = input.Publish ? await publish(tx, next, { now: ctx.now }) : undefined;
+        await settleLater(ctx, tx, version ? [next, version] : [next]);
+        return version ?? next;
       });
       runtimeOf(ctx).retire(functionArn(ref));
       return describe(row);
@@ -77,8 +81,10 @@ export const updates = defineOperations("lambda", {
           configuration: JSON.stringify(withLayers(choose(input, configurationOf(latest)), layers)),
           revision_id: newRequestId(),
           last_modified_ms: ctx.now,
+          progress: begins(ctx, "Updating"),
         };
         await updateVersion(tx, next);
+        await settleLater(ctx, tx, [next]);
         return next;
       });
       runtimeOf(ctx).retire(functionArn(ref));
@@ -99,5 +105,6 @@ async function requireLatest(tx: Tx, ref: FunctionRef, revisionId: string | unde
   const row = await findVersion(tx, ref);
   if (!row) throw errors.functionNotFound(functionArn(ref));
   if (revisionId !== undefined && revisionId !== row.revision_id) throw errors.revisionMismatch("GetFunction/GetAlias");
+  refuseUnsettled(row);
   return row;
 }

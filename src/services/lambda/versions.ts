@@ -10,6 +10,7 @@ import {
 } from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
+import { refuseUnsettled } from "./states.ts";
 
 export const versions = defineOperations("lambda", {
   PublishVersion: {
@@ -26,7 +27,8 @@ export const versions = defineOperations("lambda", {
           throw invalidParameter(
             `CodeSHA256 (${input.CodeSha256}) is different from current CodeSHA256 in $LATEST (${latest.code_sha256}). Please try again with the CodeSHA256 in $LATEST.`,
           );
-        return describe(await publish(tx, latest, { description: input.Description, now: ctx.now }));
+        refuseUnsettled(latest);
+        return describe(await publish(tx, latest, { description: input.Description, now: ctx.now, renew: true }));
       });
     },
   },
@@ -64,12 +66,13 @@ const numberOf = (row: FunctionRow): number => (row.version === "$LATEST" ? 0 : 
 
 /**
  * Copies $LATEST to the next number. Where nothing changed since the last version, AWS answers that version instead of making another.
+ * `renew`: PublishVersion gives $LATEST a new revision as well; CreateFunction and UpdateFunctionCode have done so themselves.
  * Live code is refused: a version never changes, a live directory does.
  */
 export async function publish(
   tx: Tx,
   latest: FunctionRow,
-  options: { description?: string | undefined; now: number },
+  options: { description?: string | undefined; now: number; renew?: boolean },
 ): Promise<FunctionRow> {
   if (latest.live !== null) throw errors.unsupported("publishing a version of live code");
   const last =
@@ -78,7 +81,8 @@ export async function publish(
   const configuration = JSON.stringify({ ...configurationOf(latest), Description: description });
   if (last && last.code_sha256 === latest.code_sha256 && sameBut(last.configuration, latest.configuration)) return last;
   const number = latest.last_version + 1;
-  await updateVersion(tx, { ...latest, last_version: number });
+  const renewed = options.renew && { revision_id: newRequestId() };
+  await updateVersion(tx, { ...latest, last_version: number, ...renewed });
   const version: FunctionRow = {
     ...latest,
     configuration,
