@@ -72,6 +72,7 @@ export async function openCloud(
     seal: new Seal(config.dir, config.storeKey),
     causes: new Map(),
     call: (ctx, of) => door.call(ctx, of),
+    ask: (ctx, of) => door.ask(ctx, of),
     watch(ctx, resource) {
       const service = serviceOf(resource);
       if (!service?.watch) throw new Error(`nothing here can be polled at ${resource}`);

@@ -7,7 +7,7 @@ import { AwsError } from "./kernel/error.ts";
 import { PatternFault } from "./kernel/pattern/pattern.ts";
 import type { Checked } from "./kernel/service.ts";
 import type { HttpAnswer, HttpRequest } from "./model/http.ts";
-import { OUTBOX, optOut, peek, RAW, services, VIEW_OF, viewQuery, watchEvents } from "./services.ts";
+import { OUTBOX, optOut, peek, RAW, services, VIEW_OF, viewQuery, watchEvents, watchFunction } from "./services.ts";
 import { listSnapshots, restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -78,6 +78,8 @@ const routes: Readonly<Record<string, (aws: Aws, body: Body, query: URLSearchPar
 const CHECK = "/_aws-like/fsck";
 /** What passes the event buses, from now on: it ends when who asks goes. */
 const EVENTS = "/_aws-like/events";
+/** What a function says, from now on, likewise. */
+const FUNCTION = "/_aws-like/function";
 /** More would be one long answer; a database that is near can be read itself. */
 const MOST_PEEKED = 1_000;
 const MOST_ROWS = 10_000;
@@ -139,7 +141,14 @@ export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswe
     }
     if (request.method === "GET" && request.path === EVENTS) {
       refuseStrangers(aws, request);
-      return watched(aws, new URLSearchParams(request.query));
+      const query = new URLSearchParams(request.query);
+      const asked = { bus: query.get("bus") ?? undefined, pattern: query.get("pattern") ?? undefined };
+      return watched((signal) => watching(aws.endpoint, { ...asked, signal }));
+    }
+    if (request.method === "GET" && request.path === FUNCTION) {
+      refuseStrangers(aws, request);
+      const functionArn = new URLSearchParams(request.query).get("arn") ?? "";
+      return watched((signal) => watchFunction(aws.endpoint, { functionArn, signal }));
     }
     if (!route) throw new AwsError("NotFound", 404, `there is no ${request.method} ${request.path}`);
     if (!OPEN.includes(request.path) || request.method !== "GET") refuseStrangers(aws, request);
@@ -204,10 +213,9 @@ async function readJson(request: HttpRequest): Promise<Body> {
 }
 
 /** JSON, one line each; the first one, `{"watching":true}`, says that it has begun. */
-function watched({ endpoint }: Aws, query: URLSearchParams): HttpAnswer {
+function watched(watch: (signal: AbortSignal) => AsyncIterable<unknown>): HttpAnswer {
   const left = new AbortController();
-  const asked = { bus: query.get("bus") ?? undefined, pattern: query.get("pattern") ?? undefined };
-  const events = watching(endpoint, { ...asked, signal: left.signal })[Symbol.asyncIterator]();
+  const events = watch(left.signal)[Symbol.asyncIterator]();
   const body = new Readable({
     read() {
       void events.next().then(({ value, done }) => this.push(done ? null : `${JSON.stringify(value)}\n`));

@@ -18,6 +18,8 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   queue: () => import("./cli/queue.ts"),
   send: () => import("./cli/send.ts"),
   events: () => import("./cli/events.ts"),
+  invoke: () => import("./cli/invoke.ts"),
+  function: () => import("./cli/function.ts"),
   chaos: () => import("./cli/chaos.ts"),
   doctor: () => import("./cli/doctor.ts"),
   reset: () => import("./cli/reset.ts"),

@@ -6,6 +6,7 @@ import { dynamodb, dynamodbstreams } from "./services/dynamodb/service.ts";
 import { events } from "./services/events/service.ts";
 import { iam } from "./services/iam/service.ts";
 import { lambda } from "./services/lambda/service.ts";
+import { logs } from "./services/logs/service.ts";
 import { organizations } from "./services/organizations/service.ts";
 import { pipes } from "./services/pipes/service.ts";
 import { s3 } from "./services/s3/service.ts";
@@ -18,6 +19,8 @@ import { sts } from "./services/sts/service.ts";
 export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
 /** For those who watch what passes the buses. */
 export { type Passed, watchEvents } from "./services/events/tap.ts";
+/** For those who watch what functions say. */
+export { watchFunction } from "./services/lambda/tap.ts";
 /** For those who read the outbox, and answer what lies there. */
 export { OUTBOX, optOut } from "./services/sns/outbox-query.ts";
 /** For those who look into a queue. */
@@ -31,6 +34,7 @@ export const services: readonly AnyService[] = [
   dynamodb,
   dynamodbstreams,
   lambda,
+  logs,
   sqs,
   sns,
   events,
@@ -41,7 +45,6 @@ export const services: readonly AnyService[] = [
   organizations,
   modelOnly("apigateway"),
   modelOnly("apigatewayv2"),
-  modelOnly("logs"),
   modelOnly("cloudwatch"),
   modelOnly("ssm"),
 ];

@@ -81,6 +81,7 @@ const TAKES_UNSIGNED = ["s3", "sns", "sqs"];
 
 /** What AWS's own services ask of each other; no customer's policy is in it. */
 const BETWEEN_SERVICES: Readonly<Record<string, readonly string[]>> = {
+  "logs.amazonaws.com": ["cloudwatch:PutMetricData"],
   "organizations.amazonaws.com": ["iam:CreateRole", "iam:AttachRolePolicy"],
   "sts.amazonaws.com": ["iam:GetRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetOpenIDConnectProvider"],
 };

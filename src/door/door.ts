@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import { type Action, type Context, makeContext, type World } from "../kernel/context.ts";
 import { AwsError } from "../kernel/error.ts";
-import { newRequestId } from "../kernel/names.ts";
+import { newRequestId, parseArn } from "../kernel/names.ts";
 import type { AnyService, Controls, Demand, Gate, Handler } from "../kernel/service.ts";
 import type { ServiceName } from "../kernel/types.ts";
 import type { HttpAnswer, HttpRequest } from "../model/http.ts";
@@ -23,6 +23,8 @@ export interface Door {
   answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   /** A call from within: no HTTP, no signature; validated, authorized and logged like any other. */
   call: World["call"];
+  /** What is no operation: authorized, disturbed by chaos, answered by the resource's service. */
+  ask: World["ask"];
   action: World["action"];
   verifyMfa: World["verifyMfa"];
   controls: World["controls"];
@@ -43,7 +45,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
   const sites = services.flatMap((service) => (service.sites ?? []).map((site) => ({ site, from: service.name })));
   const identities = services.flatMap((service) => service.identity ?? []);
   const authorize = authorizer(byName, identities);
-  return { answer, call, action, verifyMfa, controls };
+  return { answer, call, ask, action, verifyMfa, controls };
 
   async function answer(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     let requestId = newRequestId();
@@ -125,6 +127,17 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       };
       ctx.log.debug(`${operation}${failure ? ` ${failure.code}` : ""}`, { ...fields, internal: true });
     }
+  }
+
+  async function ask(ctx: Context, { resource, input }: Parameters<World["ask"]>[1]): Promise<unknown> {
+    const service = byName.get(parseArn(resource)?.service ?? "");
+    if (!service?.answering) throw new AwsError("NotImplemented", 501, `nothing here answers for ${resource}`);
+    const model = service.model();
+    const demand = service.answering.access(resource);
+    await authorize(ctx, { family: familyOf(model.protocols[0]!), service: service.name, demand });
+    const operation = demand.action.split(":")[1]!;
+    if (world.chaos.on) await disturb(ctx, { service, model, operation, demand, internal: true });
+    return service.answering.answer(ctx, resource, input);
   }
 
   function action(name: string, wanted: string): Action | undefined {

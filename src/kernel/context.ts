@@ -6,7 +6,7 @@ import type { Chaos } from "./chaos.ts";
 import type { Clock } from "./clock.ts";
 import type { Entry, Journal, Log } from "./journal.ts";
 import { type Change, type Memory, shelvesOf } from "./memory.ts";
-import { type Arn, newRequestId } from "./names.ts";
+import { type Arn, newRequestId, parseArn } from "./names.ts";
 import type { Place, Post } from "./post.ts";
 import type { Seal } from "./seal.ts";
 import type { Controls, Watch } from "./service.ts";
@@ -127,6 +127,8 @@ export interface Context {
     input: Input<S, Op>,
     as?: Principal,
   ): Promise<Output<S, Op>>;
+  /** Asks a resource that is invoked by no operation, as `as`, under IAM: see Service's `answering`. Throws NotImplemented where it is none. */
+  ask(resource: Arn, input: unknown, as: Principal): Promise<unknown>;
   /**
    * By the SDK's name of a service (`sqs`, `cloudwatchlogs`) and of its operation (`sendMessage`), in any case. Undefined: no service here has it, or it
    * takes a stream.
@@ -215,6 +217,8 @@ export interface World {
       via?: string | undefined;
     },
   ): Promise<unknown>;
+  /** The door's way in for what is no operation: authorize, answer. */
+  ask(ctx: Context, of: { resource: Arn; input: unknown }): Promise<unknown>;
   watch(ctx: Context, resource: Arn): Promise<Watch>;
   action: Context["action"];
   verifyMfa(ctx: Context, of: { serialNumber: string; code: string }): Promise<boolean>;
@@ -363,6 +367,19 @@ class WorldContext implements Context {
     });
     const via = service !== this.#from && as === this.principal && as.kind !== "service" ? this.#from : undefined;
     return this.#world.call(ctx, { service, operation, input, request, via }) as Promise<Output<S, Op>>;
+  }
+
+  ask(resource: Arn, input: unknown, as: Principal): Promise<unknown> {
+    const { service = "", region = "" } = parseArn(resource) ?? {};
+    const ctx = makeContext(this.#world, {
+      account: "account" in as ? as.account : this.account,
+      region: region || this.region,
+      principal: as,
+      cause: this.requestId,
+      signal: this.signal,
+      from: service,
+    });
+    return this.#world.ask(ctx, { resource, input });
   }
 
   action(service: string, operation: string): Action | undefined {

@@ -6,6 +6,7 @@ export type { Model } from "../model/model.ts";
 export { verbatim } from "../model/verbatim.ts";
 export type { Params, Row, Singly, Tx, Value } from "../store/store.ts";
 export { after } from "./after.ts";
+export { type ApiCall, type HttpParts, httpFault, httpParts, invokeApi, TooEarly } from "./api-destinations.ts";
 export { type Clock, realNow } from "./clock.ts";
 export type { Action, Context, NewWork, Principal, Provider, Retry, SessionFacts, Work } from "./context.ts";
 export { delayed } from "./delays.ts";
@@ -50,6 +51,7 @@ export { findZone } from "./schedules/zones.ts";
 export {
   type Access,
   type Answered,
+  type Answering,
   type Checked,
   type CheckOptions,
   type Conditions,
@@ -88,7 +90,9 @@ export {
   type WindowPart,
 } from "./sources/source.ts";
 export { pollStream } from "./sources/stream.ts";
+export { defineTap, type Tap } from "./tap.ts";
 export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } from "./targets.ts";
 export { stepsOf, valueAt } from "./templates/json-path.ts";
 export { filled } from "./templates/template.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
+export { zipOfPath } from "./zip.ts";

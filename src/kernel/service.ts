@@ -62,6 +62,8 @@ export interface Service<S extends ServiceName = ServiceName> {
   deliver?(ctx: Context, work: Work): Promise<void>;
   /** The last delivery failed: what becomes of it, in the transaction that forgets it. */
   giveUp?(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void>;
+  /** For who invokes one of my resources without an operation. */
+  readonly answering?: Answering;
   /** For who polls one of my resources. */
   watch?(ctx: Context, resource: Arn): Promise<Watch>;
   /** A request over HTTP was answered: for access logs. It neither waits nor throws. */
@@ -72,6 +74,14 @@ export interface Service<S extends ServiceName = ServiceName> {
   check?(ctx: Context, options: CheckOptions): AsyncIterable<Checked>;
   /** Watchers and pools. Stopped in reverse order. */
   start?(ctx: Context): Promise<Running>;
+}
+
+/** What services ask of a resource though AWS has no operation for it: to invoke an API destination. */
+export interface Answering {
+  /** What whoever asks must be allowed to do: decided first, as an operation's is. */
+  access(resource: Arn): Access;
+  /** Input and answer are this service's own. Throws what an operation would. */
+  answer(ctx: Context, resource: Arn, input: unknown): Promise<unknown>;
 }
 
 /** Begun before somebody looks whether there is something; ended when it is no longer waited for. */

@@ -5,6 +5,7 @@ import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
+import { functionUrl } from "./lambda-url.ts";
 import { pipe } from "./pipes.ts";
 import { bucket } from "./s3.ts";
 import { schedule, scheduleGroup } from "./scheduler.ts";
@@ -24,6 +25,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::Permission": permission,
+  "AWS::Lambda::Url": functionUrl,
   "AWS::Pipes::Pipe": pipe,
   "AWS::S3::Bucket": bucket,
   "AWS::Scheduler::Schedule": schedule,

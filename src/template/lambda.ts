@@ -18,13 +18,23 @@ const functionShape = record(
     Environment: record({ Variables: mapOf("text") }),
     Architectures: listOf("text"),
     DeadLetterConfig: record({ TargetArn: "text" }),
-    LoggingConfig: record({ LogFormat: "text", LogGroup: "text" }),
+    LoggingConfig: record({
+      LogFormat: "text",
+      LogGroup: "text",
+      ApplicationLogLevel: "text",
+      SystemLogLevel: "text",
+    }),
     PackageType: "text",
     Tags: listOf(record({ Key: "text", Value: "text" }, ["Key", "Value"])),
   },
   ["Code", "Role"],
 );
 type Properties = Value<typeof functionShape>;
+/** Its texts that are enumerations: the service says which ones there are. */
+type Narrowed = {
+  Runtime?: "provided.al2023";
+  LoggingConfig?: { LogFormat?: "Text"; ApplicationLogLevel?: "INFO"; SystemLogLevel?: "INFO" };
+};
 
 export const lambdaFunction = defineKind<typeof functionShape>({
   shape: functionShape,
@@ -47,7 +57,7 @@ export const lambdaFunction = defineKind<typeof functionShape>({
   async create(call, subject, place) {
     const { Tags, Code: _, Architectures, PackageType, ...given } = subject.properties;
     await call("lambda", "CreateFunction", {
-      ...(given as { Runtime?: "provided.al2023"; LoggingConfig?: { LogFormat?: "Text" } }),
+      ...(given as Narrowed),
       FunctionName: subject.name,
       Role: given.Role,
       Code: await codeInput(subject, place),
@@ -60,7 +70,7 @@ export const lambdaFunction = defineKind<typeof functionShape>({
     const { name: FunctionName, properties: is } = subject;
     const { Tags: _, Code: __, Architectures: architectures, PackageType: ___, ...given } = is;
     await call("lambda", "UpdateFunctionConfiguration", {
-      ...(given as { Runtime?: "provided.al2023"; LoggingConfig?: { LogFormat?: "Text" } }),
+      ...(given as Narrowed),
       FunctionName,
       // What the template no longer says is as if it had never said it.
       Description: is.Description ?? "",
@@ -98,6 +108,7 @@ const permissionShape = record(
     SourceAccount: "text",
     EventSourceToken: "text",
     FunctionUrlAuthType: "text",
+    InvokedViaFunctionUrl: "boolean",
     PrincipalOrgID: "text",
   },
   ["Action", "FunctionName", "Principal"],

@@ -1,8 +1,9 @@
 // SAM -> CloudFormation, as AWS's own transform makes it: the same logical ids, roles, permissions.
 // https://github.com/aws/serverless-application-model/blob/develop/docs/internals/generated_resources.rst
+import { urlFields } from "./lambda-url.ts";
 import { call, type Fields, field, fieldsOf, type Node, node, TemplateError } from "./node.ts";
 import { expandEvent } from "./sam-events.ts";
-import { CREATED_BY, make, merge, pathOf, type Resources } from "./sam-make.ts";
+import { CREATED_BY, make, merge, need, pathOf, type Resources } from "./sam-make.ts";
 import { roleOf } from "./sam-role.ts";
 import { convert, listOf, mapOf, record, type Shape } from "./shape.ts";
 import { type Resource, type Template, TRANSFORM } from "./template.ts";
@@ -30,6 +31,7 @@ const FUNCTION = record({
     MaximumRetryAttempts: "number",
     DestinationConfig: record({ OnSuccess: destination, OnFailure: destination }),
   }),
+  FunctionUrlConfig: record(urlFields, ["AuthType"]),
   Events: mapOf(record({ Type: "text", Properties: "json" }, ["Type", "Properties"])),
 });
 
@@ -107,6 +109,8 @@ function expandFunction(resource: Resource, into: Resources): void {
   });
   const invoke = given("EventInvokeConfig");
   if (invoke) make(into, resource, eventInvokeConfig(resource, invoke));
+  const url = given("FunctionUrlConfig");
+  if (url) expandUrl(resource, url, into);
   for (const [name, event] of fieldsOf(given("Events"))) expandEvent({ resource, name, event }, into);
 }
 
@@ -137,6 +141,30 @@ function eventInvokeConfig({ id, line }: Resource, given: Node) {
       ...(destinations && { DestinationConfig: { OnSuccess: to("OnSuccess"), OnFailure: to("OnFailure") } }),
     },
   };
+}
+
+/** Whether everybody may must be known while the template is expanded, so AuthType is written out. */
+function expandUrl(resource: Resource, given: Node, into: Resources): void {
+  const { id, line } = resource;
+  const FunctionName = call(line, "Ref", id);
+  const authType = need(given, "AuthType", `${pathOf(resource)}.FunctionUrlConfig`);
+  const said = Object.fromEntries(Object.keys(urlFields).map((name) => [name, field(given, name)]));
+  make(into, resource, {
+    id: `${id}Url`,
+    type: "AWS::Lambda::Url",
+    properties: { ...said, TargetFunctionArn: FunctionName },
+  });
+  if (authType.kind !== "scalar" || authType.text !== "NONE") return;
+  make(into, resource, {
+    id: `${id}UrlPublicPermissions`,
+    type: "AWS::Lambda::Permission",
+    properties: { Action: "lambda:InvokeFunctionUrl", FunctionName, Principal: "*", FunctionUrlAuthType: "NONE" },
+  });
+  make(into, resource, {
+    id: `${id}URLInvokeAllowPublicAccess`,
+    type: "AWS::Lambda::Permission",
+    properties: { Action: "lambda:InvokeFunction", FunctionName, Principal: "*", InvokedViaFunctionUrl: true },
+  });
 }
 
 const KEY_TYPES: Readonly<Record<string, string>> = { String: "S", Number: "N", Binary: "B" };

@@ -1,7 +1,7 @@
 // One signed call of a service that takes JSON or a form.
-import { sha256 } from "../../door/canonical.ts";
 import { UserError } from "../command.ts";
-import { type Access, latin1, signedHeaders } from "../signed.ts";
+import type { Access } from "../signed.ts";
+import { signedFetch } from "../signed-fetch.ts";
 
 export type Call = { readonly service: keyof typeof SPOKEN; readonly operation: string } & (
   | { readonly input: object }
@@ -12,27 +12,14 @@ export type Call = { readonly service: keyof typeof SPOKEN; readonly operation: 
 const SPOKEN = {
   sqs: { target: "AmazonSQS", type: "application/x-amz-json-1.0" },
   events: { target: "AWSEvents", type: "application/x-amz-json-1.1" },
+  iam: { version: "2010-05-08" },
   sns: { version: "2010-03-31" },
   sts: { version: "2011-06-15" },
 } as const;
 
 /** The answer's body. Throws UserError with the service's own code and words, or where nobody answers. */
 export async function callAws(access: Access, call: Call): Promise<string> {
-  const { body, headers: given } = request(call);
-  const { host: _host, ...headers } = signedHeaders(access, {
-    service: call.service,
-    method: "POST",
-    path: "/",
-    query: "",
-    headers: given,
-    payloadHash: sha256(latin1(body)),
-  });
-  const answer = await fetch(`${access.endpoint}/`, { method: "POST", headers, body }).catch((error: Error) => {
-    const cause = error.cause as NodeJS.ErrnoException | undefined;
-    throw new UserError(
-      `no aws-like answers at ${access.endpoint} (${cause?.code ?? error.message}); start one with: aws-like up`,
-    );
-  });
+  const answer = await signedFetch(access, { service: call.service, method: "POST", path: "/", ...request(call) });
   const text = await answer.text();
   if (!answer.ok) throw new UserError(sentenceOf(answer.status, text));
   return text;

@@ -2,7 +2,7 @@
 import { type Arn, type Context, newHex, parseArn, type Singly, type Tx, type Work } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { dynamodbItself } from "./itself.ts";
-import type { Definition, Table } from "./schema.ts";
+import { type Definition, definitionOf, type Table } from "./schema.ts";
 import { sweep } from "./sweep.ts";
 import { seenIn } from "./views.ts";
 
@@ -118,22 +118,6 @@ async function freeMs(tx: Tx, { account, region, name }: Table, now: number): Pr
     { account, region, name },
   );
   return Math.max(now, last?.id ? Number(last.id.slice(0, 14)) + 1 : 0);
-}
-
-/** What a backup tells of, and what a table can be made of again. */
-function definitionOf(table: Table): Definition {
-  const {
-    account: _a,
-    region: _r,
-    name: _n,
-    arn: _arn,
-    id: _id,
-    number: _no,
-    version: _v,
-    createdMs: _c,
-    ...rest
-  } = table;
-  return rest;
 }
 
 export async function completeBackup(tx: Tx, backup: Backup, count: { items: number; bytes: number }): Promise<void> {

@@ -1,7 +1,7 @@
 // Global tables, version 2019.11.21: tables of one name in several regions of this cloud. UpdateTable's ReplicaUpdates make them and end them; a
 // new one is filled by due work. Sentences were seen on AWS, 2026-10.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GlobalTables.html
-import { type Access, type Context, newRequestId, type Tx, type Work } from "../../kernel/mod.ts";
+import type { Access, Context, Tx, Work } from "../../kernel/mod.ts";
 import { onTable } from "./access.ts";
 import { beginCopy, isBeingCopied } from "./copies.ts";
 import { wantedKey } from "./encryption.ts";
@@ -12,7 +12,7 @@ import { eachMember, type FollowTtl, noRecentSource, withStatus } from "./replic
 import { inRegionOf } from "./replication.ts";
 import { fillStep } from "./restore.ts";
 import { writing } from "./rows.ts";
-import { findTable, insertTable, nextNumber, type Replica, redefine, type Table, type TableRef } from "./schema.ts";
+import { findTable, insertTable, ofNewTable, type Replica, redefine, type Table, type TableRef } from "./schema.ts";
 import { copyStamps, refIn } from "./stamps.ts";
 import { admit } from "./states.ts";
 import { closeStream, openStream } from "./streams/streams.ts";
@@ -273,10 +273,7 @@ async function insertReplica(
       ...(source.replicas ?? []).filter(({ region }) => region !== ref.region),
     ],
     status: "CREATING",
-    id: newRequestId(),
-    number: await nextNumber(tx),
-    version: 1,
-    createdMs: ctx.now,
+    ...(await ofNewTable(tx, ctx)),
   };
   await insertTable(tx, table);
   await createView(tx, table, await seenIn(tx, source));

@@ -1,12 +1,12 @@
 // ImportTable, DescribeImport, ListImports: a new table of what lies in a bucket.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.HowItWorks.html
-import { defineOperations, type Input, newRequestId, type Output } from "../../kernel/mod.ts";
+import { defineOperations, type Input, type Output } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
 import { wantedKey } from "./encryption.ts";
 import { errors } from "./errors.ts";
 import type { RunImport } from "./import-run.ts";
 import { insertJob, type Job, jobOfToken, listJobs, onJob, openJob } from "./jobs.ts";
-import { findTable, insertTable, nextNumber, type Table, tableRef } from "./schema.ts";
+import { findTable, insertTable, nextNumber, ofNewTable, type Table, tableRef } from "./schema.ts";
 import { newDefinition } from "./table-rules.ts";
 import { numbered } from "./tables.ts";
 import { createView } from "./views.ts";
@@ -53,10 +53,7 @@ export const importOperations = defineOperations("dynamodb", {
           indexes: await numbered(tx, indexes),
           ...(encryptionKey && { encryptionKey }),
           status: "CREATING",
-          id: newRequestId(),
-          number: await nextNumber(tx),
-          version: 1,
-          createdMs: ctx.now,
+          ...(await ofNewTable(tx, ctx)),
         };
         await insertTable(tx, table);
         await createView(tx, table);

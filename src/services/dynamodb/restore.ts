@@ -6,7 +6,6 @@ import {
   type Context,
   defineOperations,
   type Input,
-  newRequestId,
   parseArn,
   type Tx,
   type Work,
@@ -24,8 +23,8 @@ import {
   type Definition,
   findTable,
   insertTable,
-  nextNumber,
   type OnDemandThroughput,
+  ofNewTable,
   type Restore,
   redefine,
   type Table,
@@ -136,10 +135,7 @@ export async function beginRestore(tx: Tx, ctx: Context, beginning: Beginning): 
     indexes: await numbered(tx, indexes),
     status: "CREATING",
     restore,
-    id: newRequestId(),
-    number: await nextNumber(tx),
-    version: 1,
-    createdMs: ctx.now,
+    ...(await ofNewTable(tx, ctx)),
   };
   await insertTable(tx, table);
   await createView(tx, table, seen);

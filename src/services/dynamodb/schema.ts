@@ -1,5 +1,5 @@
 // A table as everything else sees it: who it is, its keys, its indexes. Read with each request, decoded once a version.
-import { after, type Context, forgetWith, parseArn, type Singly, type Tx } from "../../kernel/mod.ts";
+import { after, type Context, forgetWith, newRequestId, parseArn, type Singly, type Tx } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import type { KeyType } from "./keys.ts";
 
@@ -277,8 +277,8 @@ export async function insertTable(tx: Tx, table: Table): Promise<void> {
   );
 }
 
-/** Without what the row's other columns say. */
-function definitionOf(table: Table): Definition {
+/** Without what the row's other columns say: what a backup tells of, and a table can be made of again. */
+export function definitionOf(table: Table): Definition {
   const {
     account: _a,
     region: _r,
@@ -301,6 +301,14 @@ export const MIGRATION = `
     PRIMARY KEY (account, region, name)
   );
   CREATE TABLE dynamodb_number (name TEXT PRIMARY KEY, value BIGINT NOT NULL)`;
+
+/** What a table is told from all others by. */
+export async function ofNewTable(
+  tx: Tx,
+  ctx: Context,
+): Promise<Pick<Table, "id" | "number" | "version" | "createdMs">> {
+  return { id: newRequestId(), number: await nextNumber(tx), version: 1, createdMs: ctx.now };
+}
 
 /** Numbers name the rows of a table, and those of an index; none is used twice. */
 export async function nextNumber(tx: Tx): Promise<number> {

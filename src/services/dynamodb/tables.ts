@@ -1,5 +1,5 @@
 // CreateTable, DescribeTable, ListTables, DeleteTable.
-import { type Context, defineOperations, type Input, newRequestId, requestTags, type Tx } from "../../kernel/mod.ts";
+import { type Context, defineOperations, type Input, requestTags, type Tx } from "../../kernel/mod.ts";
 import { onAll, onTable } from "./access.ts";
 import { isBeingCopied } from "./copies.ts";
 import { wantedKey } from "./encryption.ts";
@@ -12,6 +12,7 @@ import {
   type Index,
   insertTable,
   nextNumber,
+  ofNewTable,
   redefine,
   type Table,
   type TableRef,
@@ -55,10 +56,7 @@ export const tables = defineOperations("dynamodb", {
           indexes: await numbered(tx, indexes),
           ...(view && { stream: await openStream(tx, ctx, { ...ref, key: definition.key }, view) }),
           ...(encryptionKey && { encryptionKey }),
-          id: newRequestId(),
-          number: await nextNumber(tx),
-          version: 1,
-          createdMs: ctx.now,
+          ...(await ofNewTable(tx, ctx)),
         };
         await insertTable(tx, table);
         await createView(tx, table);

@@ -29,6 +29,7 @@ export interface Sweep {
 }
 
 const DAY_MS = 86_400_000;
+const SWEEP_AGAIN_MS = 3_600_000;
 
 export const archiveArn = ({ account, region, name }: ArchiveRef): Arn =>
   `arn:aws:events:${region}:${account}:archive/${name}`;
@@ -141,6 +142,19 @@ export async function sweep(ctx: Context, ref: ArchiveRef, { at }: Sweep): Promi
       },
     );
   });
+}
+
+/** It failed again and again: another look in an hour, or what is too old would stay for ever. */
+export async function sweepLater(ctx: Context, tx: Tx, ref: ArchiveRef, { at }: Sweep): Promise<void> {
+  const found = await findArchive(tx, ref);
+  if (!found || found.sweep_ms !== at) return;
+  const due = ctx.now + SWEEP_AGAIN_MS;
+  const payload: Sweep = { kind: "sweep", at: due };
+  await ctx.put(tx, { to: archiveArn(ref), as: archives(ref), due, payload });
+  await tx.run(
+    "UPDATE events_archive SET sweep_ms = :due WHERE account = :account AND region = :region AND name = :name",
+    { ...keyOf(ref), due },
+  );
 }
 
 export async function oldest(tx: Tx, ref: ArchiveRef): Promise<number | undefined> {

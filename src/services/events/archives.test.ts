@@ -180,3 +180,27 @@ test("CreateArchive refuses what is no bus, is not there, or has no such pattern
   assert.match(await ask({ EventPattern: '{"a":1}' }), /^InvalidEventPatternException 400 Event pattern is not valid/);
   assert.equal(await ask({ ArchiveName: "all" }), "ResourceAlreadyExistsException 400 Archive all already exists.");
 });
+
+test("An archive that could not be read again and again fails a replay that says why, and forgets later", async () => {
+  const rename = (from: string, to: string) =>
+    cloud.aws.write((tx) => tx.run(`ALTER TABLE ${from} RENAME TO ${to}`, {}));
+  await events.createArchive({ ArchiveName: "trouble", EventSourceArn: busArn("default"), RetentionDays: 1 });
+  await put({ n: 1 });
+  await cloud.advance(DAY - 60_000);
+  await rename("events_archived", "events_archived_away");
+  await events.startReplay({
+    ReplayName: "trouble",
+    EventSourceArn: archiveArn("trouble"),
+    EventStartTime: new Date(START),
+    EventEndTime: new Date(START + 100 * DAY),
+    Destination: { Arn: busArn("default") },
+  });
+  await cloud.advance(10 * 60_000);
+  await rename("events_archived_away", "events_archived");
+  const { State, StateReason } = await events.describeReplay({ ReplayName: "trouble" });
+  assert.equal(State, "FAILED");
+  assert.match(StateReason!, /events_archived/);
+  assert.deepEqual(await described("trouble"), [1, true]);
+  await cloud.advance(DAY / 12);
+  assert.deepEqual(await described("trouble"), [0, false]);
+});

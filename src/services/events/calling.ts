@@ -1,6 +1,14 @@
-// One event as a request to an API destination: the connection's credentials and parameters, the target's own, and what the answer means.
+// One request to an API destination: the connection's credentials and parameters, the target's own, and what the answer means.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html
-import { AwsError, type Context, valueAt, type Work } from "../../kernel/mod.ts";
+import {
+  type Answering,
+  type ApiCall,
+  type Arn,
+  AwsError,
+  type Context,
+  parsedJson,
+  TooEarly,
+} from "../../kernel/mod.ts";
 import {
   type ApiDestination,
   type AuthParameters,
@@ -10,77 +18,37 @@ import {
   refOfArn,
 } from "./connection-rows.ts";
 import { secretsOf } from "./connections.ts";
-import type { Event } from "./event.ts";
 import { tokenOf } from "./oauth.ts";
-import type { Send } from "./sending.ts";
-import type { Target } from "./target-checks.ts";
 
 /** Real time: what answers is none of ours. */
 const TIMEOUT_MS = 5_000;
 
-/** The target's HttpParameters, with what they take from the event. */
-export interface HttpInput {
-  readonly path: readonly string[];
-  readonly headers: Readonly<Record<string, string>>;
-  readonly query: Readonly<Record<string, string>>;
-}
+/** No operation of AWS's: rules and pipes ask so, as a role. */
+export const answering: Answering = {
+  access: (resource) => ({ action: "events:InvokeApiDestination", resource }),
+  answer: (ctx, resource, input) => call(ctx, resource, input as ApiCall),
+};
 
-export function httpInputOf({ HttpParameters = {} }: Target, event: Event): HttpInput {
-  const { PathParameterValues = [], HeaderParameters = {}, QueryStringParameters = {} } = HttpParameters;
-  const filled = (value: string): string => {
-    if (!value.startsWith("$.")) return value;
-    const found = valueAt(event, value) ?? "";
-    return typeof found === "string" ? found : JSON.stringify(found);
-  };
-  const all = (given: Record<string, string>) =>
-    Object.fromEntries(Object.entries(given).map(([name, value]) => [name, filled(value)]));
-  return {
-    path: PathParameterValues.map(filled),
-    headers: all(HeaderParameters),
-    query: all(QueryStringParameters),
-  };
-}
-
-/** Throws: a refusal where the endpoint's answer is final, 429 where it is too early, anything else to be tried again. */
-export async function callApiDestination(ctx: Context, work: Work, send: Send): Promise<void> {
-  const { Arn = "", RoleArn = "" } = send.target;
-  await mayInvoke(ctx, { role: RoleArn, arn: Arn });
-  const ref = refOfArn("api-destination", Arn);
+/** The body of what was answered. Throws: a refusal where that is final, TooEarly, a 429 over the rate, or what is to be tried again. */
+async function call(ctx: Context, arn: Arn, asked: ApiCall): Promise<string> {
+  const ref = refOfArn("api-destination", arn);
   const destination = ref && (await findDestination(ctx.singly, ref));
   if (!destination || destination.id !== ref.id)
-    throw new AwsError("ResourceNotFoundException", 400, `API destination ${Arn} does not exist.`);
+    throw new AwsError("ResourceNotFoundException", 400, `API destination ${arn} does not exist.`);
   const connection = await findConnection(ctx.singly, { ...destination, name: destination.connection });
   if (connection?.state !== "AUTHORIZED")
     throw new Error(`connection ${destination.connection} of ${destination.name} is not authorized`);
-  takeTurn(ctx, Arn, destination);
-  const answer = await request(ctx, { destination, connection, send, anew: work.attempt > 1 });
-  ctx.log.info(`${destination.method} ${destination.endpoint}: ${answer.status}`, { subject: Arn });
-  if (answer.status >= 200 && answer.status < 300) return;
+  takeTurn(ctx, arn, destination);
+  const answer = await request(ctx, { destination, connection, asked });
+  ctx.log.info(`${destination.method} ${destination.endpoint}: ${answer.status}`, { subject: arn });
+  if (answer.status >= 200 && answer.status < 300) return answer.body;
   const text = `${destination.endpoint} answered ${answer.status}`;
   if (!RETRIED.includes(answer.status) && answer.status < 500) throw new AwsError("EndpointRefused", 400, text);
-  const wait = answer.retryAfterMs;
-  if (wait === undefined) throw new Error(text);
-  await waitAsAsked(ctx, work, send, { wait, text });
+  throw answer.retryAfterMs === undefined ? new Error(text) : new TooEarly(text, answer.retryAfterMs);
 }
 
 /** "EventBridge retries 401, 407, 409, 429 and 5xx." */
 const RETRIED = [401, 407, 409, 429];
-
-/** The role's policies say whether it may: there is no operation of this name to ask. */
-async function mayInvoke(ctx: Context, { role, arn }: { role: string; arn: string }): Promise<void> {
-  if (ctx.config.relaxed) return;
-  const action = "events:InvokeApiDestination";
-  const { account } = ctx;
-  const owner = { kind: "root", account, arn: `arn:aws:iam::${account}:root`, id: account } as const;
-  const asked = { PolicySourceArn: role, ActionNames: [action], ResourceArns: [arn] };
-  const { EvaluationResults = [] } = await ctx.call("iam", "SimulatePrincipalPolicy", asked, owner);
-  if (EvaluationResults[0]?.EvalDecision === "allowed") return;
-  throw new AwsError(
-    "AccessDeniedException",
-    403,
-    `${role} is not authorized to perform: ${action} on resource: ${arn}`,
-  );
-}
 
 // How many requests an endpoint has had in the current second of the clock: a cache of one process.
 const turns = new Map<string, { second: number; taken: number }>();
@@ -100,39 +68,58 @@ function takeTurn(ctx: Context, arn: string, { rate_per_s }: ApiDestination): vo
 interface Request {
   readonly destination: ApiDestination;
   readonly connection: Connection;
-  readonly send: Send;
-  readonly anew: boolean;
+  readonly asked: ApiCall;
 }
 
-async function request(
-  ctx: Context,
-  { destination, connection, send, anew }: Request,
-): Promise<{ status: number; retryAfterMs?: number }> {
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly retryAfterMs?: number;
+}
+
+async function request(ctx: Context, { destination, connection, asked }: Request): Promise<Answer> {
   const secrets = secretsOf(ctx, connection);
   const own = secrets.InvocationHttpParameters ?? {};
-  const http = send.http ?? { path: [], headers: {}, query: {} };
-  const path = [...http.path];
+  const path = [...asked.path];
   const url = new URL(destination.endpoint.replaceAll("*", () => encodeURIComponent(path.shift() ?? "")));
-  for (const [name, value] of Object.entries(http.query)) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(asked.query)) url.searchParams.set(name, value);
   // The connection's parameters stand over the target's.
   for (const { Key, Value } of own.QueryStringParameters ?? []) url.searchParams.set(Key!, Value ?? "");
   const headers = new Headers({
     "user-agent": "Amazon/EventBridge/ApiDestinations",
     "content-type": "application/json; charset=utf-8",
     range: "bytes=0-1048575",
-    ...http.headers,
+    ...asked.headers,
   });
   for (const { Key, Value } of own.HeaderParameters ?? []) headers.set(Key!, Value ?? "");
-  const [name, value] = await credential(ctx, connection, { secrets, anew });
+  const [name, value] = await credential(ctx, connection, { secrets, anew: asked.anew === true });
   headers.set(name, value);
   const { method } = destination;
   const bodiless = method === "GET" || method === "HEAD";
-  const body = bodiless ? {} : { body: bodyOf(send.event, own.BodyParameters ?? []) };
+  const sent = bodiless ? {} : { body: bodyOf(asked.body, own.BodyParameters ?? []) };
   const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const answer = await fetch(url, { method, headers, signal, redirect: "manual", ...body });
-  await answer.body?.cancel();
+  const answer = await fetch(url, { method, headers, signal, redirect: "manual", ...sent });
+  const body = await textOf(answer, asked.answered === true && answer.ok);
   const retryAfterMs = retryAfter(answer.headers.get("retry-after"), ctx.now);
-  return { status: answer.status, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  return { status: answer.status, body, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+/** "Enrichment responses are limited to a maximum size of 6MB." */
+const MOST_ANSWER_BYTES = 6 * 1024 * 1024;
+
+async function textOf(answer: Response, wanted: boolean): Promise<string> {
+  if (!wanted) {
+    await answer.body?.cancel();
+    return "";
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MOST_ANSWER_BYTES) throw new AwsError("EndpointRefused", 400, "the answer is larger than 6 MB");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 async function credential(
@@ -149,7 +136,7 @@ async function credential(
 /** The connection's members go into a JSON object; of anything else nothing is changed. */
 function bodyOf(text: string, members: readonly { Key?: string | undefined; Value?: string | undefined }[]): string {
   if (members.length === 0) return text;
-  const given: unknown = JSON.parse(text);
+  const given = parsedJson(text);
   if (typeof given !== "object" || given === null || Array.isArray(given)) return text;
   return JSON.stringify({ ...given, ...Object.fromEntries(members.map(({ Key, Value }) => [Key!, Value ?? ""])) });
 }
@@ -159,21 +146,4 @@ function retryAfter(text: string | null, now: number): number | undefined {
   if (text === null) return undefined;
   const at = /^\d+$/.test(text) ? now + Number(text) * 1000 : Date.parse(text);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
-}
-
-/** A work of its own, due when the endpoint said, with what is left of the attempts and of the event's age. */
-async function waitAsAsked(
-  ctx: Context,
-  work: Work,
-  send: Send,
-  { wait, text }: { wait: number; text: string },
-): Promise<void> {
-  const { attempts, maxAgeMs = Number.POSITIVE_INFINITY } = work.retry;
-  const left = attempts - work.attempt;
-  const age = ctx.now + wait - work.createdAt;
-  if (left <= 0 || age > maxAgeMs) throw new Error(text);
-  const payload: Send = { ...send, earlier: (send.earlier ?? 0) + work.attempt };
-  const retry = { ...work.retry, attempts: left, maxAgeMs: maxAgeMs - age + wait };
-  ctx.log.warn(`${text}, and asks to wait ${wait} ms`, { subject: send.target.Arn });
-  await ctx.write((tx) => ctx.put(tx, { to: work.to, as: work.as, due: ctx.now + wait, payload, retry }));
 }

@@ -1,13 +1,13 @@
 // What is brought to EventBridge's own ARNs: a rule is due or sends to a target, a service tells a bus, an archive forgets, a replay goes on.
 import { AwsError, type Context, parcelOf, sendTo, type Tx, type Work } from "../../kernel/mod.ts";
-import { archiveOfArn, type Sweep, sweep } from "./archived.ts";
+import { archiveOfArn, type Sweep, sweep, sweepLater } from "./archived.ts";
 import { busOfArn } from "./bus-rows.ts";
 import { refOfArn as namedRefOfArn } from "./connection-rows.ts";
 import { type Event, timeText } from "./event.ts";
-import { type Fire, fire } from "./firing.ts";
+import { type Fire, fire, skip } from "./firing.ts";
 import { authorize, deauthorize } from "./oauth.ts";
 import { bring } from "./put-events.ts";
-import { replayOfArn, replayStep } from "./replays.ts";
+import { failReplay, replayOfArn, replayStep } from "./replays.ts";
 import { refOfArn } from "./rows.ts";
 import { giveUpSend, type Send, send } from "./sending.ts";
 
@@ -30,9 +30,14 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
 }
 
 export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): Promise<void> {
-  const { kind } = (work.payload ?? {}) as { kind?: string };
+  const payload = (work.payload ?? {}) as { kind?: string };
+  const { kind } = payload;
+  const [rule, archive, replay] = [refOfArn(work.to), archiveOfArn(work.to), replayOfArn(work.to)];
   const connection = namedRefOfArn("connection", work.to);
-  if (kind === "send" && refOfArn(work.to)) await giveUpSend(ctx, tx, work, error);
+  if (kind === "send" && rule) await giveUpSend(ctx, tx, work, error);
+  else if (kind === "fire" && rule) await skip(ctx, tx, rule, payload as Fire);
+  else if (archive) await sweepLater(ctx, tx, archive, payload as Sweep);
+  else if (replay) await failReplay(ctx, tx, replay, error);
   else if (connection) await deauthorize(tx, connection, error);
   else if (busOfArn(work.to)) ctx.log.error(`an event for ${work.to} is lost`, { subject: work.to });
 }

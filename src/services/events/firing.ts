@@ -40,6 +40,14 @@ export async function fire(ctx: Context, ref: RuleRef, { at }: Fire): Promise<vo
     ctx.log.info(`rule ${ref.name} is due: ${count} target${count === 1 ? "" : "s"}`, { subject: ruleArn(ref) });
 }
 
+/** Its transaction failed again and again: this time is lost, not the schedule. */
+export async function skip(ctx: Context, tx: Tx, ref: RuleRef, { at }: Fire): Promise<void> {
+  const rule = await findRule(tx, ref);
+  if (rule?.next_ms !== at) return;
+  ctx.log.error(`rule ${ref.name}: what was due at ${timeText(at)} is lost`, { subject: ruleArn(ref) });
+  await saveRule(tx, await plan(ctx, tx, rule, at));
+}
+
 /** https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-events.html: the time is the scheduled one. */
 const scheduledEvent = (rule: Rule, at: number): Event => ({
   version: "0",

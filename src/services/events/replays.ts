@@ -201,6 +201,14 @@ export async function replayStep(ctx: Context, ref: ReplayRef): Promise<void> {
   ctx.log.info(`replay ${ref.name}: ${brought.length} events`, { subject: replayArn(ref) });
 }
 
+/** It failed again and again: it says so, and a replay of another name may go on where it was. */
+export async function failReplay(ctx: Context, tx: Tx, ref: ReplayRef, error: unknown): Promise<void> {
+  const replay = await findReplay(tx, ref);
+  if (!replay || replay.ended_ms !== null) return;
+  const state_reason = error instanceof Error ? error.message.slice(0, 512) : "The replay could not go on.";
+  await saveReplay(tx, { ...replay, state: "FAILED", state_reason, ended_ms: ctx.now });
+}
+
 async function bringNext(ctx: Context, tx: Tx, replay: Replay, listeners: Listeners): Promise<Routed[]> {
   const events = await nextEvents(tx, replay);
   const brought = events.map(({ event }) => routed(ctx, listeners, arrivalOf(ctx, replay, event)));

@@ -294,3 +294,16 @@ test("A rule has five targets at most, and must be there to have any", async () 
   await assert.rejects(events.describeRule({ Name: "nobody" }), missing);
   await assert.rejects(events.enableRule({ Name: "nobody" }), missing);
 });
+
+test("A rule whose time could not be written again and again loses that time, not its schedule", async () => {
+  const received = await sink("after-trouble");
+  const name = await rule({ ScheduleExpression: "rate(10 minutes)" }, { Id: "1", Arn: `${QUEUE}after-trouble` });
+  const rename = (from: string, to: string) =>
+    cloud.aws.write((tx) => tx.run(`ALTER TABLE ${from} RENAME TO ${to}`, {}));
+  await rename("events_target", "events_target_away");
+  await cloud.advance(15 * MINUTE);
+  await rename("events_target_away", "events_target");
+  await cloud.advance(5 * MINUTE);
+  assert.equal((await received()).length, 1);
+  await end(name);
+});

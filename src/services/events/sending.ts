@@ -4,15 +4,18 @@ import {
   type AwsError,
   assumeRole,
   type Context,
+  type HttpParts,
+  httpParts,
+  invokeApi,
   isRefusal,
   type NewWork,
   type Principal,
   type Retry,
   sendTo,
+  TooEarly,
   type Tx,
   type Work,
 } from "../../kernel/mod.ts";
-import { callApiDestination, type HttpInput, httpInputOf } from "./calling.ts";
 import { type Event, parseExact } from "./event.ts";
 import { forward } from "./forwarding.ts";
 import { inputFor } from "./input.ts";
@@ -26,7 +29,7 @@ export interface Send {
   /** What the target gets: mostly JSON. */
   readonly event: string;
   /** For an API destination: what of the request depends on the event. */
-  readonly http?: HttpInput;
+  readonly http?: HttpParts;
   /** Attempts that were made before this work was put anew, to wait as long as an endpoint asked. */
   readonly earlier?: number;
 }
@@ -45,7 +48,7 @@ export function sendingOf(
 ): NewWork {
   const arn = ruleArn(rule);
   const input = inputFor(target, { event, text }, { ruleArn: arn, ruleName: rule.name, receivedMs });
-  const http = kindOf(target.Arn!) === "api-destination" ? httpInputOf(target, event) : undefined;
+  const http = kindOf(target.Arn!) === "api-destination" ? httpParts(target.HttpParameters, event) : undefined;
   const payload: Send = { kind: "send", targetId: target.Id!, target, event: input, ...(http && { http }) };
   return { to: arn, as: eventBridge(rule), payload, retry: retryOf(target) };
 }
@@ -71,9 +74,38 @@ export async function send(asked: Context, work: Work, payload: Send): Promise<v
   const as = role ? (await assumeRole(ctx, { role, name: rule.name, by: work.as })).session : work.as;
   const kind = kindOf(to);
   if (kind === "bus") return forward(ctx, { to, as, event: (parseExact(event) ?? JSON.parse(event)) as Event });
-  if (kind === "api-destination") return callApiDestination(ctx, work, payload);
+  if (kind === "api-destination") return invoke(ctx, { work, payload, as });
   const groupId = target.SqsParameters?.MessageGroupId;
   await sendTo(ctx, { to, as, parcel: { kind: "message", body: event, ...(groupId !== undefined && { groupId }) } });
+}
+
+async function invoke(
+  ctx: Context,
+  { work, payload, as }: { work: Work; payload: Send; as: Principal },
+): Promise<void> {
+  const { target, event, http = { path: [], headers: {}, query: {} } } = payload;
+  try {
+    await invokeApi(ctx, { to: target.Arn!, as, call: { ...http, body: event, anew: work.attempt > 1 } });
+  } catch (error) {
+    if (!(error instanceof TooEarly)) throw error;
+    await waitAsAsked(ctx, { work, payload, error });
+  }
+}
+
+/** A work of its own, due when the endpoint said, with what is left of the attempts and of the event's age. */
+async function waitAsAsked(
+  ctx: Context,
+  { work, payload, error }: { work: Work; payload: Send; error: TooEarly },
+): Promise<void> {
+  const { attempts, maxAgeMs = Number.POSITIVE_INFINITY } = work.retry;
+  const { waitMs, message } = error;
+  const left = attempts - work.attempt;
+  const age = ctx.now + waitMs - work.createdAt;
+  if (left <= 0 || age > maxAgeMs) throw error;
+  const later: Send = { ...payload, earlier: (payload.earlier ?? 0) + work.attempt };
+  const retry = { ...work.retry, attempts: left, maxAgeMs: maxAgeMs - age + waitMs };
+  ctx.log.warn(`${message}, and asks to wait ${waitMs} ms`, { subject: payload.target.Arn });
+  await ctx.write((tx) => ctx.put(tx, { to: work.to, as: work.as, due: ctx.now + waitMs, payload: later, retry }));
 }
 
 /** In the rule's account and region, wherever the event came from. */

@@ -4,6 +4,7 @@ import { resourcePolicy, resourceTags } from "./access.ts";
 import { apiDestinations } from "./api-destinations.ts";
 import { archives } from "./archives.ts";
 import { buses } from "./buses.ts";
+import { answering } from "./calling.ts";
 import { connections } from "./connections.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { patterns } from "./patterns.ts";
@@ -37,4 +38,5 @@ export const events = defineService({
   resourceTags,
   deliver,
   giveUp,
+  answering,
 });

@@ -1,5 +1,5 @@
-// What passes the buses of a cloud, for who watches it: `aws-like events tail`. Nothing is kept for who comes later.
-import { compilePattern } from "../../kernel/mod.ts";
+// What passes the buses of a cloud, for who watches it: `aws-like events tail`.
+import { compilePattern, defineTap } from "../../kernel/mod.ts";
 import type { Event } from "./event.ts";
 
 export interface Passed {
@@ -10,46 +10,20 @@ export interface Passed {
   readonly rules: readonly string[];
 }
 
-type Watcher = (one: Passed) => void;
-const watchers = new Map<string, Set<Watcher>>();
+const tap = defineTap<Passed>();
 
-/** `endpoint` says which cloud of this process. */
-export function passed(endpoint: string, one: Passed): void {
-  for (const watch of watchers.get(endpoint) ?? []) watch(one);
-}
+export const passed = tap.pass;
 
-/** Who reads too slowly loses the oldest. */
-const MOST_WAITING = 1000;
-
-/** From now on, until `signal` aborts. `bus` is a name or an ARN; `pattern` an event pattern: throws PatternFault. */
+/** `bus` is a name or an ARN; `pattern` an event pattern: throws PatternFault. */
 export function watchEvents(
   endpoint: string,
   { bus, pattern, signal }: { bus?: string | undefined; pattern?: string | undefined; signal: AbortSignal },
 ): AsyncIterable<Passed> {
-  const wanted = pattern === undefined ? undefined : compilePattern(pattern);
-  const waiting: Passed[] = [];
-  let wake: (() => void) | undefined;
-  const all = watchers.get(endpoint) ?? new Set<Watcher>();
-  watchers.set(endpoint, all);
-  const watch: Watcher = (one) => {
-    if (bus !== undefined && one.bus !== bus && !one.bus.endsWith(`:event-bus/${bus}`)) return;
-    if (wanted && !wanted.matches(one.event)) return;
-    waiting.push(one);
-    if (waiting.length > MOST_WAITING) waiting.shift();
-    wake?.();
-  };
-  all.add(watch);
-  signal.addEventListener("abort", () => wake?.());
-  return (async function* () {
-    try {
-      while (!signal.aborted) {
-        const next = waiting.shift();
-        if (next) yield next;
-        else await new Promise<void>((resolve) => (wake = resolve));
-      }
-    } finally {
-      all.delete(watch);
-      if (all.size === 0) watchers.delete(endpoint);
-    }
-  })();
+  const compiled = pattern === undefined ? undefined : compilePattern(pattern);
+  return tap.watch(endpoint, {
+    wanted: (one) =>
+      (bus === undefined || one.bus === bus || one.bus.endsWith(`:event-bus/${bus}`)) &&
+      (compiled?.matches(one.event) ?? true),
+    signal,
+  });
 }

@@ -1,6 +1,6 @@
 // What a target must be, before it is put: AWS's sentences, and by name what has no effect here.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
-import { type Arn, type Input, parseArn, stepsOf, takesParcels } from "../../kernel/mod.ts";
+import { type Arn, httpFault, type Input, parseArn, stepsOf, takesParcels } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { isJson, templateFault } from "./input.ts";
 import type { RuleRef } from "./rows.ts";
@@ -44,7 +44,8 @@ export function checkTarget(rule: RuleRef, target: Target): void {
   if (kind === "bus" && (target.Input ?? target.InputPath ?? target.InputTransformer) !== undefined)
     throw errors.notImplemented("An input of one's own for an event bus");
   if (target.HttpParameters && kind !== "api-destination") throw errors.notImplemented("Targets.HttpParameters");
-  checkHttp(target);
+  const fault = httpFault(target.HttpParameters);
+  if (fault !== undefined) throw errors.validation(`Invalid HttpParameters for target ${Id} : ${fault}`);
   const fifo = arn.service === "sqs" && arn.resource.endsWith(".fifo");
   if (fifo && !target.SqsParameters?.MessageGroupId)
     throw errors.validation(`Parameter(s) SqsParameters must be specified for target: ${Id}.`);
@@ -69,13 +70,4 @@ function checkInput({ Id, Input: input, InputPath, InputTransformer }: Target): 
   const fault = templateFault(InputTemplate, Object.keys(InputPathsMap));
   if (fault === "malformed") throw errors.validation(`Invalid InputTemplate for target ${Id} : ${InputTemplate}`);
   if (fault) throw errors.validation(`InputTemplate for target ${Id} contains invalid placeholder ${fault.unknown}.`);
-}
-
-/** A value that begins with `$.` is taken from the event. */
-function checkHttp({ Id, HttpParameters }: Target): void {
-  const { PathParameterValues = [], HeaderParameters = {}, QueryStringParameters = {} } = HttpParameters ?? {};
-  const values = [...PathParameterValues, ...Object.values(HeaderParameters), ...Object.values(QueryStringParameters)];
-  for (const value of values)
-    if (value.startsWith("$.") && !stepsOf(value))
-      throw errors.validation(`Invalid HttpParameters for target ${Id} : ${value}`);
 }

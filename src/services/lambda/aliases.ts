@@ -176,6 +176,7 @@ const OWNED = [
   { table: "lambda_policy", column: "qualifier" },
   { table: "lambda_event_invoke_config", column: "qualifier" },
   { table: "lambda_provisioned_concurrency", column: "qualifier" },
+  { table: "lambda_url", column: "qualifier" },
 ] as const;
 
 const describeAlias = (row: AliasRow): Output<"lambda", "GetAlias"> => ({

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AwsError, type Context, newHex } from "../../kernel/mod.ts";
+import { AwsError, type Context, newHex, zipOfPath } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
 import { type FunctionLayer, optName } from "./function-layers.ts";
 import { exists, lookAtLive } from "./live.ts";
@@ -28,6 +28,8 @@ export interface Code {
   readonly live: string | null;
 }
 
+export const codeColumns = (code: Code) => ({ code_sha256: code.sha256, code_size: code.size, live: code.live });
+
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 export const MAX_ZIPPED_BYTES = 52_428_800;
 export const MAX_UNZIPPED_BYTES = 262_144_000;
@@ -49,6 +51,12 @@ export async function stageCode(ctx: Context, input: CodeInput): Promise<Code> {
   if (input.S3Bucket !== LIVE_BUCKET) return stageZip(ctx, await fetchZip(ctx, input));
   const { sha256, size } = await lookAtLive(ctx.config.dir, input.S3Key);
   return { sha256, size, live: input.S3Key };
+}
+
+/** Live code as it is now, staged as an archive that never changes: for a version. */
+export async function freeze(ctx: Context, live: string): Promise<Code> {
+  await lookAtLive(ctx.config.dir, live);
+  return stageZip(ctx, await zipOfPath(live));
 }
 
 /** Where Lambda keeps files: code, staged live files. Never in a bucket or a sandbox. */

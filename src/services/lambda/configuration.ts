@@ -1,7 +1,11 @@
 // A function's configuration: what may be chosen, what AWS says of a wrong choice, and how a row reads as AWS's FunctionConfiguration.
 import type { Input, Output, Tx } from "../../kernel/mod.ts";
 import { errors, invalidParameter } from "./errors.ts";
+
 import type { FunctionLayer } from "./function-layers.ts";
+
+import { chooseLogging, type LoggingConfig } from "./logging.ts";
+
 import { type FunctionRef, functionArn, type Place } from "./names.ts";
 import { checkRuntime, runtimeVersionArn } from "./runtimes.ts";
 import { stateOf } from "./states.ts";
@@ -19,7 +23,7 @@ export interface Configuration {
   readonly MemorySize: number;
   readonly EphemeralStorage: { readonly Size: number };
   readonly Architectures: readonly ["x86_64" | "arm64"];
-  readonly LoggingConfig: { readonly LogFormat: "Text"; readonly LogGroup: string };
+  readonly LoggingConfig: LoggingConfig;
   /** Absent where none was ever given: AWS then leaves out Environment. */
   readonly Environment?: { readonly Variables: Readonly<Record<string, string>> };
   readonly DeadLetterConfig?: { readonly TargetArn: string };
@@ -148,7 +152,10 @@ export function choose(
   const Environment = input.Environment ? { Variables: { ...input.Environment.Variables } } : was.Environment;
   if (input.Environment?.Variables) checkEnvironment(input.Environment.Variables);
   const DeadLetterConfig = input.DeadLetterConfig ? deadLetterConfig(input.DeadLetterConfig) : was.DeadLetterConfig;
-  const LogGroup = input.LoggingConfig?.LogGroup ?? was.LoggingConfig?.LogGroup;
+  const LoggingConfig = chooseLogging(input.LoggingConfig, {
+    was: was.LoggingConfig,
+    group: `/aws/lambda/${input.FunctionName}`,
+  });
   return {
     Description: input.Description ?? was.Description ?? "",
     Role: input.Role ?? was.Role,
@@ -158,7 +165,7 @@ export function choose(
     MemorySize,
     EphemeralStorage: { Size: input.EphemeralStorage?.Size ?? was.EphemeralStorage?.Size ?? 512 },
     Architectures: was.Architectures,
-    LoggingConfig: { LogFormat: "Text", LogGroup: LogGroup ?? `/aws/lambda/${input.FunctionName}` },
+    LoggingConfig,
     ...(Environment && { Environment }),
     ...(DeadLetterConfig && { DeadLetterConfig }),
     // Chosen apart, by who can ask the store: withLayers.
@@ -184,9 +191,6 @@ function refuseUnsupported(input: Partial<Input<"lambda", "CreateFunction"> & Co
     "PackageType Image": input.PackageType === "Image",
     "TracingConfig Active": input.TracingConfig?.Mode === "Active",
     "SnapStart PublishedVersions": input.SnapStart?.ApplyOn === "PublishedVersions",
-    "LoggingConfig JSON": input.LoggingConfig?.LogFormat === "JSON",
-    "LoggingConfig.ApplicationLogLevel": Boolean(input.LoggingConfig?.ApplicationLogLevel),
-    "LoggingConfig.SystemLogLevel": Boolean(input.LoggingConfig?.SystemLogLevel),
     TenancyConfig: input.TenancyConfig !== undefined,
     CapacityProviderConfig: input.CapacityProviderConfig !== undefined,
     DurableConfig: input.DurableConfig !== undefined,

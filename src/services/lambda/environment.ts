@@ -1,5 +1,6 @@
 // The environment variables that a function has from its service: the sandbox adds those that depend on its layout and on the Runtime API.
 import type { Configuration } from "./configuration.ts";
+import { loggingVariables } from "./logging.ts";
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -26,6 +27,7 @@ export const environmentOf = (options: {
   AWS_ENDPOINT_URL: options.endpoint,
   ...options.configuration.Environment?.Variables,
   AWS_LAMBDA_INITIALIZATION_TYPE: options.initialization,
+  ...loggingVariables(options.configuration.LoggingConfig),
   AWS_REGION: options.region,
   AWS_DEFAULT_REGION: options.region,
   AWS_ACCESS_KEY_ID: options.credentials.accessKeyId,

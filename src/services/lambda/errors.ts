@@ -141,6 +141,14 @@ export const errors = {
   mappingNotFound: (arn: string) => notFound(`Event source mapping not found: ${arn}`),
   noSuchFunction: () => notFound("The function doesn't exist."),
 
+  functionGone: () => notFound("Function does not exist"),
+  noUrl: () => notFound("The resource you requested does not exist."),
+  // Two spaces, as on AWS.
+  urlExists: (arn: string) =>
+    conflict(
+      `Failed to create function url config for [functionArn = ${arn}]. Error message:  FunctionUrlConfig exists for this Lambda function`,
+    ),
+
   /** A parameter that we would have to ignore: refused by its name, never silently accepted. */
   unsupported: (parameter: string) =>
     new AwsError("NotImplemented", 501, `aws-like's Lambda does not support ${parameter} yet.`),

@@ -225,7 +225,6 @@ const REFUSED: Record<string, { input: Partial<CreateFunctionCommandInput>; erro
     error: { name: "NotImplemented", message: /VpcConfig/ },
   },
   "active tracing": { input: { TracingConfig: { Mode: "Active" } }, error: { name: "NotImplemented" } },
-  "JSON logs": { input: { LoggingConfig: { LogFormat: "JSON" } }, error: { name: "NotImplemented" } },
 };
 
 test("CreateFunction refuses, in AWS's words where AWS has them", async (t) => {

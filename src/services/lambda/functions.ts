@@ -11,7 +11,7 @@ import {
   type Tx,
 } from "../../kernel/mod.ts";
 import { findAlias, routed } from "./aliases.ts";
-import { type Code, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
+import { codeColumns, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
 import { ACCOUNT_CONCURRENCY, findReserved, readLimits, SHELF } from "./concurrency.ts";
 import { choose, describe, type FunctionRow, findVersion, insertVersion, withLayers } from "./configuration.ts";
 import { codeLocation } from "./download.ts";
@@ -23,7 +23,7 @@ import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
 import { begins, settleLater } from "./states.ts";
 import { checkTags, tagsOf } from "./tags.ts";
-import { publish } from "./versions.ts";
+import { frozenOf, publish } from "./versions.ts";
 
 export const functions = defineOperations("lambda", {
   CreateFunction: {
@@ -54,6 +54,7 @@ export const functions = defineOperations("lambda", {
       await assumeRole(ctx, ref, configuration.Role, errors.roleNotAssumable);
       const code = await stageCode(ctx, input.Code ?? {});
       await checkUnzipped(ctx, layers ?? [], code);
+      const frozen = input.Publish ? await frozenOf(ctx, code) : undefined;
       const row: FunctionRow = {
         account: ref.account,
         region: ref.region,
@@ -71,7 +72,7 @@ export const functions = defineOperations("lambda", {
       const created = await ctx.write(async (tx) => {
         if (await findVersion(tx, ref)) throw errors.functionExists(ref.name);
         await insertVersion(tx, row);
-        const version = input.Publish ? await publish(tx, row, { now: ctx.now }) : undefined;
+        const version = input.Publish ? await publish(tx, row, { frozen, now: ctx.now }) : undefined;
         await settleLater(ctx, tx, version ? [row, version] : [row]);
         return version ?? row;
       });
@@ -220,6 +221,7 @@ const OWNED = [
   { table: "lambda_function", column: "version" },
   { table: "lambda_policy", column: "qualifier" },
   { table: "lambda_event_invoke_config", column: "qualifier" },
+  { table: "lambda_url", column: "qualifier" },
   { table: "lambda_alias", column: "name" },
   { table: "lambda_provisioned_concurrency", column: "qualifier" },
 ] as const;
@@ -246,8 +248,6 @@ export async function routeFunction(tx: Tx, ref: FunctionRef): Promise<FunctionR
 
 /** As AWS answers to a qualified question: with the qualifier that was asked for in the ARN. */
 const describeAs = (row: FunctionRow, ref: FunctionRef) => ({ ...describe(row), FunctionArn: functionArn(ref) });
-
-export const codeColumns = (code: Code) => ({ code_sha256: code.sha256, code_size: code.size, live: code.live });
 
 export const passRole = (role: string | undefined, associated: Arn): Access => ({
   action: "iam:PassRole",

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { DeleteRoleCommand, DeleteRolePolicyCommand, IAMClient } from "@aws-sdk/client-iam";
 import {
   DeleteFunctionCommand,
+  InvokeAsyncCommand,
   InvokeCommand,
   UpdateFunctionCodeCommand,
   UpdateFunctionConfigurationCommand,
@@ -273,4 +274,17 @@ test("What a function calls is caused by its invocation", async () => {
   const call = chain.find((entry) => entry.text.startsWith("GetAccountSettings"));
   assert.equal(call?.cause, answer.$metadata.requestId);
   assert.match(String(call?.fields?.principal), /assumed-role\/function\/calls$/);
+});
+
+test("InvokeAsync accepts an event of up to 256 KB for later", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("old", 'echo "got $1" >&2');
+  const send = (InvokeArgs: string, FunctionName = "old") =>
+    cloud.lambda.send(new InvokeAsyncCommand({ FunctionName, InvokeArgs }));
+  const answer = await send('{"by":"post"}');
+  assert.deepEqual([answer.Status, answer.$metadata.httpStatusCode], [202, 202]);
+  assert.match(await logOf(cloud, "old"), /got \{"by":"post"\}/);
+  await assert.rejects(send("{"), { name: "InvalidRequestContentException" });
+  await assert.rejects(send(JSON.stringify("x".repeat(262_144))), { name: "RequestEntityTooLargeException" });
+  await assert.rejects(send("{}", "nobody"), { name: "ResourceNotFoundException" });
 });

@@ -44,6 +44,25 @@ export const invocations = defineOperations("lambda", {
       };
     },
   },
+
+  /** What `Invoke` with `Event` was before 2014-12, with less room. It has no qualifier but the name's. */
+  InvokeAsync: {
+    access: (ctx, input) => ({
+      action: "lambda:InvokeFunction",
+      resource: resourceOf(ctx, input.FunctionName),
+    }),
+    async handle(ctx, input) {
+      const ref = resolveName(ctx, input.FunctionName!);
+      const event = readPayload(Buffer.concat(await input.InvokeArgs!.toArray()), "InvokeAsync");
+      await ctx.write(async (tx) => {
+        const row = await routeFunction(tx, ref);
+        if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+        refusePending(row);
+        await putInvocation(ctx, tx, { ref, event });
+      });
+      return { Status: 202 };
+    },
+  },
 });
 
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB, asynchronous 1 MB.
@@ -51,6 +70,7 @@ const MAX_PAYLOAD_BYTES: Readonly<Record<string, number>> = {
   RequestResponse: 6_291_456,
   DryRun: 6_291_456,
   Event: 1_048_576,
+  InvokeAsync: 262_144,
 };
 
 /** The event's bytes, known to be JSON. No payload is an empty object. */

@@ -4,28 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { defaults } from "../../config.ts";
-import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
-
-test("Lambda's own lines are AWS's", () => {
-  const id = "8f507cfc-xmpl-4697-b07a-ac58fc914c95";
-  assert.equal(platformLines.start(id, "$LATEST"), `START RequestId: ${id} Version: $LATEST`);
-  assert.equal(platformLines.end(id), `END RequestId: ${id}`);
-  assert.equal(
-    platformLines.initStart("python3.13", "arn:aws:lambda:us-east-1::runtime:0b"),
-    "INIT_START Runtime Version: python:3.13.v1\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:0b",
-  );
-  assert.match(platformLines.initStart("nodejs22.x", ""), /Version: nodejs:22\.v1\t/);
-  assert.match(platformLines.initStart("provided.al2023", ""), /Version: provided:al2023\.v1\t/);
-  const report = { requestId: id, durationMs: 3.006, billedMs: 4, memoryMb: 128, maxMemoryMb: 36 };
-  const line = `REPORT RequestId: ${id}\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t`;
-  assert.equal(platformLines.report(report), line);
-  assert.equal(platformLines.report({ ...report, initMs: 110.1 }), `${line}Init Duration: 110.10 ms\t`);
-  const failed = (kind: "function" | "runtime" | "timeout") =>
-    platformLines.report({ ...report, error: { type: "Runtime.ExitError", kind } });
-  assert.equal(failed("function"), line);
-  assert.equal(failed("timeout"), `${line}Status: timeout\t`);
-  assert.equal(failed("runtime"), `${line}Status: error\tError Type: Runtime.ExitError\t`);
-});
+import { LogFiles, LogTail, logLine, logPath, logStreamName } from "./logs.ts";
 
 test("A log is a file a day; the home account and region have no folder of their own", () => {
   const config = { ...defaults, dir: "/w" };

@@ -75,41 +75,6 @@ export const logLine = (now: number, text: string): string =>
 export const logStreamName = (now: number, version: string, id: string): string =>
   `${new Date(now).toISOString().slice(0, 10).replaceAll("-", "/")}/[${version}]${id}`;
 
-/** Lambda's own lines, as AWS writes them. */
-export const platformLines = {
-  initStart: (runtime: string, runtimeVersionArn: string) =>
-    `INIT_START Runtime Version: ${runtime.replace(/^([a-z]+)\.?(.*?)(\.x)?$/, "$1:$2")}.v1\tRuntime Version ARN: ${runtimeVersionArn}`,
-  start: (requestId: string, version: string) => `START RequestId: ${requestId} Version: ${version}`,
-  end: (requestId: string) => `END RequestId: ${requestId}`,
-  report: (report: Report) =>
-    [
-      `REPORT RequestId: ${report.requestId}`,
-      `Duration: ${report.durationMs.toFixed(2)} ms`,
-      `Billed Duration: ${report.billedMs} ms`,
-      `Memory Size: ${report.memoryMb} MB`,
-      `Max Memory Used: ${report.maxMemoryMb} MB`,
-      ...(report.initMs === undefined ? [] : [`Init Duration: ${report.initMs.toFixed(2)} ms`]),
-      ...failureOf(report),
-      "",
-    ].join("\t"),
-} as const;
-
-interface Report {
-  readonly requestId: string;
-  readonly durationMs: number;
-  readonly billedMs: number;
-  readonly memoryMb: number;
-  readonly maxMemoryMb: number;
-  readonly initMs?: number | undefined;
-  readonly error?: { readonly type: string; readonly kind: "function" | "runtime" | "timeout" } | undefined;
-}
-
-// An exception of the handler is no failure of the environment: AWS's REPORT does not mention it.
-function failureOf({ error }: Report): string[] {
-  if (error === undefined || error.kind === "function") return [];
-  return error.kind === "timeout" ? ["Status: timeout"] : ["Status: error", `Error Type: ${error.type}`];
-}
-
 /** The last 4 KB of one invocation's log: what LogType Tail answers. */
 export class LogTail {
   #lines: string[] = [];

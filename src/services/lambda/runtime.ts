@@ -21,10 +21,13 @@ import { errors } from "./errors.ts";
 import { optDirOf } from "./function-layers.ts";
 import { Hands } from "./hands.ts";
 import { openLive } from "./live.ts";
-import { LogFiles, LogTail, logLine, logPath, logStreamName, platformLines } from "./logs.ts";
+import { LogFiles, LogTail, logLine, logPath, logStreamName } from "./logs.ts";
 import { functionArn } from "./names.ts";
+
+import { platformLog } from "./platform-log.ts";
 import { Provisioner } from "./provisioner.ts";
 import { assumeRole, lambdaPrincipal } from "./roles.ts";
+
 import { runtimeVersionArn } from "./runtimes.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
@@ -36,6 +39,7 @@ import {
   type Spec,
   type Worker,
 } from "./sandbox/sandbox.ts";
+import { said } from "./tap.ts";
 
 export interface Call {
   /** The id that START, END and the context carry: the same in each retry of an asynchronous invocation. */
@@ -76,7 +80,8 @@ export async function startRuntime(ctx: Context): Promise<Runtime> {
   return runtime;
 }
 
-type Write = (text: string) => Promise<void> | undefined;
+/** What it returns, if anything, resolves when there is room for more. */
+type Write = (lines: readonly string[]) => Promise<void> | undefined;
 
 /** What is known of a worker besides what the sandbox knows. */
 interface Environment {
@@ -131,8 +136,14 @@ export class Runtime implements Running {
     using _place = this.#admission.admit(row, await limitsOf(ctx, row));
     const running = this.#run(ctx, row, call);
     this.#running.add(running);
+    const over = { functionArn: functionArn(refOf(row)), requestId: call.requestId };
     try {
-      return await running;
+      const outcome = await running;
+      said(ctx.endpoint, { ...over, ...(outcome.error && { error: outcome.error.type }) });
+      return outcome;
+    } catch (error) {
+      said(ctx.endpoint, { ...over, error: (error as Error).message });
+      throw error;
     } finally {
       this.#running.delete(running);
     }
@@ -205,7 +216,7 @@ export class Runtime implements Running {
     const ref = refOf(row);
     const ctx = this.#ctx.fork({ principal: lambdaPrincipal(ref), account: ref.account, region: ref.region });
     const dir = codeDir(ctx.config.dir, row.code_sha256);
-    const write = this.#writer(ctx, row, new LogTail());
+    const write = this.#writer(ctx, row, { requestId: ctx.requestId, tail: new LogTail() });
     return this.#start(ctx, { row, dir, sandbox, write, initialization: "provisioned-concurrency" });
   }
 
@@ -214,7 +225,7 @@ export class Runtime implements Running {
     const { pool } = await this.#opened;
     const { requestId } = call;
     const tail = new LogTail();
-    const write = this.#writer(ctx, row, tail);
+    const write = this.#writer(ctx, row, { requestId, tail });
     const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
       this.#start(ctx, { ...code, sandbox, write }),
     );
@@ -223,8 +234,9 @@ export class Runtime implements Running {
     // What the function calls with its environment's credentials is caused by this invocation.
     ctx.attribute(environment.accessKeyId, ctx.requestId);
     try {
-      write(platformLines.start(requestId, row.version));
-      const { MemorySize, Timeout } = configurationOf(code.row);
+      const { MemorySize, Timeout, LoggingConfig } = configurationOf(code.row);
+      const log = platformLog(LoggingConfig);
+      write(log.start(ctx.clock.now(), requestId, row.version));
       const timeoutMs = Timeout * 1000;
       const result = await worker.invoke({
         requestId,
@@ -237,8 +249,7 @@ export class Runtime implements Running {
         sink: call.sink,
         signal: this.#stop.signal,
       });
-      write(platformLines.end(requestId));
-      write(platformLines.report({ ...result, requestId, memoryMb: MemorySize }));
+      write(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
       return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
     } finally {
@@ -296,20 +307,29 @@ export class Runtime implements Running {
       logGroup: configuration.LoggingConfig.LogGroup,
       logStream: logStreamName(ctx.now, row.version, newHex(32)),
     };
-    write(platformLines.initStart(runtime, runtimeVersionArn(ref.region, runtime)));
-    const worker = await sandbox.start(spec, (line) => environment.write(line.text));
+    const log = platformLog(configuration.LoggingConfig);
+    const version = { runtime, runtimeVersionArn: runtimeVersionArn(ref.region, runtime), version: row.version };
+    write(log.initStart(ctx.clock.now(), version));
+    const worker = await sandbox.start(spec, (line) => environment.write(log.line(ctx.clock.now(), line)));
+    if (worker.initMs !== undefined) write(log.initialized(ctx.clock.now(), worker.initMs));
     this.#environments.set(worker, environment);
     return worker;
   }
 
-  #writer(ctx: Context, row: FunctionRow, tail: LogTail): Write {
+  #writer(ctx: Context, row: FunctionRow, { requestId, tail }: { requestId: string; tail: LogTail }): Write {
     const ref = refOf(row);
-    const show = showTo(ctx.log, functionArn(ref));
-    return (text) => {
+    const arn = functionArn(ref);
+    const show = showTo(ctx.log, arn);
+    return (lines) => {
       const now = ctx.clock.now();
-      tail.add(text);
-      show(text);
-      return this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text));
+      let room: Promise<void> | undefined;
+      for (const text of lines) {
+        tail.add(text);
+        show(text);
+        said(ctx.endpoint, { functionArn: arn, requestId, line: text });
+        room = this.#logs.append(logPath(ctx.config, ref, now), logLine(now, text)) ?? room;
+      }
+      return room;
     };
   }
 }
@@ -339,7 +359,8 @@ function showTo(log: Log, subject: Arn): (text: string) => void {
   return (text) => {
     shown++;
     // REPORT and what Lambda says of a failure come last, and are always seen.
-    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: /.test(text)) log.info(text, { subject });
+    if (shown <= SHOWN_LINES || /^(END|REPORT) RequestId: |"type":"platform\.report"/.test(text))
+      log.info(text, { subject });
     else if (shown === SHOWN_LINES + 1) log.info("... further lines are in the log file", { subject });
   };
 }

@@ -9,6 +9,8 @@ import { eventInvokeConfigs, tables as eventInvokeConfigTables } from "./event-i
 import { arrive, eventSourceMappings } from "./event-sources/mappings.ts";
 import { tables as eventSourceTables, parseMappingArn } from "./event-sources/rows.ts";
 import { startMappings } from "./event-sources/running.ts";
+import { functionUrlSite } from "./function-url-site.ts";
+import { functionUrls, tables as functionUrlTables } from "./function-urls.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
 import { layerPolicies } from "./layer-policies.ts";
@@ -34,6 +36,7 @@ export const lambda = defineService({
   migrations: [
     [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
     eventSourceTables,
+    functionUrlTables,
     // Concurrency, layers, weighted aliases, states.
     [concurrencyTables, layerTables, furtherColumns].join(";"),
   ],
@@ -52,9 +55,10 @@ export const lambda = defineService({
     ...layers,
     ...layerPolicies,
     ...streamingInvocations,
+    ...functionUrls,
   },
   quirks,
-  sites: [download],
+  sites: [functionUrlSite, download],
   resourcePolicy,
   resourceTags,
   deliver(ctx, work) {

@@ -1,6 +1,6 @@
 // UpdateFunctionCode and UpdateFunctionConfiguration. Both change $LATEST, give it a new revision, and end its warm sandboxes.
 import { type Context, defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
-import { stageCode } from "./code.ts";
+import { codeColumns, stageCode } from "./code.ts";
 import {
   choose,
   configurationOf,
@@ -12,13 +12,13 @@ import {
 } from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
 import { checkUnzipped, chooseLayers } from "./function-layers.ts";
-import { codeColumns, configured, passRole } from "./functions.ts";
+import { configured, passRole } from "./functions.ts";
 import { layerAccess } from "./layers.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
 import { begins, refuseUnsettled, settleLater } from "./states.ts";
-import { publish } from "./versions.ts";
+import { frozenOf, publish } from "./versions.ts";
 
 export const updates = defineOperations("lambda", {
   UpdateFunctionCode: {
@@ -44,10 +44,11 @@ export const updates = defineOperations("lambda", {
         progress: begins(ctx, "Updating"),
       });
       if (input.DryRun) return describe(update(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId))));
+      const frozen = input.Publish ? await frozenOf(ctx, code) : undefined;
       const row = await ctx.write(async (tx) => {
         const next = update(await requireLatest(tx, ref, input.RevisionId));
         await updateVersion(tx, next);
-        const version = input.Publish ? await publish(tx, next, { now: ctx.now }) : undefined;
+        const version = input.Publish ? await publish(tx, next, { frozen, now: ctx.now }) : undefined;
         await settleLater(ctx, tx, version ? [next, version] : [next]);
         return version ?? next;
       });

@@ -1,16 +1,20 @@
 // One batch on its way through a pipe: enriched, shaped, and brought to the target. All of it is done as the pipe's role.
 import {
+  type Arn,
   AwsError,
   type Consumed,
   type Context,
+  httpParts,
+  invokeApi,
   newRequestId,
   type Output,
   type Principal,
   parseArn,
+  parsedJson,
   type SourceRecord,
   valueAt,
 } from "../../kernel/mod.ts";
-import type { Definition } from "./definition.ts";
+import { type Definition, kindOf } from "./definition.ts";
 import { type PipeRef, pipeArn } from "./rows.ts";
 import { fill, parsedFields, type Variables } from "./template.ts";
 
@@ -44,7 +48,14 @@ const idOf = (record: SourceRecord): string =>
 async function enrich(ctx: Context, pipe: Pipe, records: readonly SourceRecord[]): Promise<readonly unknown[]> {
   const { Enrichment, EnrichmentParameters } = pipe.definition;
   const shaped = shape(ctx, pipe, records, EnrichmentParameters?.InputTemplate);
-  const answer = await invoke(ctx, { function: Enrichment!, as: pipe.as, events: shaped });
+  const answer =
+    kindOf(Enrichment) === "lambda"
+      ? await invoke(ctx, { function: Enrichment!, as: pipe.as, events: shaped })
+      : await request(ctx, {
+          to: Enrichment!,
+          sent: { pipe, shaped, events: records },
+          parameters: EnrichmentParameters?.HttpParameters,
+        });
   if (Array.isArray(answer)) return answer;
   const empty =
     answer === null || answer === "" || (typeof answer === "object" && Object.keys(answer as object).length === 0);
@@ -78,12 +89,28 @@ async function invoke(
   return text === "" ? null : (JSON.parse(text) as unknown);
 }
 
+/** One event, by itself: API destinations take no batches. What is answered, read as JSON where it is. */
+async function request(
+  ctx: Context,
+  {
+    to,
+    sent: { pipe, shaped, events },
+    parameters,
+  }: { to: Arn; sent: Sent; parameters: Parameters<typeof httpParts>[0] },
+): Promise<unknown> {
+  if (shaped.length > 1) throw new Error(`${to} takes one event at a time, not ${shaped.length}`);
+  const parts = httpParts(parameters, parsedFields(events[0]));
+  const call = { ...parts, body: textOf(shaped[0]), answered: true };
+  const text = await invokeApi(ctx, { to, as: pipe.as, call });
+  return parsedJson(text) ?? text;
+}
+
 /** Places in `events`, or ids of records, of those that the target did not take. */
 function bring(ctx: Context, pipe: Pipe, events: readonly unknown[]): Promise<readonly (number | string)[]> {
   const { definition } = pipe;
   const shaped = shape(ctx, pipe, events, definition.TargetParameters?.InputTemplate);
   const sent: Sent = { pipe, shaped, events };
-  return TARGETS[parseArn(definition.Target!)!.service]!(ctx, sent);
+  return TARGETS[kindOf(definition.Target)]!(ctx, sent);
 }
 
 interface Sent {
@@ -121,7 +148,13 @@ const TARGETS: Readonly<Record<string, (ctx: Context, sent: Sent) => Promise<rea
     return refused(ctx, await ctx.call("sns", "PublishBatch", input, as));
   },
 
-  async events(ctx, { pipe: { ref, definition, as }, shaped, events }) {
+  async "events api-destination"(ctx, sent) {
+    const { Target, TargetParameters } = sent.pipe.definition;
+    await request(ctx, { to: Target!, sent, parameters: TargetParameters?.HttpParameters });
+    return [];
+  },
+
+  async "events event-bus"(ctx, { pipe: { ref, definition, as }, shaped, events }) {
     const { DetailType, Source, Resources, Time } = definition.TargetParameters?.EventBridgeEventBusParameters ?? {};
     const service = parseArn(definition.Source!)!.service;
     const entries = shaped.map((detail, i) => {

@@ -1,5 +1,5 @@
 // What a pipe is made of, and what of it is done here.
-import { type Context, compilePattern, type Input, PatternFault, parseArn } from "../../kernel/mod.ts";
+import { type Context, compilePattern, httpFault, type Input, PatternFault, parseArn } from "../../kernel/mod.ts";
 import { errors, type Field } from "./errors.ts";
 import { templateFault } from "./template.ts";
 
@@ -18,9 +18,23 @@ export type Definition = Pick<
   | "KmsKeyIdentifier"
 >;
 
-/** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html: records of one batch. Others take what their payload allows. */
-const MOST_RECORDS: Readonly<Record<string, number>> = { sqs: 10, sns: 10, events: 10 };
+/**
+ * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html: records of one batch. Others take what their payload
+ * allows. "If you configure a pipe with an enrichment or target that doesn't support batching, you won't be able to activate batching on the source."
+ */
+const MOST_RECORDS: Readonly<Record<string, number>> = {
+  sqs: 10,
+  sns: 10,
+  "events event-bus": 10,
+  "events api-destination": 1,
+};
 const MOST_OF_A_SOURCE = 10_000;
+
+/** What a source, enrichment or target is: `lambda`, `events api-destination`. "" is none. */
+export function kindOf(arn: string | undefined): string {
+  const { service = "", resource = "" } = parseArn(arn ?? "") ?? {};
+  return service === "events" ? `${service} ${resource.split("/")[0]}` : service;
+}
 
 export const sourceKind = (definition: Pick<Definition, "Source">): "sqs" | "dynamodb" | undefined => {
   const arn = parseArn(definition.Source ?? "");
@@ -44,11 +58,13 @@ export function check(ctx: Context, definition: Definition): void {
 const SOURCE_PARAMETERS = ["FilterCriteria", "SqsQueueParameters", "DynamoDBStreamParameters"];
 const TARGET_PARAMETERS = [
   "InputTemplate",
+  "HttpParameters",
   "LambdaFunctionParameters",
   "SqsQueueParameters",
   "EventBridgeEventBusParameters",
 ];
-const TARGETS = ["lambda", "sqs", "sns", "events"];
+const ENRICHMENTS = ["lambda", "events api-destination"];
+const TARGETS = ["lambda", "sqs", "sns", "events event-bus", "events api-destination"];
 
 function refuse(definition: Definition): void {
   const { Source, Enrichment, Target, LogConfiguration } = definition;
@@ -61,23 +77,17 @@ function refuse(definition: Definition): void {
   if (source && !sourceKind(definition) && source.service !== "dynamodb")
     throw errors.notImplemented(`A source of ${source.service}`);
   given(definition.SourceParameters, SOURCE_PARAMETERS, "SourceParameters");
-  const enrichment = parseArn(Enrichment ?? "");
-  if (enrichment && enrichment.service !== "lambda")
-    throw errors.notImplemented(`An enrichment of ${kindOf(enrichment)}`);
-  given(definition.EnrichmentParameters, ["InputTemplate"], "EnrichmentParameters");
-  const target = parseArn(Target ?? "");
-  if (target && (!TARGETS.includes(target.service) || kindOf(target) === "events api-destination"))
-    throw errors.notImplemented(`A target of ${kindOf(target)}`);
+  const [enrichment, target] = [kindOf(Enrichment), kindOf(Target)];
+  if (enrichment && !ENRICHMENTS.includes(enrichment)) throw errors.notImplemented(`An enrichment of ${enrichment}`);
+  given(definition.EnrichmentParameters, ["InputTemplate", "HttpParameters"], "EnrichmentParameters");
+  if (target && !TARGETS.includes(target)) throw errors.notImplemented(`A target of ${target}`);
   given(definition.TargetParameters, TARGET_PARAMETERS, "TargetParameters");
   if (definition.TargetParameters?.EventBridgeEventBusParameters?.EndpointId !== undefined)
     throw errors.notImplemented("EventBridgeEventBusParameters.EndpointId");
   if (LogConfiguration && LogConfiguration.Level !== "OFF") throw errors.notImplemented("LogConfiguration");
 }
 
-const kindOf = ({ service, resource }: { service: string; resource: string }): string =>
-  service === "events" ? `${service} ${resource.split("/")[0]}` : service;
-
-function sourceFaults(ctx: Context, { Source, SourceParameters, Target }: Definition): Field[] {
+function sourceFaults(ctx: Context, { Source, SourceParameters, Target, Enrichment }: Definition): Field[] {
   const arn = parseArn(Source ?? "");
   const kind = sourceKind({ Source });
   if (!kind) return [{ name: "Source", message: "Source is not supported." }];
@@ -95,7 +105,7 @@ function sourceFaults(ctx: Context, { Source, SourceParameters, Target }: Defini
   const parameters = SourceParameters?.[wanted];
   const size = parameters?.BatchSize ?? 1;
   const name = `SourceParameters.${wanted}.BatchSize`;
-  const most = MOST_RECORDS[parseArn(Target ?? "")?.service ?? ""] ?? MOST_OF_A_SOURCE;
+  const most = Math.min(...[Target, Enrichment].map((arn) => MOST_RECORDS[kindOf(arn)] ?? MOST_OF_A_SOURCE));
   if (size > most) faults.push({ name, message: `Batch size must be at most ${most} for the given target.` });
   const windowed = (parameters?.MaximumBatchingWindowInSeconds ?? 0) > 0;
   if (kind === "sqs" && size > 10 && !windowed)
@@ -144,22 +154,34 @@ function arnFaults({ Enrichment, Target }: Definition): Field[] {
 const templateFaults = ({ EnrichmentParameters, TargetParameters }: Definition): Field[] =>
   Object.entries({ EnrichmentParameters, TargetParameters }).flatMap(([name, parameters]) => {
     const fault = parameters?.InputTemplate === undefined ? undefined : templateFault(parameters.InputTemplate);
-    return fault === undefined ? [] : [{ name: `${name}.InputTemplate`, message: fault }];
+    const path = httpFault(parameters?.HttpParameters);
+    return [
+      ...(fault === undefined ? [] : [{ name: `${name}.InputTemplate`, message: fault }]),
+      ...(path === undefined ? [] : [{ name: `${name}.HttpParameters`, message: `Invalid JSON path: ${path}` }]),
+    ];
   });
 
-function targetFaults({ Target, TargetParameters = {} }: Definition): Field[] {
+function targetFaults({ Target, TargetParameters = {}, Enrichment, EnrichmentParameters }: Definition): Field[] {
   const { service, resource } = parseArn(Target ?? "") ?? {};
   const belongs: Readonly<Record<string, string>> = {
+    HttpParameters: "events api-destination",
     LambdaFunctionParameters: "lambda",
     SqsQueueParameters: "sqs",
-    EventBridgeEventBusParameters: "events",
+    EventBridgeEventBusParameters: "events event-bus",
   };
   const faults = Object.entries(belongs)
-    .filter(([name, of]) => TargetParameters[name as keyof typeof TargetParameters] && of !== service)
+    .filter(([name, of]) => TargetParameters[name as keyof typeof TargetParameters] && of !== kindOf(Target))
     .map(([name]) => ({
       name: `TargetParameters.${name}`,
       message: "Unexpected parameter for the given target.",
     }));
+  if (EnrichmentParameters?.HttpParameters && kindOf(Enrichment) !== "events api-destination")
+    faults.push({
+      name: "EnrichmentParameters.HttpParameters",
+      message: "Unexpected parameter for the given enrichment.",
+    });
+  if (service === "sns" && resource?.endsWith(".fifo"))
+    faults.push({ name: "Target", message: "FIFO topics are not supported." });
   if (service === "sqs" && resource?.endsWith(".fifo") && !TargetParameters.SqsQueueParameters?.MessageGroupId)
     faults.push({
       name: "TargetParameters.SqsQueueParameters.MessageGroupId",

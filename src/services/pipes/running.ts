@@ -80,10 +80,24 @@ export async function obstacle(asked: Context, row: PipeRow): Promise<string | u
   }
 }
 
-const reasonOf = ({ code, message }: AwsError): string =>
-  code.startsWith("AccessDenied")
-    ? `The provided customer role does not have permissions: ${message}`
-    : `Input parameter is invalid from the request due to : ${message}`;
+const reasonOf = ({ code, message }: AwsError): string => {
+  const why = code.startsWith("AccessDenied")
+    ? `The provided customer role does not have permissions to ${missing(message)}`
+    : message;
+  return `Input parameter is invalid from the request due to : ${why}`;
+};
+
+/** As AWS names it: `call GetQueueAttributes on SQS`. A role that does not trust Pipes has not even its session. */
+function missing(message: string): string {
+  const [, service, action] = /perform: "?(\w+):(\w+)/.exec(message) ?? [];
+  if (service === undefined || service === "sts") return "be assumed by EventBridge Pipes";
+  return service === "sqs"
+    ? `call ${SQS_CALLS[action!.toLowerCase()] ?? action} on SQS`
+    : `call ${action} on ${service}`;
+}
+
+/** SQS's own denials write its actions in small letters. */
+const SQS_CALLS: Readonly<Record<string, string>> = { getqueueattributes: "GetQueueAttributes" };
 
 /** Looks at the source without taking anything from it. */
 async function askSource(ctx: Context, definition: Definition, as: Principal): Promise<void> {
@@ -118,7 +132,17 @@ function poll(ctx: Context, pipe: Pipe): Poller {
     windowMs: (parameters?.MaximumBatchingWindowInSeconds ?? 0) * 1000,
   };
   const consumer: Consumer = {
-    consume: (own, records) => pass(own, pipe, records),
+    async consume(own, records) {
+      const consumed = await pass(own, pipe, records);
+      const passed = records.length - consumed.failed.length;
+      own.log.info(
+        `pipe ${ref.name}: ${passed} of ${records.length} from ${nameOf(Source!)} to ${nameOf(definition.Target!)}`,
+        {
+          subject: pipeArn(ref),
+        },
+      );
+      return consumed;
+    },
     discard: async (own, lost) => {
       const to = SourceParameters.DynamoDBStreamParameters?.DeadLetterConfig?.Arn;
       if (to === undefined) return;
@@ -147,6 +171,9 @@ function poll(ctx: Context, pipe: Pipe): Poller {
     consumer,
   );
 }
+
+/** For a person: what stands behind the account. */
+const nameOf = (arn: string): string => arn.split(":").slice(5).join(":");
 
 /** -1, the default: no limit. */
 const limited = (value: number | undefined, unit: number): number | undefined =>

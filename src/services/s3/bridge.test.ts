@@ -43,6 +43,7 @@ test("A bucket tells EventBridge of an object that is made, with what AWS says o
     { ...detail, object },
     {
       version: "0",
+      "event-version": "1.2",
       bucket: { name: "made" },
       object: { key: "a b/ü.txt", size: 4, etag: "098f6bcd4621d373cade4e832627b4f6" },
       "request-id": $metadata.requestId,
@@ -85,6 +86,8 @@ test("A bucket tells EventBridge of all that happens to its objects", async () =
   ] as const)
     assert.equal(by(type, more).length, 1, `${type} ${JSON.stringify(more)}`);
   assert.equal(all.length, 8);
+  const marker = by("Object Deleted", { "deletion-type": "Delete Marker Created" })[0]!.detail.object;
+  assert.equal((marker as { etag?: string }).etag, "d41d8cd98f00b204e9800998ecf8427e");
   const tagged = by("Object Tags Added")[0]!.detail.object;
   assert.deepEqual(tagged, { key: "k", etag: "9dd4e461268c8034f5c8564e155c67a6", "version-id": VersionId });
 });

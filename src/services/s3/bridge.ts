@@ -17,6 +17,7 @@ const created = (reason: string): Told => ({
   object: ["size", "etag", "sequencer"],
   more: { reason },
 });
+/** Only a delete marker has an ETag. */
 const deleted = (reason: string, kind: string): Told => ({
   type: "Object Deleted",
   object: ["etag", "sequencer"],
@@ -55,6 +56,7 @@ export function bridged(ctx: Context, bucket: BucketRow, origin: Origin, event: 
   const versioned = event.versionId === undefined ? {} : { "version-id": event.versionId };
   const detail = {
     version: "0",
+    "event-version": "1.2", // seen on AWS, 2026-10
     bucket: { name },
     object: { key: event.key, ...Object.fromEntries(members), ...versioned },
     "request-id": origin.requestId ?? ctx.requestId,

@@ -58,6 +58,12 @@ export interface Configuration {
   readonly suffix: string;
 }
 
+/** A delete marker's ETag: that of nothing (seen on AWS, 2026-10). */
+const NO_BYTES = "d41d8cd98f00b204e9800998ecf8427e";
+
+/** One for all kinds of events since 2.4 (2026). */
+const EVENT_VERSION = "2.5";
+
 /** Of what a topic is told. */
 export const SUBJECT = "Amazon S3 Notification";
 
@@ -67,8 +73,9 @@ export async function notify(
   tx: Tx,
   bucket: BucketRow,
   origin: Origin,
-  event: ObjectEvent,
+  happened: ObjectEvent,
 ): Promise<void> {
+  const event = happened.event.endsWith(":DeleteMarkerCreated") ? { ...happened, etag: NO_BYTES } : happened;
   for (const configuration of configurationsOf(bucket)) {
     if (!meets(configuration, event)) continue;
     const sourceArn = `arn:aws:s3:::${bucket.name}`;
@@ -126,7 +133,7 @@ function record(
 ): unknown {
   const requestId = origin.requestId ?? ctx.requestId;
   return {
-    eventVersion: versionOf(event.event),
+    eventVersion: EVENT_VERSION,
     eventSource: "aws:s3",
     awsRegion: bucket.region,
     eventTime: new Date(ctx.clock.now()).toISOString(),
@@ -156,12 +163,6 @@ function record(
 
 export const sequencerOf = ({ sequence }: Pick<ObjectEvent, "sequence">): string =>
   sequence.toString(16).toUpperCase().padStart(18, "0");
-
-/** "2.2 for cross-region replication event notifications, 2.3 for S3 Lifecycle, ... object ACL, object tagging, and object restoration delete events". */
-function versionOf(event: EventName): string {
-  if (event.startsWith("Replication:")) return "2.2";
-  return /^(Lifecycle|ObjectTagging|ObjectAcl|ObjectRestore:Delete)/.test(event) ? "2.3" : "2.1";
-}
 
 /** What S3 does by itself comes from itself. */
 export const BY_ITSELF: Origin = { address: "s3.amazonaws.com" };

@@ -168,7 +168,7 @@ test("objects expire by prefix, tag, size and date, at midnight UTC, and say so 
   assert.deepEqual(
     [record.eventVersion, record.eventName, record.s3.object.key, record.userIdentity, record.requestParameters],
     [
-      "2.3",
+      "2.5",
       "LifecycleExpiration:Delete",
       "log/a",
       { principalId: "s3.amazonaws.com" },
@@ -291,15 +291,15 @@ test("objects move to colder classes, small ones where that is asked for; an arc
       data?.restoreEventData.lifecycleRestoreStorageClass,
     ]);
   assert.deepEqual(await names(), [
-    ["2.1", "ObjectRestore:Post", undefined],
-    ["2.1", "ObjectRestore:Completed", "GLACIER"],
+    ["2.5", "ObjectRestore:Post", undefined],
+    ["2.5", "ObjectRestore:Completed", "GLACIER"],
   ]);
   await days(3);
   await read();
   await days(2);
   assert.equal((await failure(read())).name, "InvalidObjectState");
   assert.equal((await head(Bucket, "a")).Restore, undefined);
-  assert.deepEqual(await names(), [["2.3", "ObjectRestore:Delete", undefined]]);
+  assert.deepEqual(await names(), [["2.5", "ObjectRestore:Delete", undefined]]);
   await s3.send(new DeleteObjectCommand({ Bucket, Key: "a" }));
 });
 

@@ -65,7 +65,7 @@ test("a topic that is not there is no destination: it is told in AWS's words", a
   assert.deepEqual([error.name, error.ArgumentValue1], ["InvalidArgument", "The destination topic does not exist"]);
 });
 
-test("tags that are put and deleted are told of, in records of version 2.3", async () => {
+test("tags that are put and deleted are told of, in records of version 2.5", async () => {
   const { Bucket } = await newBucket({ versioned: true });
   const queue = await told(cloud, Bucket, ["s3:ObjectTagging:*", "s3:ObjectAcl:Put", "s3:ObjectRestore:*"]);
   const { VersionId, ETag } = await s3.send(new PutObjectCommand({ Bucket, Key: "tagged", Body: "x" }));
@@ -78,6 +78,6 @@ test("tags that are put and deleted are told of, in records of version 2.3", asy
     records
       .map(({ eventVersion, eventName, s3: { object } }) => [eventVersion, eventName, object.versionId, object.eTag])
       .sort(),
-    ["ObjectTagging:Delete", "ObjectTagging:Put"].map((name) => ["2.3", name, VersionId, ETag!.replaceAll('"', "")]),
+    ["ObjectTagging:Delete", "ObjectTagging:Put"].map((name) => ["2.5", name, VersionId, ETag!.replaceAll('"', "")]),
   );
 });

@@ -202,7 +202,7 @@ test("what the role may not do fails, says so, and is told of", async () => {
     assert.deepEqual(
       [record.eventVersion, record.eventName, data],
       [
-        "2.2",
+        "2.5",
         "Replication:OperationFailedReplication",
         {
           replicationRuleId: "rule",

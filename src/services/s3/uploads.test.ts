@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { globSync, readFileSync } from "node:fs";
+import { globSync, readFileSync, truncateSync } from "node:fs";
 import { test } from "node:test";
 import {
   AbortMultipartUploadCommand,
@@ -204,6 +204,20 @@ test("a part that is uploaded again supersedes the first, and leaves one file", 
   assert.equal(sidesOf(upload.Bucket).length, 1);
   await upload.complete([{ PartNumber: 1, ETag }]);
   assert.equal(readFileSync(`${cloud.aws.config.dir}/buckets/${upload.Bucket}/k`, "utf8"), "second");
+});
+
+test("parts whose files somebody cut short become no object", async () => {
+  const upload = await begin();
+  const parts = [
+    { PartNumber: 1, ETag: (await upload.part(1, big)).ETag },
+    { PartNumber: 2, ETag: (await upload.part(2, "tail")).ETag },
+  ];
+  for (const side of sidesOf(upload.Bucket)) truncateSync(side, 2);
+  const { status } = await failure(upload.complete(parts));
+  assert.equal(status, 500);
+  const { Bucket } = upload;
+  assert.equal((await failure(s3.send(new HeadObjectCommand({ Bucket, Key: "k" })))).status, 404);
+  assert.deepEqual(globSync(`${cloud.aws.config.dir}/.aws-like/s3/${Bucket}/stage/*`), []);
 });
 
 test("an aborted upload leaves nothing behind", async () => {

@@ -166,6 +166,10 @@ export const uploads = defineOperations("s3", {
         place,
         parts.map(({ side }) => pathOf(place, "", side)),
       );
+      if (joined.size !== size) {
+        await discard(joined.path);
+        throw new Error(`the parts of upload ${upload.upload_id} are not what was sent: somebody changed their files`);
+      }
       const etag = `${md5OfMd5s(parts)}-${parts.length}`;
       const { algorithm, type } = checksum;
       const row = {

@@ -19,9 +19,10 @@ export async function queueUp(
 ): Promise<void> {
   const group = message.groupId!;
   const rows = await tx.all<{ subscription: string }>(
-    `SELECT DISTINCT subscription FROM sns_waiting
-     WHERE subscription > :first AND subscription < :beyond AND message_group = :group`,
-    { first: `${topic}:`, beyond: `${topic};`, group },
+    // Of each subscription one row is looked at, however many wait.
+    `SELECT arn AS subscription FROM sns_subscription WHERE topic = :topic AND EXISTS (
+       SELECT 1 FROM sns_waiting WHERE sns_waiting.subscription = sns_subscription.arn AND message_group = :group)`,
+    { topic, group },
   );
   const busy = new Set(rows.map(({ subscription }) => subscription));
   const text = JSON.stringify(message);

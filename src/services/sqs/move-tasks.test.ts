@@ -193,3 +193,21 @@ test("Who moves must be allowed to receive, to delete, and to send where it goes
   await start(whole);
   await cloud.settle();
 });
+
+test("A task whose steps fail again and again is FAILED, and another may be started", async () => {
+  const dead = await create("troubled-dead");
+  const source = await withDead("troubled", "troubled-dead", ["a"]);
+  const rename = (from: string, to: string) =>
+    cloud.aws.write((tx) => tx.run(`ALTER TABLE sqs_message RENAME COLUMN ${from} TO ${to}`, {}));
+  const SourceArn = `${ARN}troubled-dead`;
+  await rename("copied", "away");
+  await sqs.startMessageMoveTask({ SourceArn });
+  await cloud.advance(300_000);
+  await rename("away", "copied");
+  assert.equal((await lastTask("troubled-dead")).Status, "FAILED");
+  await cloud.advance(1_000);
+  await sqs.startMessageMoveTask({ SourceArn });
+  await cloud.advance(1_000);
+  assert.equal((await receive(source)).length, 1);
+  assert.equal((await receive(dead)).length, 0);
+});

@@ -148,6 +148,13 @@ export async function step(ctx: Context, work: Work): Promise<void> {
   for (const number of woken) waitingOf(ctx).wake(number);
 }
 
+/** A step failed again and again: the task says so, and another may be started. */
+export async function failTask(tx: Tx, { task: id }: Step): Promise<void> {
+  const task = await findTask(tx, id);
+  if (task?.status === "RUNNING" || task?.status === "CANCELLING")
+    await save(tx, { ...task, status: "FAILED", failure: "InternalError" });
+}
+
 const NONE: ReadonlySet<number> = new Set();
 
 async function end(tx: Tx, task: Task): Promise<ReadonlySet<number>> {

@@ -1,7 +1,7 @@
 // Amazon SQS: queues and what is in them. README.md says first what is missing.
 import { defineService, loadModel } from "../../kernel/mod.ts";
 import { deadLetters } from "./dead-letters.ts";
-import { deliver } from "./deliveries.ts";
+import { deliver, giveUp } from "./deliveries.ts";
 import { inFlight } from "./in-flight.ts";
 import { moveTasks } from "./move-tasks.ts";
 import { policies, resourcePolicy } from "./policies.ts";
@@ -23,5 +23,6 @@ export const sqs = defineService({
   resourceTags,
   watch,
   deliver,
+  giveUp,
   start: startWaiting,
 });

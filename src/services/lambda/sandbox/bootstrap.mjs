@@ -71,12 +71,48 @@ function receive() {
 
 // --- the log -------------------------------------------------------------------------------------------------------------------
 
-const line = (level, text) =>
+const json = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
+
+const textLine = (level, text) =>
   writeAll(1, Buffer.from(`${new Date().toISOString()}\t${requestId}\t${level}\t${text.replaceAll("\n", "\r")}\n`));
 
+/** One value is the message as it is; of several, the text of all, and what is known of the first error among them. */
+function jsonLine(level, parts) {
+  const head = { timestamp: new Date().toISOString(), level, requestId };
+  const error = parts.length > 1 ? parts.find(isError) : undefined;
+  const text = () => ({ ...head, message: format(...parts), ...(error && errorFields(error)) });
+  let said;
+  try {
+    const one = parts[0] === undefined ? format(parts[0]) : parts[0];
+    said = JSON.stringify(parts.length === 1 ? { ...head, message: one } : text(), errorsToo);
+  } catch {
+    said = JSON.stringify(text()); // What JSON cannot hold, util.format can.
+  }
+  writeAll(1, Buffer.from(`${said}\n`));
+}
+
+const errorFields = (error) => ({
+  errorType: error?.constructor?.name ?? "UnknownError",
+  errorMessage: error.message,
+  stackTrace: traceOf(error),
+});
+const errorsToo = (_, value) => (isError(value) ? { ...value, ...errorFields(value) } : value);
+
 const LEVELS = { log: "INFO", info: "INFO", warn: "WARN", error: "ERROR", debug: "DEBUG", trace: "TRACE" };
+const ORDER = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+const lowest = json ? ORDER.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL) : -1;
 for (const [name, level] of Object.entries(LEVELS))
-  console[name] = (...parts) => line(level, format(...parts.map((part) => (isError(part) ? loggable(part) : part))));
+  console[name] = (...parts) => {
+    if (ORDER.indexOf(level) < lowest) return;
+    if (json) jsonLine(level, parts);
+    else textLine(level, format(...parts.map((part) => (isError(part) ? loggable(part) : part))));
+  };
+
+/** What the runtime itself says of an error. */
+function logError(title, error) {
+  if (json) jsonLine("ERROR", [error]);
+  else textLine("ERROR", `${title} \t${loggable(error)}`);
+}
 
 // --- errors --------------------------------------------------------------------------------------------------------------------
 
@@ -122,7 +158,7 @@ const loggable = (error) => {
 };
 
 function report(resource, error, title) {
-  line("ERROR", `${title} \t${loggable(error)}`);
+  logError(title, error);
   const body = document(error);
   const kind = /^Runtime\./.test(body.errorType) ? `Lambda-Runtime-Function-Error-Type: ${body.errorType}\r\n` : "";
   ask("POST", resource, JSON.stringify(body), kind);
@@ -137,7 +173,7 @@ function die(error, title, status) {
   if (!answered && streaming?.begun) streaming.fail(error, title);
   else if (!answered) report(`/invocation/${requestId}/error`, error, title);
   else if (requestId === undefined) report("/init/error", error, title);
-  else line("ERROR", `${title} \t${loggable(error)}`);
+  else logError(title, error);
   process.exit(status);
 }
 
@@ -224,7 +260,7 @@ function responseStream(id, highWaterMark, onFinish) {
     contentType = type;
   };
   stream.fail = (error, title) => {
-    line("ERROR", `${title} \t${loggable(error)}`);
+    logError(title, error);
     const full = document(error);
     const body = JSON.stringify(full).length > MOST_TRAILER_BYTES ? { ...full, trace: [] } : full;
     const encoded = Buffer.from(JSON.stringify(body).slice(0, MOST_TRAILER_BYTES)).toString("base64");
@@ -325,7 +361,7 @@ process.on("beforeExit", () => atRest());
 function contextOf(headers) {
   const { env } = process;
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
-  const json = (text) => (text ? JSON.parse(text) : undefined);
+  const parsed = (text) => (text ? JSON.parse(text) : undefined);
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
@@ -333,8 +369,8 @@ function contextOf(headers) {
     memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: json(headers["lambda-runtime-client-context"]),
-    identity: json(headers["lambda-runtime-cognito-identity"]),
+    clientContext: parsed(headers["lambda-runtime-client-context"]),
+    identity: parsed(headers["lambda-runtime-cognito-identity"]),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
     awsRequestId: requestId,
     tenantId: headers["lambda-runtime-aws-tenant-id"],

@@ -130,6 +130,36 @@ class AtFirstImport:
         return spec
 
 
+JSON_LOGS = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+# What a record has anyway: anything else was given as `extra`.
+RECORD = set(
+    "name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created msecs "
+    "relativeCreated thread threadName processName process taskName aws_request_id tenant_id message".split()
+)
+
+
+def json_line(record):
+    """A log record as Lambda's JSON has it."""
+    error = record.exc_info[1] if record.exc_info else None
+    said = {
+        "timestamp": time.strftime(SECONDS, time.gmtime(record.created)),
+        "level": record.levelname,
+        "message": record.getMessage(),
+        "logger": record.name,
+    }
+    if error is not None:
+        import traceback
+
+        said["stackTrace"] = traceback.format_tb(error.__traceback__)
+        said["errorType"] = type(error).__name__
+        said["errorMessage"] = str(error)
+        said["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+    said["requestId"] = record.aws_request_id
+    said.update((key, value) for key, value in record.__dict__.items() if key not in RECORD)
+    return json.dumps(said, default=str, ensure_ascii=False)
+
+
 def set_up_logging(logging):
     class AddRequestId(logging.Filter):
         def filter(self, record):
@@ -138,7 +168,8 @@ def set_up_logging(logging):
 
     class Handler(logging.Handler):
         def emit(self, record):
-            sys.stdout.write(self.format(record).replace("\n", "\r") + "\n")
+            text = json_line(record) if JSON_LOGS else self.format(record).replace("\n", "\r")
+            sys.stdout.write(text + "\n")
 
     handler = Handler()
     form = logging.Formatter(
@@ -148,6 +179,9 @@ def set_up_logging(logging):
     handler.setFormatter(form)
     handler.addFilter(AddRequestId())
     logging.root.addHandler(handler)
+    if JSON_LOGS:
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "")
+        logging.root.setLevel({"TRACE": "NOTSET", "FATAL": "CRITICAL"}.get(level, level) or "INFO")
 
 
 def load(handler):
@@ -205,6 +239,11 @@ def described(error, request):
 
 
 def log_error(document):
+    if JSON_LOGS:
+        head = {"timestamp": time.strftime(SECONDS, time.gmtime()), "log_level": "ERROR"}
+        sys.stdout.write(json.dumps({**head, **document}, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
     text = f"[ERROR] {document['errorType']}: {document['errorMessage']}"
     if document["stackTrace"]:
         text += "\nTraceback (most recent call last):\n" + "".join(document["stackTrace"]).rstrip("\n")

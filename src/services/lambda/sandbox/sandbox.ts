@@ -77,6 +77,14 @@ export interface LogLine {
   readonly text: string;
   /** `platform`: what Lambda itself says of a failure (INIT_REPORT, "Task timed out", "Runtime exited"). */
   readonly stream: "stdout" | "stderr" | "platform";
+  /** What INIT_REPORT says, of a line that is one. */
+  readonly initFailure?: InitFailure;
+}
+
+export interface InitFailure {
+  readonly ms: number;
+  readonly phase: "init" | "invoke";
+  readonly error: NonNullable<Result["error"]>;
 }
 
 /** A promise makes the function wait: its pipe fills, nothing is buffered here. */
@@ -90,6 +98,8 @@ export interface Worker extends AsyncDisposable {
   readonly state: "warm" | "busy" | "dead";
   /** Its runtime runs: init went well. */
   readonly initialized: boolean;
+  /** How long it took, until an invocation's Result says it. */
+  readonly initMs: number | undefined;
   /** Resolves when it is `warm` or `dead`. */
   settled(): Promise<void>;
 }

@@ -24,7 +24,7 @@ import { realNow } from "./real-time.ts";
 import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
-import type { Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+import type { InitFailure, Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
 
 /** What ends a wait for the runtime. The first one counts. */
 type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
@@ -95,6 +95,10 @@ class ExecutionEnvironment implements Worker {
 
   get initialized(): boolean {
     return this.#process !== undefined;
+  }
+
+  get initMs(): number | undefined {
+    return this.#initMs;
   }
 
   settled(): Promise<void> {
@@ -207,7 +211,7 @@ class ExecutionEnvironment implements Worker {
     const began = realNow();
     const failure = await this.#start(limitMs);
     const ms = realNow() - began;
-    if (failure) this.#say("platform", initReport(ms, phase, failure.error));
+    if (failure) this.#say("platform", initReport(ms, phase, failure.error), { ms, phase, error: failure.error });
     return { ms, ...(failure && { failure }) };
   }
 
@@ -319,9 +323,15 @@ class ExecutionEnvironment implements Worker {
     this.#process?.thaw();
   }
 
-  #say(stream: LogLine["stream"], text: string): void | Promise<void> {
+  #say(stream: LogLine["stream"], text: string, initFailure?: InitFailure): void | Promise<void> {
     if (stream === "stderr" && text.trim() !== "") this.#lastWords = text;
     const requestId = this.#invocation?.requestId;
-    return this.#plan.onLog({ at: realNow(), ...(requestId !== undefined && { requestId }), text, stream });
+    return this.#plan.onLog({
+      at: realNow(),
+      ...(requestId !== undefined && { requestId }),
+      text,
+      stream,
+      ...(initFailure && { initFailure }),
+    });
   }
 }
