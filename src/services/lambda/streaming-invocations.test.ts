@@ -134,6 +134,35 @@ test("a stream that fails says so at its end", async () => {
   assert.equal(collected.payload.errorType, "RangeError");
 });
 
+test("what a bash handler writes is streamed as it writes it", async () => {
+  await using cloud = await startCloudWithRole();
+  await cloud.createBash("lines", 'for i in 1 2 3; do echo "$i"; sleep 0.02; done; echo heard >&2; sleep 30 &');
+  await cloud.createBash("fails", "echo half; sleep 0.01; echo why >&2; return 3");
+  await cloud.createBash("silent", ":");
+  await cloud.createBash("large", "head -c 20000000 /dev/zero");
+  await cloud.createBash("late", "echo half; sleep 30", { Timeout: 1 });
+  const { text, chunks, complete } = await stream(cloud, "lines", { LogType: "Tail" });
+  assert.equal(text, "1\n2\n3\n");
+  assert.ok(chunks.length >= 2, `${chunks.length} chunks: they come one by one`);
+  assert.match(Buffer.from(complete!.LogResult!, "base64").toString(), /heard/);
+  assert.equal(
+    (await stream(cloud, "lines")).text,
+    "1\n2\n3\n",
+    "a job that was left behind does not disturb the next",
+  );
+  assert.equal((await cloud.invoke("silent")).error, undefined);
+  assert.deepEqual((await stream(cloud, "silent")).complete, {});
+  assert.equal((await stream(cloud, "large")).text.length, 20_000_000);
+  const fails = await stream(cloud, "fails");
+  assert.deepEqual(
+    [fails.text, fails.complete],
+    ["half\n", { ErrorCode: "Unhandled", ErrorDetails: '{"errorType":"Runtime.ExitError","errorMessage":"why"}' }],
+  );
+  const late = await stream(cloud, "late");
+  assert.equal(late.text, "half\n");
+  assert.match(late.complete!.ErrorDetails!, /Sandbox\.Timedout.*Task timed out after 1\.00 seconds/);
+});
+
 test("a large stream passes with little memory; a client who leaves does not stop the function", async () => {
   await using cloud = await startCloudWithRole();
   await createNode(

@@ -2,6 +2,7 @@
 import { type Access, type Context, defineOperations, type Input, type Output, requestTags } from "../../kernel/mod.ts";
 import { check, type Definition } from "./definition.ts";
 import {
+  findPipe,
   insertPipe,
   listPipes,
   openPipe,
@@ -175,7 +176,10 @@ async function arrive(ctx: Context, row: PipeRow, failed: State): Promise<PipeRo
   const reason = row.desired === "RUNNING" ? await obstacle(ctx, row) : undefined;
   const state: State = reason === undefined ? row.desired : failed;
   const arrived: PipeRow = { ...row, state, reason: reason ?? null };
-  const there = await ctx.write((tx) => savePipe(tx, arrived));
+  const there = await ctx.write(async (tx) => {
+    const now = await findPipe(tx, row);
+    return now !== undefined && savePipe(tx, { ...arrived, tags: now.tags }); // which may have changed meanwhile
+  });
   if (there && state === "RUNNING") await begin(ctx, arrived);
   return arrived;
 }

@@ -76,7 +76,7 @@ export async function insertPipe(tx: Tx, row: PipeRow): Promise<void> {
   );
 }
 
-/** False: it was deleted meanwhile. */
+/** False: it is not there. */
 export async function savePipe(
   tx: Tx,
   { account, region, name, definition, desired, state, reason, tags, modified_ms }: PipeRow,

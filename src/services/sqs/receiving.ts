@@ -12,7 +12,7 @@ import { digest, type StoredAttributes, selected, toOutput } from "./message-att
 import { openQueue, type Queue } from "./queue-row.ts";
 import { receiptHandle } from "./receipts.ts";
 import { rememberAttempt, takenBefore } from "./receive-attempts.ts";
-import { oldestSequence, removeExpired } from "./retention.ts";
+import { anyExpired, oldestSequence, removeExpired } from "./retention.ts";
 import { md5 } from "./sending.ts";
 import type { MessageRow } from "./tables.ts";
 import { MOST_MESSAGES } from "./take.ts";
@@ -75,6 +75,7 @@ async function receive(ctx: Context, poll: Poll): Promise<readonly MessageRow[]>
   const until = ctx.now + waitMs;
   for (;;) {
     using arrival = waiting.arrival(queue.number);
+    await sweep(ctx, queue);
     // A retry gets what is in flight.
     const worth = poll.input.ReceiveRequestAttemptId !== undefined || (await anyVisible(ctx.singly, queue, ctx.now));
     const crowd = worth ? await waiting.crowds.of(ctx, queue) : undefined;
@@ -99,7 +100,7 @@ async function attempt(
   const most = Math.min(input.MaxNumberOfMessages ?? 1, room);
   const id = input.ReceiveRequestAttemptId;
   const now = ctx.now;
-  const { sweeps, crowds } = waitingOf(ctx);
+  const { crowds } = waitingOf(ctx);
   // Drawn before: a transaction may run twice.
   const disorder = disorderOf(ctx, found, most);
   const { queue, ...claimed } = await ctx.write(async (tx) => {
@@ -108,16 +109,23 @@ async function attempt(
     const visibilityMs = (input.VisibilityTimeout ?? numberOf(queue.attributes, "VisibilityTimeout")) * 1000;
     const again = id === undefined ? undefined : await takenBefore(tx, queue, { id, visibilityMs, now });
     if (again) return { queue, taken: again, moved: NONE };
-    if (sweeps.isDue(queue, now)) await removeExpired(tx, queue, now);
     const claimed = await claim(tx, queue, { most, visibilityMs, now, noisy, skip: disorder.skip });
     await disorder.copy(tx, claimed.taken);
     if (id !== undefined) await rememberAttempt(tx, queue, { id, now, rows: claimed.taken });
     return { queue, ...claimed };
   });
   if (disorder.tell(claimed.taken)) waitingOf(ctx).wake(queue.number);
-  sweeps.done(queue, now);
   crowds.took(queue, claimed.taken.length);
   return claimed;
+}
+
+/** Also where nothing else is there to be received: or each look would pass over all that is expired. */
+async function sweep(ctx: Context, queue: Queue): Promise<void> {
+  const { sweeps } = waitingOf(ctx);
+  const { now } = ctx;
+  if (!sweeps.isDue(queue, now)) return;
+  if (await anyExpired(ctx.singly, queue, now)) await ctx.write((tx) => removeExpired(tx, queue, now));
+  sweeps.done(queue, now);
 }
 
 const NONE: ReadonlySet<number> = new Set();

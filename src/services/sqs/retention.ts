@@ -21,9 +21,21 @@ export class Sweeps {
 
   /** After the commit of a transaction that was told it is due. */
   done({ number }: Queue, now: number): void {
-    if (now - (this.#last.get(number) ?? 0) >= EVERY_MS) this.#last.set(number, now);
+    if (now - (this.#last.get(number) ?? 0) < EVERY_MS) return;
+    this.#last.delete(number);
+    this.#last.set(number, now);
+    if (this.#last.size > MOST_KNOWN) this.#last.delete(this.#last.keys().next().value!);
   }
 }
+
+/** A queue that is forgotten is swept once more: no harm. */
+const MOST_KNOWN = 1_000;
+
+export const anyExpired = async (tx: Pick<Tx, "one">, queue: Queue, now: number): Promise<boolean> =>
+  (await tx.one("SELECT sequence FROM sqs_message WHERE queue_number = :number AND sequence < :oldest LIMIT 1", {
+    number: queue.number,
+    oldest: oldestSequence(queue, now),
+  })) !== undefined;
 
 export async function removeExpired(tx: Tx, queue: Queue, now: number): Promise<void> {
   await tx.run("DELETE FROM sqs_message WHERE queue_number = :number AND sequence < :oldest", {

@@ -1,7 +1,7 @@
 // Pipes for a function's stdout and stderr. Node gives a child socket pairs, and a socket cannot be opened by name: `echo x >/dev/stderr`
 // would fail. A FIFO can, also after a change of uid, since its mode is ours to set.
 import { execFile } from "node:child_process";
-import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, renameSync, unlinkSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -27,13 +27,25 @@ export class Fifos {
   }
 
   async take(): Promise<Fifo> {
+    const path = await this.#next();
+    const fifo = opened(path);
+    unlinkSync(path);
+    return fifo;
+  }
+
+  /** One that is opened by its name, on the same file system. The host's own copy keeps it from ending before somebody has. */
+  async place(at: string): Promise<Fifo> {
+    const path = await this.#next();
+    const fifo = opened(path);
+    renameSync(path, at);
+    return fifo;
+  }
+
+  async #next(): Promise<string> {
     while (this.#names.length === 0) await this.#make();
     const path = join(this.#dir, this.#names.pop()!);
     if (this.#names.length < BATCH / 4) this.#make().catch(() => undefined); // Whoever finds none left makes them again, and hears why it fails.
-    const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const writeFd = openSync(path, constants.O_WRONLY);
-    unlinkSync(path);
-    return { reader: new Socket({ fd: readFd, readable: true, writable: false }), writeFd };
+    return path;
   }
 
   #make(): Promise<void> {
@@ -48,6 +60,12 @@ export class Fifos {
     await promisify(execFile)("mkfifo", ["-m", "622", ...names], { cwd: this.#dir });
     this.#names.push(...names);
   }
+}
+
+function opened(path: string): Fifo {
+  const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writeFd = openSync(path, constants.O_WRONLY);
+  return { reader: new Socket({ fd: readFd, readable: true, writable: false }), writeFd };
 }
 
 export const closeWriteEnds = (fifos: readonly Fifo[]): void => {

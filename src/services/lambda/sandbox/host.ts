@@ -22,6 +22,7 @@ export interface Host extends AsyncDisposable {
   /** One directory a worker. */
   readonly workersDir: string;
   readonly launchers: Launchers;
+  readonly fifos: Fifos;
   readonly server: RuntimeServer;
   /** Workers that must be gone before this is. */
   readonly workers: Set<AsyncDisposable>;
@@ -67,7 +68,8 @@ export async function openHost(
     uids.add(uid);
     return uid;
   };
-  const launchers = openLaunchers(rung.launch, { fifos: new Fifos(workersDir), takeUid, cpu: cpu === "aws" });
+  const fifos = new Fifos(workersDir);
+  const launchers = openLaunchers(rung.launch, { fifos, takeUid, cpu: cpu === "aws" });
   openCgroups();
   if (cpu === "aws" && !canUse("cpu")) onNotice("--cpu aws has no effect: this host gives no cgroup of the processors");
   return {
@@ -77,6 +79,7 @@ export async function openHost(
     runtimeDir,
     workersDir,
     launchers,
+    fifos,
     server: new RuntimeServer(),
     workers,
     noticeOnce(text) {

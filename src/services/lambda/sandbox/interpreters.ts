@@ -15,6 +15,8 @@ export interface Program {
   readonly argv: readonly string[];
   readonly binds: readonly Bind[];
   readonly env: Readonly<Record<string, string>>;
+  /** The bash bootstrap: its handler's answer is a file. */
+  readonly answersInFile?: true;
 }
 
 /** The package has no entry point: an init error, as on AWS. */
@@ -51,6 +53,7 @@ async function ownProgram(spec: Spec, host: Host, places: Places): Promise<Progr
       argv: ["/bin/bash", join(places.runtime, "bootstrap.sh"), places.out],
       binds: bootstrapBind(host, places, "bootstrap.sh"),
       env: {},
+      answersInFile: true,
     };
   return {
     type: "Runtime.InvalidEntrypoint",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
+import { type AnswerPipe, openAnswerPipe } from "./answer-pipe.ts";
 import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf, TAG } from "./environment.ts";
 import {
@@ -36,6 +37,9 @@ type Bad =
 
 /** One invocation right after the other does not pay for being frozen in between (0.3 ms of a bash function's 1.3). */
 const FREEZE_AFTER_MS = 10;
+
+/** For what is still in a killed function's pipe. */
+const DRAIN_MS = 20;
 
 export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
   await access(spec.codeDir);
@@ -159,15 +163,25 @@ class ExecutionEnvironment implements Worker {
       if (failure) return failure;
     }
     this.#ending = Promise.withResolvers();
+    const pipe = await this.#answerPipe(invocation);
     this.#api.give(invocation);
     const ending = await this.#end(left());
     if (ending.kind === "answer") {
       await this.#process?.caughtUp();
-      return this.#answered(invocation, ending.answer);
+      const piped = await pipe?.end(left());
+      if (piped?.late) return this.#failed({ kind: "timeout" });
+      return this.#answered(invocation, { ...ending.answer, ...(piped && { ...piped, streamed: true }) });
     }
     await this.#kill();
+    await pipe?.end(DRAIN_MS);
     await takeAnswerFile(join(this.#plan.dir, "out"), invocation.requestId);
     return this.#failed(ending as Bad);
+  }
+
+  async #answerPipe({ requestId, sink }: Invocation): Promise<AnswerPipe | undefined> {
+    const { program, dir } = this.#plan;
+    if (!sink || !("answersInFile" in program)) return undefined;
+    return openAnswerPipe(this.#host.fifos, { outDir: join(dir, "out"), requestId, sink });
   }
 
   async #answered({ requestId }: Invocation, answer: Answer): Promise<Buffer | Failure> {
@@ -175,6 +189,7 @@ class ExecutionEnvironment implements Worker {
     if (answer.exitStatus) return handlerFailed(requestId, answer.exitStatus, this.#lastWords);
     if (answer.tooLarge || (answer.inFile && file === "too large"))
       return tooLarge(answer.streamed ? LARGEST_STREAM : LARGEST_PAYLOAD);
+    if (answer.inFile && answer.streamed) return Buffer.alloc(0);
     if (answer.inFile) return Buffer.isBuffer(file) ? file : lostAnswer(requestId);
     return answer.errorType === undefined ? answer.body : reported(answer.body, answer.errorType);
   }
