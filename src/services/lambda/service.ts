@@ -20,6 +20,7 @@ import { policies, tables as policyTables, resourcePolicy } from "./policies.ts"
 import { provisioned } from "./provisioned.ts";
 import { quirks } from "./quirks.ts";
 import { startRuntime } from "./runtime.ts";
+import { runtimeManagement } from "./runtime-management.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
 import { updates } from "./updates.ts";
@@ -54,6 +55,7 @@ export const lambda = defineService({
     ...provisioned,
     ...layers,
     ...layerPolicies,
+    ...runtimeManagement,
     ...streamingInvocations,
     ...functionUrls,
   },
