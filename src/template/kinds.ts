@@ -5,6 +5,7 @@ import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
+import { layerVersion } from "./lambda-layer.ts";
 import { functionUrl } from "./lambda-url.ts";
 import { pipe } from "./pipes.ts";
 import { bucket } from "./s3.ts";
@@ -24,6 +25,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::IAM::Role": role,
   "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
   "AWS::Lambda::Function": lambdaFunction,
+  "AWS::Lambda::LayerVersion": layerVersion,
   "AWS::Lambda::Permission": permission,
   "AWS::Lambda::Url": functionUrl,
   "AWS::Pipes::Pipe": pipe,
