@@ -147,8 +147,16 @@ export async function control(aws: Aws, request: HttpRequest): Promise<HttpAnswe
     }
     if (request.method === "GET" && request.path === FUNCTION) {
       refuseStrangers(aws, request);
-      const functionArn = new URLSearchParams(request.query).get("arn") ?? "";
-      return watched((signal) => watchFunction(aws.endpoint, { functionArn, signal }));
+      const query = new URLSearchParams(request.query);
+      const functionArn = query.get("arn") ?? "";
+      const debugPort = query.has("debug") ? Number(query.get("debug")) : undefined;
+      if (debugPort !== undefined && !(Number.isInteger(debugPort) && debugPort >= 1024 && debugPort <= 65_535))
+        throw new AwsError("BadRequest", 400, "a port is a number from 1024 to 65535");
+      return watched((signal) => {
+        const lines = watchFunction(aws, { functionArn, debugPort, signal });
+        if (!lines) throw new AwsError("Conflict", 409, `${functionArn} is being debugged already`);
+        return lines;
+      });
     }
     if (!route) throw new AwsError("NotFound", 404, `there is no ${request.method} ${request.path}`);
     if (!OPEN.includes(request.path) || request.method !== "GET") refuseStrangers(aws, request);

@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   send: () => import("./cli/send.ts"),
   events: () => import("./cli/events.ts"),
   invoke: () => import("./cli/invoke.ts"),
+  debug: () => import("./cli/debug.ts"),
   function: () => import("./cli/function.ts"),
   chaos: () => import("./cli/chaos.ts"),
   doctor: () => import("./cli/doctor.ts"),

@@ -20,7 +20,7 @@ export { RAW, VIEW_OF, viewQuery } from "./services/dynamodb/view-query.ts";
 /** For those who watch what passes the buses. */
 export { type Passed, watchEvents } from "./services/events/tap.ts";
 /** For those who watch what functions say. */
-export { watchFunction } from "./services/lambda/tap.ts";
+export { watchFunction } from "./services/lambda/watching.ts";
 /** For those who read the outbox, and answer what lies there. */
 export { OUTBOX, optOut } from "./services/sns/outbox-query.ts";
 /** For those who look into a queue. */

@@ -19,6 +19,8 @@ export interface LambdaCloud extends TestCloud {
   readonly lambda: LambdaClient;
   /** A bash function of provided.al2023: `handler` is its body. */
   createBash(name: string, handler: string, more?: Partial<CreateFunctionCommandInput>): Promise<void>;
+  /** A function of nodejs24.x: `source` is its index.mjs. */
+  createNode(name: string, source: string, more?: Partial<CreateFunctionCommandInput>): Promise<void>;
   /** What the function answered, read as JSON. */
   invoke(name: string, payload?: unknown, more?: Partial<InvokeCommandInput>): Promise<Answer>;
 }
@@ -51,6 +53,19 @@ export async function startCloudWithRole(options: StartOptions = {}): Promise<La
           Handler: "lambda.handler",
           Role: ROLE,
           Code: { ZipFile: bash(body) },
+          ...more,
+        }),
+      );
+    },
+    async createNode(name, source, more = {}) {
+      await lambda.send(
+        new CreateFunctionCommand({
+          FunctionName: name,
+          Runtime: "nodejs24.x",
+          Handler: "index.handler",
+          Role: ROLE,
+          Timeout: 10,
+          Code: { ZipFile: zipOf({ "index.mjs": source }) },
           ...more,
         }),
       );

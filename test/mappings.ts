@@ -31,6 +31,15 @@ export async function startMappingsCloud(options: StartOptions = {}) {
   const sqs = cloud.client(SQSClient);
   const db = cloud.client(DynamoDBClient);
   const url = (name: string) => `${cloud.endpoint}/${ACCOUNT}/${name}`;
+  const linesOf = async (name: string, words: string) => {
+    const dir = join(cloud.aws.config.dir, "logs/lambda", name);
+    const files = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return [];
+    });
+    const text = (await Promise.all(files.map((file) => readFile(join(dir, file), "utf8")))).join("");
+    return text.split("\n").filter((line) => line.includes(words));
+  };
   return {
     ...cloud,
     [Symbol.asyncDispose]: () => cloud[Symbol.asyncDispose](),
@@ -75,17 +84,11 @@ export async function startMappingsCloud(options: StartOptions = {}) {
     map: (FunctionName: string, EventSourceArn: string, more: Partial<CreateEventSourceMappingCommandInput> = {}) =>
       cloud.lambda.send(new CreateEventSourceMappingCommand({ FunctionName, EventSourceArn, ...more })),
     mapping: (UUID: string | undefined) => cloud.lambda.send(new GetEventSourceMappingCommand({ UUID })),
+    /** The lines of a function's log that say "at". */
+    log: (name: string) => linesOf(name, " at "),
     /** The events that a function said it got. */
-    async got(name: string): Promise<Event[]> {
-      const dir = join(cloud.aws.config.dir, "logs/lambda", name);
-      const files = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") throw error;
-        return [];
-      });
-      const text = (await Promise.all(files.map((file) => readFile(join(dir, file), "utf8")))).join("");
-      const lines = text.split("\n").filter((line) => line.includes(" got {"));
-      return lines.map((line) => JSON.parse(line.slice(line.indexOf(" got ") + 5)));
-    },
+    got: async (name: string): Promise<Event[]> =>
+      (await linesOf(name, " got {")).map((line) => JSON.parse(line.slice(line.indexOf(" got ") + 5))),
   };
 }
 

@@ -1,8 +1,8 @@
 // Requests to a function's URL, by its Host header: no name is resolved.
-import { createHash, createHmac } from "node:crypto";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { Key } from "./cloud.ts";
+import { Sha256 } from "./sha256.ts";
 
 export interface Seen {
   readonly status: number;
@@ -54,19 +54,3 @@ const signer = ({ accessKeyId, secretAccessKey, sessionToken }: Key) =>
     credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
     sha256: Sha256,
   });
-
-class Sha256 {
-  readonly #hash: ReturnType<typeof createHash> | ReturnType<typeof createHmac>;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret ? createHmac("sha256", secret as Uint8Array) : createHash("sha256");
-  }
-  update(data: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash.update(typeof data === "string" ? data : Buffer.from(data as Uint8Array));
-  }
-  async digest() {
-    return new Uint8Array(this.#hash.digest());
-  }
-  reset() {
-    throw new Error("a digest is made once");
-  }
-}

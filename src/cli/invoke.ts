@@ -57,7 +57,7 @@ interface Answer {
   readonly failed: boolean;
 }
 
-async function invoke(access: Access, { name, event, asynchronous }: Asked): Promise<Answer> {
+export async function invoke(access: Access, { name, event, asynchronous }: Asked): Promise<Answer> {
   const answer = await lambda(access, {
     method: "POST",
     path: functionPath(name, "/invocations"),
@@ -73,15 +73,16 @@ async function invoke(access: Access, { name, event, asynchronous }: Asked): Pro
   };
 }
 
-function finish({ text, tail, failed }: Answer, { showTail }: { showTail: boolean }): void {
+export function finish({ text, tail, failed }: Answer, { showTail }: { showTail: boolean }): void {
   if (showTail && tail !== "") toStderr(tail.replace(/\n$/, ""));
   print(text);
   if (failed) process.exitCode = 1;
 }
 
-const toStderr = (text: string): void => void process.stderr.write(`${text}\n`);
+export const toStderr = (text: string): void => void process.stderr.write(`${text}\n`);
 
-function readEvent(given = "{}"): string {
+/** JSON, of a file, of standard input (-) or said itself. Throws UserError. */
+export function readEvent(given = "{}"): string {
   const text = isJson(given) ? given : readFile(given);
   if (!isJson(text)) throw new UserError(`the event is not JSON: ${text.trim().slice(0, 60)}`);
   return text;

@@ -250,7 +250,7 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     of: { from: string; signal: AbortSignal; caller?: Caller; request?: HttpRequest },
   ): Context {
     const { caller, from, signal, request } = of;
-    const cause = caller?.accessKeyId === undefined ? undefined : world.causes.get(caller.accessKeyId);
+    const running = caller?.accessKeyId === undefined ? undefined : world.causes.get(caller.accessKeyId);
     return makeContext(world, {
       principal: caller?.principal ?? { kind: "anonymous" },
       account: caller?.account ?? world.config.account,
@@ -258,7 +258,8 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       requestId,
       from,
       signal,
-      ...(cause !== undefined && { cause }),
+      ...(running && { cause: running.cause }),
+      trace: running?.trace ?? traceOf(request),
       ...(request && { request }),
     });
   }
@@ -277,6 +278,12 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       },
       authorize: async (ctx, demand) => authorize(ctx, { family, service: from, demand, request, unsigned: true }),
     };
+  }
+
+  /** What an SDK in a function sends along; so may anybody. */
+  function traceOf(request: HttpRequest | undefined): string | undefined {
+    const trace = request?.headers["x-amzn-trace-id"];
+    return trace !== undefined && trace.length <= LONGEST_TRACE ? trace : undefined;
   }
 
   function complain(requestId: string, target: Target | undefined, error: unknown): void {
@@ -346,6 +353,8 @@ const disturb = (
     resources: of.demand === "public" ? [] : [of.demand].flat().map(({ resource }) => resource),
     internal: of.internal,
   });
+/** AWS refuses none of any length; what is longer is nobody's trace. */
+const LONGEST_TRACE = 1024;
 const NEVER = new AbortController().signal;
 
 function handlerOf(service: AnyService, operation: string): Handler<never, never> {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { SignatureV4 } from "@smithy/signature-v4";
 import fc from "fast-check";
+import { Sha256 } from "../../test/sha256.ts";
 import { AwsError } from "../kernel/error.ts";
 import type { HttpRequest } from "../model/http.ts";
 import {
@@ -89,25 +90,6 @@ describe("AWS's documented examples", () => {
 });
 
 // The SDK's own signer, as the clients use it.
-class Sha256 {
-  readonly #hash;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash =
-      secret === undefined
-        ? createHash("sha256")
-        : createHmac("sha256", typeof secret === "string" ? secret : Buffer.from(secret as Uint8Array));
-  }
-  update(data: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash.update(typeof data === "string" ? data : Buffer.from(data as Uint8Array));
-  }
-  async digest() {
-    return new Uint8Array(this.#hash.digest());
-  }
-  reset() {
-    throw new Error("a digest is made once");
-  }
-}
-
 const NOW = Date.UTC(2026, 10, 22, 12);
 const signer = (service: string, sessionToken?: string) =>
   new SignatureV4({

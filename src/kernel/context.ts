@@ -92,6 +92,8 @@ export interface Context {
   readonly requestId: string;
   /** The id of what caused this: a request, a file's event, a Work. */
   readonly cause?: string;
+  /** The X-Amzn-Trace-Id under which this happens: Lambda counts in it how often an event has gone through a function. */
+  readonly trace?: string;
   readonly now: number;
   /** Aborted when the caller goes away or the process stops. */
   readonly signal: AbortSignal;
@@ -139,9 +141,9 @@ export interface Context {
   /** Service control policies over an account, a list for each level; undefined: it is bound by none. */
   controls(account: string): Promise<Controls | undefined>;
   /** Requests signed with this access key are, from now on, caused by `cause` (a running invocation); undefined ends it. */
-  attribute(accessKeyId: string, cause: string | undefined): void;
+  attribute(accessKeyId: string, cause: string | undefined, trace?: string): void;
   /** A context of its own for something that no request asked for: a file's event, a background loop. Has a new requestId. */
-  fork(as: { principal: Principal; account: string; region: string; cause?: string }): Context;
+  fork(as: { principal: Principal; account: string; region: string; cause?: string; trace?: string }): Context;
 }
 
 /** An operation that somebody named in a text: a universal target. */
@@ -165,6 +167,7 @@ export interface Work {
   readonly retry: Retry;
   /** Request id of what caused it. */
   readonly cause: string;
+  readonly trace?: string;
   /** 1 at the first delivery. */
   readonly attempt: number;
   readonly createdAt: number;
@@ -203,8 +206,8 @@ export interface World {
   readonly post: Post;
   readonly memory: Memory;
   readonly seal: Seal;
-  /** Cause of what is signed with an access key: see Context.attribute. */
-  readonly causes: Map<string, string>;
+  /** Cause and trace of what is signed with an access key: see Context.attribute. */
+  readonly causes: Map<string, { readonly cause: string; readonly trace: string | undefined }>;
   /** The door's way in for calls that come from within: validate, authorize, handle, log. */
   call(
     ctx: Context,
@@ -229,6 +232,7 @@ export interface Caller extends Place {
   readonly principal: Principal;
   readonly requestId?: string;
   readonly cause?: string;
+  readonly trace?: string | undefined;
   readonly signal?: AbortSignal;
   /** The part that speaks in the journal: the service's name. */
   readonly from: string;
@@ -249,6 +253,7 @@ class WorldContext implements Context {
   readonly principal: Principal;
   readonly requestId: string;
   readonly cause: string | undefined;
+  readonly trace: string | undefined;
   readonly signal: AbortSignal;
   #log: Log | undefined;
   // What a running transaction has put: dispatched when it is committed, forgotten when it is not.
@@ -263,6 +268,7 @@ class WorldContext implements Context {
     this.principal = caller.principal;
     this.requestId = caller.requestId ?? newRequestId();
     this.cause = caller.cause;
+    this.trace = caller.trace;
     this.signal = caller.signal ?? NEVER;
   }
 
@@ -361,6 +367,7 @@ class WorldContext implements Context {
       region: this.region,
       principal: as,
       cause: this.requestId,
+      trace: this.trace,
       signal: this.signal,
       from: service,
       request,
@@ -394,12 +401,12 @@ class WorldContext implements Context {
     return this.#world.controls(this, account);
   }
 
-  attribute(accessKeyId: string, cause: string | undefined): void {
+  attribute(accessKeyId: string, cause: string | undefined, trace?: string): void {
     if (cause === undefined) this.#world.causes.delete(accessKeyId);
-    else this.#world.causes.set(accessKeyId, cause);
+    else this.#world.causes.set(accessKeyId, { cause, trace });
   }
 
-  fork(as: { principal: Principal; account: string; region: string; cause?: string }): Context {
+  fork(as: { principal: Principal; account: string; region: string; cause?: string; trace?: string }): Context {
     return makeContext(this.#world, { ...as, from: this.#from });
   }
 }

@@ -45,6 +45,7 @@ export const postMigrations: readonly Migration[] = [
    );
    CREATE INDEX work_by_target ON work (target, due_ms, id);
    CREATE INDEX work_by_due ON work (due_ms);`,
+  "ALTER TABLE work ADD COLUMN trace TEXT",
 ];
 
 interface Row {
@@ -59,6 +60,7 @@ interface Row {
   cause: string;
   attempt: number;
   created_ms: number;
+  trace: string | null;
 }
 
 export class Post implements AsyncDisposable {
@@ -100,7 +102,7 @@ export class Post implements AsyncDisposable {
   async put(
     tx: Tx,
     work: NewWork,
-    from: Place & { principal: Principal; requestId: string },
+    from: Place & { principal: Principal; requestId: string; trace?: string | undefined },
     leased: number,
   ): Promise<Work | undefined> {
     const now = this.#clock.now();
@@ -116,10 +118,12 @@ export class Post implements AsyncDisposable {
       cause: work.cause ?? from.requestId,
       attempt: 1,
       createdAt: now,
+      ...(from.trace !== undefined && { trace: from.trace }),
     };
     await tx.run(
-      `INSERT INTO work (id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, lease_owner, lease_until_ms)
-       VALUES (:id, :target, :due, :account, :region, :principal, :payload, :retry, :cause, 1, :now, :owner, :until)`,
+      `INSERT INTO work (id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, lease_owner, lease_until_ms,
+         trace)
+       VALUES (:id, :target, :due, :account, :region, :principal, :payload, :retry, :cause, 1, :now, :owner, :until, :trace)`,
       {
         id: full.id,
         target: full.to,
@@ -133,6 +137,7 @@ export class Post implements AsyncDisposable {
         now,
         owner: mine ? this.#owner : null,
         until: mine ? this.#leaseEnd() : 0,
+        trace: full.trace ?? null,
       },
     );
     return mine ? full : undefined;
@@ -247,7 +252,7 @@ export class Post implements AsyncDisposable {
       tx.all<Row>(
         `UPDATE work SET lease_owner = :owner, lease_until_ms = :until WHERE id IN (
            SELECT id FROM work WHERE target = :target AND due_ms <= :now AND lease_until_ms <= :real ORDER BY due_ms, id LIMIT :limit)
-         RETURNING id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms`,
+         RETURNING id, target, due_ms, account, region, principal, payload, retry, cause, attempt, created_ms, trace`,
         { ...params, owner: this.#owner, until: this.#leaseEnd() },
       ),
     );
@@ -354,4 +359,5 @@ const toWork = (row: Row): Work => ({
   cause: row.cause,
   attempt: row.attempt,
   createdAt: row.created_ms,
+  ...(row.trace !== null && { trace: row.trace }),
 });

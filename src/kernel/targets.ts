@@ -55,7 +55,15 @@ export async function sendTo(
   if (!send) throw new AwsError("NotImplemented", 501, `nothing here takes a delivery to ${to}`);
   const { region } = arn!;
   const there =
-    region === ctx.region ? ctx : ctx.fork({ principal: as, account: ctx.account, region, cause: ctx.requestId });
+    region === ctx.region
+      ? ctx
+      : ctx.fork({
+          principal: as,
+          account: ctx.account,
+          region,
+          cause: ctx.requestId,
+          ...(ctx.trace !== undefined && { trace: ctx.trace }),
+        });
   await send(there, to, as, parcel);
 }
 

@@ -1,6 +1,7 @@
 // The register: which types of resources are understood. One line each.
 import { apiDestination, connection } from "./api-destinations.ts";
 import { table } from "./dynamodb.ts";
+import { eventSourceMapping } from "./event-sources.ts";
 import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
@@ -24,6 +25,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::IAM::Policy": policy,
   "AWS::IAM::Role": role,
   "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
+  "AWS::Lambda::EventSourceMapping": eventSourceMapping,
   "AWS::Lambda::Function": lambdaFunction,
   "AWS::Lambda::LayerVersion": layerVersion,
   "AWS::Lambda::Permission": permission,

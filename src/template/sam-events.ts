@@ -2,6 +2,7 @@
 import { call, type Fields, field, itemsOf, type Node, node, TemplateError } from "./node.ts";
 import { make, merge, need, pathOf, type Resources } from "./sam-make.ts";
 import { expandScheduleV2 } from "./sam-schedule.ts";
+import { expandSource } from "./sam-sources.ts";
 import { convert, record } from "./shape.ts";
 import type { Resource } from "./template.ts";
 
@@ -138,6 +139,8 @@ const events: Readonly<Record<string, (expanding: Expanding, into: Resources) =>
   },
 
   ScheduleV2: expandScheduleV2,
+  SQS: expandSource("SQS"),
+  DynamoDB: expandSource("DynamoDB"),
   EventBridgeRule: expandPattern,
   /** The older name of the same. */
   CloudWatchEvent: expandPattern,

@@ -2,6 +2,7 @@
 import { field, fieldsOf, itemsOf, type Node, node, type Plain, TemplateError } from "./node.ts";
 import { CREATED_BY, need, pathOf } from "./sam-make.ts";
 import { policyTemplates } from "./sam-policies.ts";
+import { discardStatements, sourcePolicies } from "./sam-sources.ts";
 import { convert, record } from "./shape.ts";
 import type { Resource } from "./template.ts";
 
@@ -9,7 +10,7 @@ const BASIC_EXECUTION = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExec
 
 export function roleOf(resource: Resource) {
   const { id, line, properties } = resource;
-  const managed: (string | Node)[] = [BASIC_EXECUTION];
+  const managed: (string | Node)[] = [BASIC_EXECUTION, ...sourcePolicies(field(properties, "Events"))];
   const inline: { PolicyName: string; PolicyDocument: Plain | Node }[] = [];
   itemsOf(field(properties, "Policies")).forEach((policy, i) => {
     const path = `${pathOf(resource)}.Policies[${i}]`;
@@ -24,6 +25,12 @@ export function roleOf(resource: Resource) {
     inline.push({
       PolicyName: `${id}EventInvokeConfigPolicy`,
       PolicyDocument: { Version: "2012-10-17", Statement: destinations },
+    });
+  const discards = discardStatements(resource);
+  if (discards.length > 0)
+    inline.push({
+      PolicyName: `${id}EventSourcePolicy`,
+      PolicyDocument: { Version: "2012-10-17", Statement: discards },
     });
   return {
     AssumeRolePolicyDocument: {

@@ -8,14 +8,25 @@ import { openAnswer } from "../remote.ts";
 export interface Followed extends AsyncDisposable {
   /** Resolves when that invocation is over: with what it failed of, if it did. All its lines have been shown then. */
   over(requestId: string): Promise<string | undefined>;
+  /** Rejects when the cloud stops. */
+  readonly ended: Promise<never>;
+}
+
+export interface Following {
+  readonly functionArn: string;
+  readonly environment: Environment;
+  readonly show: (line: string) => void;
+  /** Its sandboxes wait there for a debugger meanwhile. */
+  readonly debugPort?: number;
 }
 
 /** Resolves when every line from now on is shown. */
 export async function follow(
   endpoint: string,
-  { functionArn, environment, show }: { functionArn: string; environment: Environment; show: (line: string) => void },
+  { functionArn, environment, show, debugPort }: Following,
 ): Promise<Followed> {
-  const answer = await openAnswer(endpoint, `/_aws-like/function?arn=${encodeURIComponent(functionArn)}`, environment);
+  const query = new URLSearchParams({ arn: functionArn, ...(debugPort && { debug: `${debugPort}` }) });
+  const answer = await openAnswer(endpoint, `/_aws-like/function?${query}`, environment);
   const body = Readable.fromWeb(answer.body!);
   const lines = createInterface({ input: body })[Symbol.asyncIterator]();
   await lines.next(); // {"watching":true}
@@ -25,7 +36,7 @@ export async function follow(
     ends.set(requestId, end);
     return end;
   };
-  const read = async () => {
+  const read = async (): Promise<never> => {
     for await (const line of lines) {
       const said = JSON.parse(line) as Said;
       if (said.line === undefined) endOf(said.requestId).resolve(said.error);
@@ -36,6 +47,7 @@ export async function follow(
   const ended = read();
   ended.catch(() => undefined); // Whoever waits gets it.
   return {
+    ended,
     over: (requestId) => Promise.race([endOf(requestId).promise, ended]),
     async [Symbol.asyncDispose]() {
       body.destroy();

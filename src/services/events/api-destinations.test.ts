@@ -283,3 +283,43 @@ test("Connections and destinations are described, listed, changed and deleted, w
     /^ValidationException 400 Parameter AuthParameters.BasicAuthParameters is not valid\./,
   );
 });
+
+test("An event cannot lead a request out of its path, nor add a header; what is refused is dead at once", async () => {
+  await destination("led", {
+    more: { InvocationEndpoint: `${endpoint}/led/*` },
+    target: {
+      HttpParameters: { PathParameterValues: ["$.detail.id"], HeaderParameters: { "x-name": "$.detail.name" } },
+    },
+  });
+  const paths = async (detail: object) => (await tell("led", detail)).map(({ url }) => url);
+  assert.deepEqual(await paths({ id: "../a", name: "n" }), ["/led/..%2Fa"]);
+  for (const detail of [
+    { id: "..", name: "n" },
+    { id: "1", name: "n\r\nx-key: mine" },
+  ]) {
+    assert.deepEqual(await paths(detail), []);
+    assert.equal((await dead()).length, 1);
+  }
+});
+
+test("A redirect of the authorization endpoint is not followed with the client's secret", async () => {
+  seen.length = 0;
+  answers = [[307, { location: `${endpoint}/elsewhere` }]];
+  await events.createConnection({
+    Name: "redirected",
+    AuthorizationType: "OAUTH_CLIENT_CREDENTIALS",
+    AuthParameters: {
+      OAuthParameters: {
+        ClientParameters: { ClientID: "id", ClientSecret: "s" },
+        AuthorizationEndpoint: `${endpoint}/token`,
+        HttpMethod: "POST",
+      },
+    },
+  });
+  await cloud.settle();
+  assert.deepEqual(
+    seen.map(({ url }) => url),
+    ["/token"],
+  );
+  await events.deleteConnection({ Name: "redirected" });
+});

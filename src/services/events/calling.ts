@@ -9,6 +9,7 @@ import {
   parsedJson,
   TooEarly,
 } from "../../kernel/mod.ts";
+import { bodyOf } from "./answers.ts";
 import {
   type ApiDestination,
   type AuthParameters,
@@ -80,12 +81,11 @@ interface Answer {
 async function request(ctx: Context, { destination, connection, asked }: Request): Promise<Answer> {
   const secrets = secretsOf(ctx, connection);
   const own = secrets.InvocationHttpParameters ?? {};
-  const path = [...asked.path];
-  const url = new URL(destination.endpoint.replaceAll("*", () => encodeURIComponent(path.shift() ?? "")));
+  const url = urlOf(destination.endpoint, asked.path);
   for (const [name, value] of Object.entries(asked.query)) url.searchParams.set(name, value);
   // The connection's parameters stand over the target's.
   for (const { Key, Value } of own.QueryStringParameters ?? []) url.searchParams.set(Key!, Value ?? "");
-  const headers = new Headers({
+  const headers = headersOf({
     "user-agent": "Amazon/EventBridge/ApiDestinations",
     "content-type": "application/json; charset=utf-8",
     range: "bytes=0-1048575",
@@ -96,31 +96,38 @@ async function request(ctx: Context, { destination, connection, asked }: Request
   headers.set(name, value);
   const { method } = destination;
   const bodiless = method === "GET" || method === "HEAD";
-  const sent = bodiless ? {} : { body: bodyOf(asked.body, own.BodyParameters ?? []) };
+  const sent = bodiless ? {} : { body: withMembers(asked.body, own.BodyParameters ?? []) };
   const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   const answer = await fetch(url, { method, headers, signal, redirect: "manual", ...sent });
-  const body = await textOf(answer, asked.answered === true && answer.ok);
+  const body = await bodyOf(answer, asked.answered === true && answer.ok ? MOST_ANSWER_BYTES : 0);
   const retryAfterMs = retryAfter(answer.headers.get("retry-after"), ctx.now);
   return { status: answer.status, body, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
+/** What an event brings stays the one segment that it stands for: with ".." the request would go elsewhere. */
+function urlOf(endpoint: string, values: readonly string[]): URL {
+  const left = [...values];
+  return new URL(
+    endpoint.replaceAll("*", () => {
+      const value = left.shift() ?? "";
+      if (value === "." || value === "..") throw new AwsError("InvalidPath", 400, `${value} is no value of a path`);
+      return encodeURIComponent(value);
+    }),
+  );
+}
+
+/** What is no header will never be one: it is not tried again. */
+function headersOf(given: Readonly<Record<string, string>>): Headers {
+  try {
+    return new Headers(given);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new AwsError("InvalidHeader", 400, error.message);
+  }
+}
+
 /** "Enrichment responses are limited to a maximum size of 6MB." */
 const MOST_ANSWER_BYTES = 6 * 1024 * 1024;
-
-async function textOf(answer: Response, wanted: boolean): Promise<string> {
-  if (!wanted) {
-    await answer.body?.cancel();
-    return "";
-  }
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of answer.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MOST_ANSWER_BYTES) throw new AwsError("EndpointRefused", 400, "the answer is larger than 6 MB");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
 
 async function credential(
   ctx: Context,
@@ -134,7 +141,10 @@ async function credential(
 }
 
 /** The connection's members go into a JSON object; of anything else nothing is changed. */
-function bodyOf(text: string, members: readonly { Key?: string | undefined; Value?: string | undefined }[]): string {
+function withMembers(
+  text: string,
+  members: readonly { Key?: string | undefined; Value?: string | undefined }[],
+): string {
   if (members.length === 0) return text;
   const given = parsedJson(text);
   if (typeof given !== "object" || given === null || Array.isArray(given)) return text;

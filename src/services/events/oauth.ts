@@ -1,5 +1,6 @@
 // A connection's access token: fetched from the endpoint that it names, sealed, and fetched again when it has ended.
-import type { Context, Tx } from "../../kernel/mod.ts";
+import { type Context, parsedJson, type Tx } from "../../kernel/mod.ts";
+import { bodyOf } from "./answers.ts";
 import { about, type Connection, findConnection, type NamedRef, saveConnection } from "./connection-rows.ts";
 import { secretsOf } from "./connections.ts";
 
@@ -12,6 +13,7 @@ interface Token {
 /** An endpoint that does not say how long: RFC 6749 leaves it open. */
 const DEFAULT_LIFE_S = 3600;
 const TIMEOUT_MS = 5_000;
+const MOST_TOKEN_BYTES = 256 * 1024;
 
 /** The delivery of a connection's work: asks for a token; a throw means that it is tried again. */
 export async function authorize(ctx: Context, ref: NamedRef & { id: string }): Promise<void> {
@@ -54,9 +56,16 @@ async function fetchToken(ctx: Context, connection: Connection): Promise<string>
   const method = oauth.HttpMethod!;
   if (method === "GET") for (const [key, value] of body) url.searchParams.set(key, value);
   const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const answer = await fetch(url, { method, headers, signal, ...(method !== "GET" && { body: String(body) }) });
-  const given = answer.ok ? ((await answer.json()) as { access_token?: string; expires_in?: number }) : undefined;
-  if (!given) await answer.body?.cancel();
+  const answer = await fetch(url, {
+    method,
+    headers,
+    signal,
+    redirect: "manual",
+    ...(method !== "GET" && { body: String(body) }),
+  });
+  // A redirect is not followed: the secrets are for the endpoint that was named.
+  const text = await bodyOf(answer, answer.ok ? MOST_TOKEN_BYTES : 0);
+  const given = parsedJson(text) as { access_token?: string; expires_in?: number } | null | undefined;
   if (typeof given?.access_token !== "string")
     throw new Error(`The authorization endpoint answered ${answer.status} without an access token.`);
   const { access_token: value, expires_in = DEFAULT_LIFE_S } = given;

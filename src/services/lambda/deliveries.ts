@@ -18,6 +18,7 @@ import { findConfig } from "./event-invoke-configs.ts";
 import { requireFunction, routeFunction } from "./functions.ts";
 import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
 import { readError, readJson } from "./outcomes.ts";
+import { followed } from "./recursion.ts";
 import { assumeRole, lambdaPrincipal } from "./roles.ts";
 import { type Outcome, runtimeOf } from "./runtime.ts";
 import { type Settling, settle } from "./states.ts";
@@ -29,15 +30,22 @@ interface Asynchronous {
   readonly requestId: string;
   /** JSON text. */
   readonly event: string;
+  /** Of what asked for it. */
+  readonly trace?: string | undefined;
 }
 
 /** Work of our own: what became of an invocation, on its way to a destination or a dead-letter queue. */
 type Telling =
-  | { readonly kind: "tell"; readonly as: Principal | undefined; readonly destined: Destined }
-  | { readonly kind: "bury"; readonly as: Principal | undefined; readonly to: Arn; readonly parcel: Parcel };
+  | (Sent & { readonly kind: "tell"; readonly destined: Destined })
+  | (Sent & { readonly kind: "bury"; readonly to: Arn; readonly parcel: Parcel });
+
+interface Sent {
+  readonly as?: Principal | undefined;
+  readonly trace?: string | undefined;
+}
 
 /** `session`: as whom the function ran, where it ran. */
-type Told = Omit<Outcome, "session"> & { readonly session: Principal | undefined };
+type Told = Omit<Outcome, "session" | "trace"> & Partial<Pick<Outcome, "session" | "trace">>;
 
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: "one minute ... two minutes", six hours.
 const WAITS_MS = [60_000, 120_000];
@@ -55,6 +63,7 @@ export async function putInvocation(
     kind: "invoke",
     requestId: ctx.requestId,
     event: Buffer.from(event).toString("utf8"),
+    trace: followed(ctx),
   };
   await ctx.put(tx, {
     to: functionArn(ref),
@@ -84,8 +93,10 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
   const ref = parseFunctionName(work.to, ctx)!;
   const telling = own<Telling>(work, "tell", "bury");
   if (telling) {
-    const as = telling.as ?? (await roleOf(ctx, ref));
-    return telling.kind === "tell" ? bring(ctx, as, telling.destined) : sendTo(ctx, { ...telling, as });
+    const { trace, as = await roleOf(ctx, ref) } = telling;
+    const { account, region, requestId: cause } = ctx;
+    const there = ctx.fork({ principal: as, account, region, cause, ...(trace !== undefined && { trace }) });
+    return telling.kind === "tell" ? bring(there, as, telling.destined) : sendTo(there, { ...telling, as });
   }
   if (own<Settling>(work, "settle")) return settle(ctx, ref, work);
   const invocation = own<Asynchronous>(work, "invoke");
@@ -102,6 +113,7 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     requestId: invocation.requestId,
     event: Buffer.from(invocation.event),
     invokedArn: work.to,
+    trace: invocation.trace,
   });
   if (outcome.error) throw new FailedInvocation(ref.name, outcome);
   const { on_success } = config ?? {};
@@ -186,7 +198,7 @@ function tell(
     bucket: { folder: `aws/lambda/async/${ref.name}` },
     about: { functionArn: qualified, succeeded: condition === "Success" },
   };
-  const payload: Telling = { kind: "tell", as: outcome.session, destined };
+  const payload: Telling = { kind: "tell", as: outcome.session, trace: outcome.trace, destined };
   return ctx.put(tx, { to: work.to, as: work.as, payload });
 }
 
@@ -200,6 +212,7 @@ function bury({ requestId, event }: Asynchronous, outcome: Told, to: Arn): Telli
     kind: "bury",
     to,
     as: outcome.session,
+    trace: outcome.trace,
     parcel: {
       kind: "message",
       body: event,
@@ -221,6 +234,5 @@ function failureOf(row: FunctionRow, error: unknown): Told {
     error: { type: errorType, kind: "runtime" },
     logTail: "",
     version: row.version,
-    session: undefined,
   };
 }

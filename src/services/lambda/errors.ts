@@ -123,6 +123,13 @@ export const errors = {
       `Function code combined with layers exceeds the maximum allowed size of ${limit} bytes. The actual size is ${size} bytes.`,
     ),
   badMarker: () => invalidParameter("Invalid Marker"),
+  /** As the SDK's model and AWS's guide have it. */
+  recursive: () =>
+    new AwsError(
+      "RecursiveInvocationException",
+      400,
+      "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
+    ),
 
   statementExists: (sid: string) =>
     conflict(

@@ -7,10 +7,9 @@ import {
   Lambda,
 } from "@aws-sdk/client-lambda";
 import { ROOT } from "../../../test/cloud.ts";
-import { type LambdaCloud, ROLE, startCloudWithRole } from "../../../test/lambda.ts";
+import { type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
 import { allow, policy, userWith } from "../../../test/principals.ts";
 import { visit } from "../../../test/url.ts";
-import { zipOf } from "../../../test/zip.ts";
 
 type Permission = Partial<AddPermissionCommandInput>;
 
@@ -42,16 +41,6 @@ async function urlFor(
   const { FunctionUrl } = await lambda.createFunctionUrlConfig({ FunctionName, AuthType: "NONE", ...more });
   return FunctionUrl!;
 }
-
-const createNode = (cloud: LambdaCloud, FunctionName: string, source: string) =>
-  cloud.client(Lambda).createFunction({
-    FunctionName,
-    Runtime: "nodejs24.x",
-    Handler: "index.handler",
-    Role: ROLE,
-    Timeout: 10,
-    Code: { ZipFile: zipOf({ "index.mjs": source }) },
-  });
 
 test("a request becomes an event of payload format 2.0", async () => {
   await using cloud = await startCloudWithRole();
@@ -234,8 +223,7 @@ test("an alias has its own URL and policy, and the function sees by which it was
   await using cloud = await startCloudWithRole();
   const lambda = cloud.client(Lambda);
   const FunctionName = "versioned";
-  await createNode(
-    cloud,
+  await cloud.createNode(
     FunctionName,
     "export const handler = async (e, { functionVersion, invokedFunctionArn }) => [functionVersion, invokedFunctionArn];",
   );
@@ -295,8 +283,7 @@ test("a URL's CORS answers preflights, and overrides what the function says", as
 
 test("a streaming URL answers while the function runs", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "streams",
     `export const handler = awslambda.streamifyResponse(async ({ rawPath }, out) => {
        if (rawPath === "/early") throw new Error("early");

@@ -221,6 +221,7 @@ const OWNED = [
   { table: "lambda_function", column: "version" },
   { table: "lambda_policy", column: "qualifier" },
   { table: "lambda_event_invoke_config", column: "qualifier" },
+  { table: "lambda_recursion_config", column: "qualifier" },
   { table: "lambda_url", column: "qualifier" },
   { table: "lambda_alias", column: "name" },
   { table: "lambda_provisioned_concurrency", column: "qualifier" },

@@ -63,7 +63,10 @@ test("A function sees the environment that AWS gives, its own variables, and whe
   assert.match(env.AWS_LAMBDA_LOG_STREAM_NAME!, /^\d{4}\/\d\d\/\d\d\/\[\$LATEST\][0-9a-f]{32}$/);
   assert.match(env.AWS_ACCESS_KEY_ID!, /^ASIA/);
   assert.ok(env.AWS_SECRET_ACCESS_KEY && env.AWS_SESSION_TOKEN);
-  assert.match(env._X_AMZN_TRACE_ID!, /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$/);
+  assert.match(
+    env._X_AMZN_TRACE_ID!,
+    /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=[0-9a-f]{8}:1$/,
+  );
   assert.equal(env.AWS_EXECUTION_ENV, undefined);
 });
 

@@ -4,6 +4,7 @@ import { putInvocation } from "./deliveries.ts";
 import { errors } from "./errors.ts";
 import { routeFunction } from "./functions.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
+import { followed } from "./recursion.ts";
 import { runtimeOf } from "./runtime.ts";
 import { refusePending } from "./states.ts";
 
@@ -34,6 +35,7 @@ export const invocations = defineOperations("lambda", {
         event,
         invokedArn: functionArn(ref),
         clientContext,
+        trace: followed(ctx),
       });
       return {
         StatusCode: 200,

@@ -16,6 +16,7 @@ import { Admission } from "./admission.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { limitsOf } from "./concurrency.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
+import { debugOf } from "./debugging.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
 import { optDirOf } from "./function-layers.ts";
@@ -26,9 +27,10 @@ import { functionArn } from "./names.ts";
 
 import { platformLog } from "./platform-log.ts";
 import { Provisioner } from "./provisioner.ts";
+import { nextTrace, refuseLoop } from "./recursion.ts";
 import { assumeRole, lambdaPrincipal } from "./roles.ts";
-
 import { runtimeVersionArn } from "./runtimes.ts";
+import type { Debug } from "./sandbox/debugger.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
 import { realNow } from "./sandbox/real-time.ts";
 import {
@@ -49,6 +51,8 @@ export interface Call {
   readonly invokedArn: Arn;
   /** JSON. */
   readonly clientContext?: string | undefined;
+  /** Of what caused it: a function that an event has gone through too often is not run. */
+  readonly trace?: string | undefined;
   /** Takes a streamed answer as it comes. */
   readonly sink?: ResponseSink;
 }
@@ -61,6 +65,8 @@ export interface Outcome {
   readonly version: string;
   /** The function's role, as this invocation had it: destinations are written to in its name. */
   readonly session: Principal;
+  /** What it ran under: for what comes of it. */
+  readonly trace: string;
 }
 
 const runtimes = new WeakMap<Config, Runtime>();
@@ -70,6 +76,9 @@ export function runtimeOf(ctx: Context): Runtime {
   if (!runtime) throw new Error("lambda is called before it is started");
   return runtime;
 }
+
+/** Of a cloud that may have stopped. */
+export const runtimeIfAny = (config: Config): Runtime | undefined => runtimes.get(config);
 
 /** Resolves without the sandbox: it is probed meanwhile, and the first invocation waits for it. */
 export async function startRuntime(ctx: Context): Promise<Runtime> {
@@ -113,6 +122,8 @@ export class Runtime implements Running {
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
   readonly #admission: Admission;
+  /** A debugged function has one sandbox: its port is one. */
+  readonly #debugged: Hands;
   readonly #running: Set<Promise<unknown>>;
 
   constructor(ctx: Context) {
@@ -124,6 +135,7 @@ export class Runtime implements Running {
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
     this.#admission = new Admission();
+    this.#debugged = new Hands(1);
     this.#opened = this.#open();
     this.#renewal = setInterval(() => this.provision(), RENEWAL_LOOK_MS);
     this.#renewal.unref();
@@ -217,22 +229,26 @@ export class Runtime implements Running {
     const ctx = this.#ctx.fork({ principal: lambdaPrincipal(ref), account: ref.account, region: ref.region });
     const dir = codeDir(ctx.config.dir, row.code_sha256);
     const write = this.#writer(ctx, row, { requestId: ctx.requestId, tail: new LogTail() });
-    return this.#start(ctx, { row, dir, sandbox, write, initialization: "provisioned-concurrency" });
+    return this.#start(ctx, { row, dir, sandbox, write, debug: undefined, initialization: "provisioned-concurrency" });
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    await refuseLoop(ctx, row, call.trace);
+    const trace = nextTrace(ctx.now, functionArn(refOf(row)), call.trace);
     const code = await this.#code(ctx, row);
     const { pool } = await this.#opened;
     const { requestId } = call;
     const tail = new LogTail();
     const write = this.#writer(ctx, row, { requestId, tail });
-    const worker = await pool.acquire(keyOf(code.row, ctx.now), (sandbox) =>
-      this.#start(ctx, { ...code, sandbox, write }),
+    const debug = debugOf(ctx.config, functionArn(refOf(row)));
+    await using _turn = debug && (await this.#debugged.take(functionArn(refOf(row))));
+    const worker = await pool.acquire(keyOf(code.row, ctx.now, debug?.port), (sandbox) =>
+      this.#start(ctx, { ...code, sandbox, write, debug }),
     );
     const environment = this.#environments.get(worker)!;
     environment.write = write;
     // What the function calls with its environment's credentials is caused by this invocation.
-    ctx.attribute(environment.accessKeyId, ctx.requestId);
+    ctx.attribute(environment.accessKeyId, ctx.requestId, trace);
     try {
       const { MemorySize, Timeout, LoggingConfig } = configurationOf(code.row);
       const log = platformLog(LoggingConfig);
@@ -244,14 +260,14 @@ export class Runtime implements Running {
         functionArn: call.invokedArn,
         deadlineMs: realNow() + timeoutMs,
         timeoutMs,
-        traceId: `Root=1-${Math.floor(ctx.now / 1000).toString(16)}-${newHex(24)};Parent=${newHex(16)};Sampled=0`,
+        traceId: trace,
         ...(call.clientContext !== undefined && { clientContext: call.clientContext }),
         sink: call.sink,
         signal: this.#stop.signal,
       });
       write(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
-      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session };
+      return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session, trace };
     } finally {
       ctx.attribute(environment.accessKeyId, undefined);
       pool.release(worker);
@@ -285,7 +301,10 @@ export class Runtime implements Running {
   }
 
   /** A new worker, with a role session of its own. */
-  async #start(ctx: Context, { row, dir, sandbox, write, initialization = "on-demand" }: Start): Promise<Worker> {
+  async #start(
+    ctx: Context,
+    { row, dir, sandbox, write, debug, initialization = "on-demand" }: Start,
+  ): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
@@ -305,6 +324,7 @@ export class Runtime implements Running {
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
       logGroup: configuration.LoggingConfig.LogGroup,
+      debug,
       logStream: logStreamName(ctx.now, row.version, newHex(32)),
     };
     const log = platformLog(configuration.LoggingConfig);
@@ -339,13 +359,16 @@ interface Start {
   readonly dir: string;
   readonly sandbox: Sandbox;
   readonly write: Write;
+  readonly debug: Debug | undefined;
   readonly initialization?: "on-demand" | "provisioned-concurrency";
 }
 
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
-const keyOf = (row: FunctionRow, now: number) => ({
+const keyOf = (row: FunctionRow, now: number, debugPort = 0) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.code_sha256, digest(row.configuration), Math.floor(now / RENEWAL_MS)].join(" "),
+  revision: [row.version, row.code_sha256, digest(row.configuration), Math.floor(now / RENEWAL_MS), debugPort].join(
+    " ",
+  ),
 });
 
 /** AWS changes a revision id where nothing of what runs has changed: a version was published, an update is done. */

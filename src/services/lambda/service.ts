@@ -19,6 +19,7 @@ import { layers } from "./layers.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
 import { provisioned } from "./provisioned.ts";
 import { quirks } from "./quirks.ts";
+import { recursionConfigs, tables as recursionTables } from "./recursion.ts";
 import { startRuntime } from "./runtime.ts";
 import { runtimeManagement } from "./runtime-management.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
@@ -38,6 +39,7 @@ export const lambda = defineService({
     [functionTables, aliasTables, policyTables, eventInvokeConfigTables].join(";"),
     eventSourceTables,
     functionUrlTables,
+    recursionTables,
     // Concurrency, layers, weighted aliases, states.
     [concurrencyTables, layerTables, furtherColumns].join(";"),
   ],
@@ -50,6 +52,7 @@ export const lambda = defineService({
     ...tags,
     ...eventInvokeConfigs,
     ...eventSourceMappings,
+    ...recursionConfigs,
     ...invocations,
     ...concurrency,
     ...provisioned,

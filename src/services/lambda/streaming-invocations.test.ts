@@ -2,30 +2,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  CreateFunctionCommand,
-  InvokeWithResponseStreamCommand,
-  type InvokeWithResponseStreamCommandInput,
-} from "@aws-sdk/client-lambda";
-import { arnOf, type LambdaCloud, ROLE, startCloudWithRole } from "../../../test/lambda.ts";
-import { zipOf } from "../../../test/zip.ts";
-
-const createNode = (
-  cloud: LambdaCloud,
-  name: string,
-  source: string,
-  Runtime: "nodejs22.x" | "nodejs24.x" = "nodejs24.x",
-) =>
-  cloud.lambda.send(
-    new CreateFunctionCommand({
-      FunctionName: name,
-      Runtime,
-      Handler: "index.handler",
-      Role: ROLE,
-      Timeout: 10,
-      Code: { ZipFile: zipOf({ "index.mjs": source }) },
-    }),
-  );
+import { InvokeWithResponseStreamCommand, type InvokeWithResponseStreamCommandInput } from "@aws-sdk/client-lambda";
+import { arnOf, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
 
 async function stream(cloud: LambdaCloud, name: string, more: Partial<InvokeWithResponseStreamCommandInput> = {}) {
   const answer = await cloud.lambda.send(new InvokeWithResponseStreamCommand({ FunctionName: name, ...more }));
@@ -40,8 +18,7 @@ async function stream(cloud: LambdaCloud, name: string, more: Partial<InvokeWith
 
 test("InvokeWithResponseStream brings each part when it is written, and says at the end how it went", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "parts",
     `export const handler = awslambda.streamifyResponse(async (event, out, context) => {
        out.setContentType("text/plain");
@@ -75,15 +52,14 @@ test("InvokeWithResponseStream brings each part when it is written, and says at 
 
 test("what streams and what does not may be asked for either way", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(cloud, "plain", "export const handler = async (event) => ({ got: event });");
-  await createNode(
-    cloud,
+  await cloud.createNode("plain", "export const handler = async (event) => ({ got: event });");
+  await cloud.createNode(
     "unended",
     `import { Readable } from "node:stream";
      export const handler = awslambda.streamifyResponse(async (event, out) => {
        Readable.from([JSON.stringify(event), "\\n"]).pipe(awslambda.HttpResponseStream.from(out, { statusCode: 201 }), { end: false });
      });`,
-    "nodejs22.x",
+    { Runtime: "nodejs22.x" },
   );
   await cloud.createBash("shell", 'echo "$1"');
   assert.equal((await stream(cloud, "plain", { Payload: '{"a":1}' })).text, '{"got":{"a":1}}');
@@ -99,8 +75,7 @@ test("what streams and what does not may be asked for either way", async () => {
 
 test("a stream that fails says so at its end", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "fails",
     `export const handler = awslambda.streamifyResponse(async ({ how }, out) => {
        if (how === "before") throw new TypeError("no");
@@ -165,8 +140,7 @@ test("what a bash handler writes is streamed as it writes it", async () => {
 
 test("a large stream passes with little memory; a client who leaves does not stop the function", async () => {
   await using cloud = await startCloudWithRole();
-  await createNode(
-    cloud,
+  await cloud.createNode(
     "large",
     `export const handler = awslambda.streamifyResponse(async ({ mb }, out) => {
        const part = Buffer.alloc(1024 * 1024, 120);

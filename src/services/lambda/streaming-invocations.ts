@@ -4,6 +4,7 @@ import { errors } from "./errors.ts";
 import { routeFunction } from "./functions.ts";
 import { readClientContext, readPayload } from "./invocations.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
+import { followed } from "./recursion.ts";
 import { type Streamed, streamed } from "./response-stream.ts";
 import { runtimeOf } from "./runtime.ts";
 import { refusePending } from "./states.ts";
@@ -29,7 +30,14 @@ export const streamingInvocations = defineOperations("lambda", {
       if (type === "DryRun") return { StatusCode: 204, EventStream: undefined };
       const { requestId } = ctx;
       const answer = await streamed((sink) =>
-        runtimeOf(ctx).run(ctx, row, { requestId, event, invokedArn: functionArn(ref), clientContext, sink }),
+        runtimeOf(ctx).run(ctx, row, {
+          requestId,
+          event,
+          invokedArn: functionArn(ref),
+          clientContext,
+          trace: followed(ctx),
+          sink,
+        }),
       );
       return {
         StatusCode: 200,

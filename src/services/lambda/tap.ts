@@ -14,9 +14,4 @@ export interface Said {
 const tap = defineTap<Said>();
 
 export const said = tap.pass;
-
-/** Of one function: its ARN. */
-export const watchFunction = (
-  endpoint: string,
-  { functionArn, signal }: { functionArn: string; signal: AbortSignal },
-): AsyncIterable<Said> => tap.watch(endpoint, { wanted: (one) => one.functionArn === functionArn, signal });
+export const watch = tap.watch;

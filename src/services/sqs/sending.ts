@@ -155,7 +155,15 @@ async function send(ctx: Context, tx: Tx, queue: Queue, sound: Sound): Promise<S
   const messageId = before?.messageId ?? newRequestId();
   const sequence = before?.sequence ?? (queue.fifo ? await nextOfQueue(tx, queue, now) : nextSequence(now));
   if (!before) {
-    await insertMessage(tx, queue, { sound, messageId, sequence, deduplicationId, senderId: senderIdOf(ctx), now });
+    await insertMessage(tx, queue, {
+      sound,
+      messageId,
+      sequence,
+      deduplicationId,
+      senderId: senderIdOf(ctx),
+      trace: ctx.trace,
+      now,
+    });
     if (deduplicationId !== undefined)
       await remember(tx, queue, { id: deduplicationId, groupId: message.MessageGroupId!, messageId, sequence, now });
   }
@@ -191,10 +199,12 @@ async function insertMessage(
     sequence: number;
     deduplicationId: string | undefined;
     senderId: string;
+    /** Where the sender gave none of its own: that of the request. */
+    trace: string | undefined;
     now: number;
   },
 ): Promise<void> {
-  const { sound, now } = of;
+  const { sound, trace, now } = of;
   const { DelaySeconds, MessageGroupId } = sound.message;
   // Zero on a FIFO queue is the queue's own delay (recorded).
   const own = queue.fifo ? undefined : DelaySeconds;
@@ -210,7 +220,7 @@ async function insertMessage(
       message_id: of.messageId,
       body: sound.body,
       attributes: JSON.stringify(sound.attributes),
-      trace_header: sound.traceHeader ?? null,
+      trace_header: sound.traceHeader ?? trace ?? null,
       sender_id: of.senderId,
       group_id: MessageGroupId ?? null,
       deduplication_id: of.deduplicationId ?? null,

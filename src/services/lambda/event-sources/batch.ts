@@ -16,6 +16,7 @@ import { bring } from "../destinations.ts";
 import { findFunction } from "../functions.ts";
 import { functionArn } from "../names.ts";
 import { readJson } from "../outcomes.ts";
+import { furthest, isLoop, refuseLoop } from "../recursion.ts";
 import { type Outcome, runtimeOf } from "../runtime.ts";
 import { definitionOf, functionOf, isQueue, type MappingRow, mappingArn, saveResult, stillThere } from "./rows.ts";
 import { mappingsOf } from "./running.ts";
@@ -43,10 +44,13 @@ export function consumerOf(row: MappingRow, role: () => Promise<Principal>): Con
   return {
     async consume(ctx, records, _attempt, window) {
       await upToDate(ctx, row);
+      const looping = await loopsIn(ctx, row, records);
+      const rest = records.filter((record) => !looping.has(record));
+      if (looping.size > 0 && rest.length === 0) return { failed: records.map((record) => idOf(record)!) };
       try {
-        const consumed = await invoke(ctx, row, records, window);
+        const consumed = await invoke(ctx, row, rest, window);
         await remember(ctx, "OK");
-        return consumed;
+        return { ...consumed, failed: [...consumed.failed, ...[...looping].map((record) => idOf(record)!)] };
       } catch (error) {
         await remember(ctx, error instanceof Throttled ? `PROBLEM: ${error.message}` : "PROBLEM: Function call failed");
         throw error;
@@ -73,6 +77,31 @@ async function upToDate(ctx: Context, row: MappingRow): Promise<void> {
   throw new Throttled("The mapping has changed");
 }
 
+/** The trace header of a message's sender. */
+const traceOf = (record: SourceRecord): string | undefined =>
+  (record.attributes as { AWSTraceHeader?: string } | undefined)?.AWSTraceHeader;
+
+/** Messages that have gone through this function too often: they are left to the queue, which has a dead-letter queue for such. */
+async function loopsIn(
+  ctx: Context,
+  row: MappingRow,
+  records: readonly SourceRecord[],
+): Promise<ReadonlySet<SourceRecord>> {
+  const arn = functionArn({ ...functionOf(row), qualifier: undefined });
+  const looping = records.filter((record) => isLoop(traceOf(record), arn));
+  if (looping.length === 0) return NONE;
+  const fn = await ctx.read((tx) => findFunction(tx, functionOf(row)));
+  try {
+    if (fn) await refuseLoop(ctx, fn, traceOf(looping[0]!));
+    return NONE;
+  } catch (error) {
+    if (error instanceof AwsError && error.code === "RecursiveInvocationException") return new Set(looping);
+    throw error;
+  }
+}
+
+const NONE: ReadonlySet<SourceRecord> = new Set();
+
 async function invoke(
   ctx: Context,
   row: MappingRow,
@@ -88,6 +117,7 @@ async function invoke(
       requestId: ctx.requestId,
       event: Buffer.from(JSON.stringify(event)),
       invokedArn: functionArn(ref),
+      trace: furthest(records.map(traceOf), functionArn({ ...ref, qualifier: undefined })),
     })
     .catch((error) => {
       // What could not be run was not tried: no concurrency left, the role gone, no interpreter.

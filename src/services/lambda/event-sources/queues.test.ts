@@ -172,3 +172,25 @@ test("A group of a FIFO queue is worked off in its order, also after a failure, 
   await cloud.advance(31_000);
   assert.deepEqual(await of("a"), ["a1", "a1", "a2", "a3"]);
 });
+
+test("MaximumConcurrency is how many batches are under way at once; without one there are more", async () => {
+  await using cloud = await startMappingsCloud();
+  const overlap = async (name: string, more: object) => {
+    await cloud.queue(name);
+    await cloud.createBash(name, `echo "at $(date +%s%N) +" >&2; sleep 0.3; echo "at $(date +%s%N) -" >&2; echo null`);
+    await cloud.send(
+      name,
+      Array.from({ length: 8 }, (_, i) => String(i)),
+    );
+    await cloud.map(name, queueArn(name), { BatchSize: 1, ...more });
+    await cloud.settle();
+    let [now, most] = [0, 0];
+    for (const line of (await cloud.log(name)).map((text) => text.slice(text.indexOf(" at ") + 4)).sort()) {
+      now += line.endsWith("+") ? 1 : -1;
+      most = Math.max(most, now);
+    }
+    return most;
+  };
+  assert.equal(await overlap("limited", { ScalingConfig: { MaximumConcurrency: 2 } }), 2);
+  assert.ok((await overlap("free", {})) > 2);
+});

@@ -5,7 +5,7 @@ import { DeleteEventSourceMappingCommand, UpdateEventSourceMappingCommand } from
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from "@aws-sdk/client-sns";
 import { arnOf } from "../../../../test/lambda.ts";
-import { type Event, keys, queueArn, SAY, startMappingsCloud } from "../../../../test/mappings.ts";
+import { bodies, type Event, keys, queueArn, SAY, startMappingsCloud } from "../../../../test/mappings.ts";
 import { policy } from "../../../../test/principals.ts";
 
 test("A function gets a table's changes in order, from the beginning or from now on, and none twice after a pause", async () => {
@@ -254,4 +254,55 @@ test("A tumbling window hands its state on, and ends with an invocation of its o
   await table.put("3");
   await cloud.settle();
   assert.deepEqual((await cloud.got("sum")).at(-1).state, {});
+});
+
+test("Reading goes from shard to shard as they roll, and on after records that were trimmed unread", async () => {
+  await using cloud = await startMappingsCloud();
+  const table = await cloud.table("table");
+  await cloud.createBash("f", `${SAY}; echo null`);
+  const { UUID } = await cloud.map("f", table.arn, { StartingPosition: "TRIM_HORIZON" });
+  const seen = async () => (await cloud.got("f")).flatMap(keys).join("");
+  const HOUR = 3_600_000;
+  for (const id of "abc") {
+    await table.put(id);
+    await cloud.advance(5 * HOUR); // a shard lasts four
+  }
+  assert.equal(await seen(), "abc");
+  const update = (Enabled: boolean) => cloud.lambda.send(new UpdateEventSourceMappingCommand({ UUID, Enabled }));
+  await update(false);
+  await cloud.settle();
+  await table.put("d");
+  await cloud.advance(30 * HOUR);
+  await table.put("e");
+  await update(true);
+  await cloud.advance(HOUR);
+  assert.equal(await seen(), "abce");
+  const shards = new Set((await cloud.got("f")).flatMap((event) => event.Records.map(({ eventID }: Event) => eventID)));
+  assert.equal(shards.size, 4);
+});
+
+test("A source that refuses is asked again, later and later, and read on when it answers", async () => {
+  await using cloud = await startMappingsCloud();
+  const table = await cloud.table("table");
+  await cloud.queue("in");
+  for (const name of ["s", "q"]) await cloud.createBash(name, `${SAY}; echo null`);
+  await cloud.map("s", table.arn, { StartingPosition: "TRIM_HORIZON", BatchSize: 1 });
+  await cloud.map("q", queueArn("in"));
+  const seen = async () => [(await cloud.got("s")).flatMap(keys), (await cloud.got("q")).flatMap(bodies)];
+  await table.put("1");
+  await cloud.send("in", ["1"]);
+  await cloud.settle();
+  assert.deepEqual(await seen(), [["1"], ["1"]]);
+  const away = ["dynamodbstreams:GetRecords", "sqs:ReceiveMessage"];
+  for (const what of away) await cloud.aws.chaos({ set: { kind: "throttle", what, percent: 100 } });
+  await table.put("2");
+  await cloud.send("in", ["2"]);
+  await cloud.advance(30_000);
+  assert.deepEqual(await seen(), [["1"], ["1"]]);
+  await cloud.aws.chaos({ clear: {} });
+  await cloud.advance(60_000);
+  assert.deepEqual(await seen(), [
+    ["1", "2"],
+    ["1", "2"],
+  ]);
 });

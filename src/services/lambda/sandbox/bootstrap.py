@@ -305,10 +305,26 @@ def prepare():
     sys.argv[:] = [os.environ["_HANDLER"]]
 
 
+def wait_for_debugger(port):
+    """`aws-like debug`: debugpy is the function's own, or the host's."""
+    try:
+        import debugpy
+    except ImportError as error:
+        raise Fault(
+            "Runtime.ImportModuleError",
+            f"Unable to wait for a debugger: {error}. Put it beside the function: pip install --target DIR debugpy",
+        )
+    debugpy.listen(("127.0.0.1", port))
+    debugpy.wait_for_client()
+
+
 def main():
     connection = Connection(API)
     prepare()
+    debug_port = os.environ.pop("_LAMBDA_DEBUG_PORT", None)
     try:
+        if debug_port:
+            wait_for_debugger(int(debug_port))
         handler = load(os.environ["_HANDLER"])
     except Exception as error:
         report(connection, "init/error", described(error, ""))

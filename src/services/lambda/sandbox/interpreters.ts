@@ -68,7 +68,7 @@ interface Wish {
   readonly places: Places;
 }
 
-async function nodeProgram({ runtime, memoryMb }: Spec, { wanted, host, places }: Wish): Promise<Program> {
+async function nodeProgram({ runtime, memoryMb, debug }: Spec, { wanted, host, places }: Wish): Promise<Program> {
   nodes ??= findNodes();
   const node = nearest(await nodes, wanted, { host, runtime });
   const { opt, runtime: runtimeDir, task } = places;
@@ -79,6 +79,7 @@ async function nodeProgram({ runtime, memoryMb }: Spec, { wanted, host, places }
       ...["--expose-gc", "--max-http-header-size=81920"],
       `--max-semi-space-size=${Math.max(1, Math.floor(memoryMb / 20))}`,
       `--max-old-space-size=${Math.floor((memoryMb * 9) / 10)}`,
+      ...(debug ? [`--inspect-wait=127.0.0.1:${debug.port}`] : []),
       join(runtimeDir, "bootstrap.mjs"),
     ],
     binds: [
@@ -92,7 +93,7 @@ async function nodeProgram({ runtime, memoryMb }: Spec, { wanted, host, places }
   };
 }
 
-async function pythonProgram({ runtime }: Spec, { wanted, host, places }: Wish): Promise<Program> {
+async function pythonProgram({ runtime, debug }: Spec, { wanted, host, places }: Wish): Promise<Program> {
   pythons ??= findPythons();
   const python = nearest(await pythons, wanted, { host, runtime });
   const { prefix, sitePackages } = await pythonPrefix(python.path);
@@ -104,6 +105,7 @@ async function pythonProgram({ runtime }: Spec, { wanted, host, places }: Wish):
       PYTHONPATH: places.runtime,
       LC_CTYPE: "C.UTF-8",
       _LAMBDA_OPT: places.opt,
+      ...(debug && { _LAMBDA_DEBUG_PORT: `${debug.port}` }),
       _LAMBDA_SITE_PACKAGES: sitePackages.map(inLang).join(":"),
     },
   };

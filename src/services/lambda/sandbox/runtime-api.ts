@@ -41,6 +41,7 @@ export class RuntimeApi {
   #state: State = "Started";
   #waiting: ServerResponse | undefined;
   #invocation: Invocation | undefined;
+  #truncated: Answer | undefined;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
@@ -51,6 +52,7 @@ export class RuntimeApi {
     this.#state = "Started";
     this.#waiting = undefined;
     this.#invocation = undefined;
+    this.#truncated = undefined;
   }
 
   get ready(): boolean {
@@ -97,6 +99,7 @@ export class RuntimeApi {
   #next(response: ServerResponse): void {
     if (this.#state === "Running" || this.#state === "InitError") this.#forbid(response, "Ready");
     else {
+      this.#sayTruncated();
       if (this.#state !== "Ready") this.#invocation = undefined;
       this.#state = "Ready";
       this.#waiting = response;
@@ -146,11 +149,18 @@ export class RuntimeApi {
 
   /** The connection broke in the middle of a stream. A runtime that is dying says so by its exit, which comes a little later. */
   async #cut(invocation: Invocation | undefined): Promise<void> {
-    await sleep(DYING_MS);
     if (this.#invocation !== invocation || this.#state !== "Running") return;
     this.#state = "ResponseSent";
     const errorType = "Runtime.TruncatedResponse";
-    this.#runtime.onAnswer({ body: Buffer.from(JSON.stringify({ errorType, errorMessage: TRUNCATED })), errorType });
+    this.#truncated = { body: Buffer.from(JSON.stringify({ errorType, errorMessage: TRUNCATED })), errorType };
+    await sleep(DYING_MS);
+    if (this.#invocation === invocation) this.#sayTruncated();
+  }
+
+  #sayTruncated(): void {
+    const answer = this.#truncated;
+    this.#truncated = undefined;
+    if (answer) this.#runtime.onAnswer(answer);
   }
 
   #badMode(response: ServerResponse): void {
@@ -207,7 +217,7 @@ const TOO_LARGE = {
   errorType: "RequestEntityTooLarge",
 };
 
-const DYING_MS = 50;
+const DYING_MS = 250;
 const TRUNCATED = "The response stream ended before it was complete.";
 
 const accept = (response: ServerResponse): void => text(response, 202, '{"status":"OK"}\n');

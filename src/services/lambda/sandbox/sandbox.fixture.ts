@@ -18,7 +18,7 @@ export interface Files {
   readonly [path: string]: string;
 }
 
-type InvokeOptions = Partial<Pick<Invocation, "timeoutMs" | "signal" | "requestId" | "clientContext">>;
+type InvokeOptions = Partial<Pick<Invocation, "timeoutMs" | "signal" | "requestId" | "clientContext" | "sink">>;
 
 export interface Trial extends AsyncDisposable {
   readonly worker: Worker;

@@ -2,6 +2,7 @@
 // `start` makes one execution environment in it (own /tmp, own processes, one invocation at a time).
 import type { Config } from "../../../kernel/mod.ts";
 import { closeCgroups, openCgroups } from "./cgroup.ts";
+import type { Debug } from "./debugger.ts";
 import { openHost } from "./host.ts";
 import { ladder, type Rung, strongest } from "./ladder.ts";
 import { startWorker } from "./worker.ts";
@@ -26,6 +27,8 @@ export interface Spec {
   readonly ephemeralMb: number;
   readonly timeoutMs: number;
   readonly logGroup: string;
+  /** Of Node and Python. Such a sandbox runs alone: the port is one. */
+  readonly debug?: Debug | undefined;
   readonly logStream: string;
 }
 

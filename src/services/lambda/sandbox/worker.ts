@@ -4,6 +4,7 @@ import { access, chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
 import { type AnswerPipe, openAnswerPipe } from "./answer-pipe.ts";
+import { startLimit } from "./debugger.ts";
 import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf, TAG } from "./environment.ts";
 import {
@@ -259,7 +260,7 @@ class ExecutionEnvironment implements Worker {
     started.exited.then((exit) => this.#exited(started, exit));
     // Disposed while the pipes were made.
     if (this.#state === "dead") this.#ending.resolve({ kind: "aborted" });
-    const ending = await this.#end(limitMs);
+    const ending = await this.#end(limitMs, { waits: true });
     if (ending.kind === "ready") {
       if (this.#host.cpu === "aws") started.shareCpu();
       return undefined;
@@ -293,13 +294,14 @@ class ExecutionEnvironment implements Worker {
     await this.#cleanup;
   }
 
-  async #end(limitMs: number): Promise<Ending> {
+  async #end(limitMs: number, { waits = false } = {}): Promise<Ending> {
     const { promise, resolve } = this.#ending;
-    const timer = setTimeout(() => resolve({ kind: "timeout" }), limitMs);
+    const over = () => resolve({ kind: "timeout" });
+    const limit = startLimit(limitMs, { debug: this.#plan.spec.debug, waits, over });
     try {
       return await promise;
     } finally {
-      clearTimeout(timer);
+      limit.stop();
     }
   }
 
