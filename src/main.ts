@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<{ command: Command }>>> = 
   events: () => import("./cli/events.ts"),
   invoke: () => import("./cli/invoke.ts"),
   debug: () => import("./cli/debug.ts"),
+  export: () => import("./cli/export.ts"),
   function: () => import("./cli/function.ts"),
   chaos: () => import("./cli/chaos.ts"),
   doctor: () => import("./cli/doctor.ts"),

@@ -194,3 +194,39 @@ test("one slow target does not hold up another, and no target has more than 64 d
   assert.equal(r.delivered.length, 101);
   assert.equal(await left(r.store), 0);
 });
+
+test("a backlog of one target hides nobody's work when the clock makes it due", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using r = await rig((work) => (work.to === TO ? gate.promise : Promise.resolve()));
+  const due = r.clock.now() + 1_000;
+  for (let i = 0; i < 400; i++) await r.put({ due });
+  await r.put({ to: `${TO}-other`, payload: "other", due });
+  r.clock.advance(1_000);
+  while (!r.delivered.some((w) => w.payload === "other")) await new Promise(setImmediate);
+  gate.resolve();
+  await r.post.settled();
+  assert.equal(r.delivered.length, 401);
+});
+
+test("targets whose work is due later cost nothing now, however many they are", async () => {
+  const store = await openSqlite(":memory:");
+  {
+    await using r = await rig(undefined, store);
+    const due = r.clock.now() + 3_600_000;
+    await store.write(async (tx) => {
+      for (let i = 0; i < 500; i++) await r.post.put(tx, { to: `${TO}-${i}`, payload: {}, due }, from, 0);
+    });
+    await r.post.settled();
+    let reads = 0;
+    const { read } = store;
+    store.read = (work) => {
+      reads++;
+      return read.call(store, work) as never;
+    };
+    await r.put({});
+    await r.post.settled();
+    assert.equal(r.delivered.length, 1);
+    assert.ok(reads < 50, `${reads} reads`);
+  }
+  await store.close();
+});

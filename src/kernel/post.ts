@@ -27,6 +27,8 @@ export interface Place {
 
 /** One target may not take all the hands: a slow function does not hold up a queue. */
 const MAX_IN_FLIGHT_PER_TARGET = 64;
+/** Due rows that are read to know whose they are. */
+const MOST_LOOKED_AT = 256;
 const LEASE_MS = 30_000;
 const TROUBLE_WAIT_MS = 1_000;
 const HEARTBEAT_MS = 10_000;
@@ -223,12 +225,28 @@ export class Post implements AsyncDisposable {
     sleep.abort();
   }
 
+  /** Where little is due, whose it is is read at once, however many targets wait for later. A backlog is not read: each target is looked at in turn. */
   async #claimAll(): Promise<void> {
-    for (let target = await this.#nextTarget(""); target !== undefined; target = await this.#nextTarget(target)) {
-      const free = this.#free(target);
-      if (free > 0) await this.#claim(target, free);
-      if (this.#stop.signal.aborted) return;
-    }
+    const rows = await this.#store.read((tx) =>
+      tx.all<{ target: string }>(
+        "SELECT target FROM work WHERE due_ms <= :now AND lease_until_ms <= :real LIMIT :most",
+        { now: this.#clock.now(), real: realNow(), most: MOST_LOOKED_AT },
+      ),
+    );
+    const targets = new Set(rows.map(({ target }) => target));
+    if (rows.length < MOST_LOOKED_AT) for (const target of targets) await this.#claimFree(target);
+    else
+      for (
+        let target = await this.#nextTarget("");
+        target && !this.#stop.signal.aborted;
+        target = await this.#nextTarget(target)
+      )
+        await this.#claimFree(target);
+  }
+
+  async #claimFree(target: string): Promise<void> {
+    const free = this.#free(target);
+    if (free > 0 && !this.#stop.signal.aborted) await this.#claim(target, free);
   }
 
   async #nextTarget(after: string): Promise<string | undefined> {

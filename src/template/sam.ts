@@ -21,6 +21,12 @@ const FUNCTION = record({
   Timeout: "number",
   EphemeralStorage: record({ Size: "number" }),
   Environment: record({ Variables: mapOf("text") }),
+  LoggingConfig: record({
+    LogFormat: "text",
+    LogGroup: "text",
+    ApplicationLogLevel: "text",
+    SystemLogLevel: "text",
+  }),
   Architectures: listOf("text"),
   Layers: listOf("text"),
   ReservedConcurrentExecutions: "number",
@@ -114,7 +120,7 @@ function expandFunction(resource: Resource, into: Resources): void {
   if (!role) make(into, resource, { id: `${id}Role`, type: "AWS::IAM::Role", properties: roleOf(resource) });
   const tags = fieldsOf(given("Tags")).map(([Key, Value]) => ({ Key, Value }));
   const same = ["FunctionName", "Description", "Runtime", "Handler", "MemorySize", "Timeout", "EphemeralStorage"];
-  same.push("Environment", "Architectures", "Layers", "ReservedConcurrentExecutions");
+  same.push("Environment", "Architectures", "LoggingConfig", "Layers", "ReservedConcurrentExecutions");
   make(into, resource, {
     id,
     type: "AWS::Lambda::Function",

@@ -299,7 +299,11 @@ test("a streaming URL answers while the function runs", async () => {
        out.end();
      });`,
   );
-  await cloud.createBash("whole", 'echo "{\\"statusCode\\":201}"');
+  await cloud.createNode("whole", "export const handler = async () => ({ statusCode: 201 });");
+  await cloud.createBash(
+    "shell",
+    `printf '%s\\0\\0\\0\\0\\0\\0\\0\\0' '{"statusCode":202}'; sleep 0.01; echo "$1" | jq .rawPath`,
+  );
   const url = await urlFor(cloud, "streams", { InvokeMode: "RESPONSE_STREAM" });
   const text = "data: 1\n\ndata: 2\n\n";
   const plain = await visit(url);
@@ -317,4 +321,6 @@ test("a streaming URL answers while the function runs", async () => {
   assert.deepEqual([late.status, late.text, late.cut], [200, "data: 1\n\n", true]);
   const whole = await visit(await urlFor(cloud, "whole", { InvokeMode: "RESPONSE_STREAM" }));
   assert.deepEqual([whole.status, whole.text], [200, '{"statusCode":201}'], "what does not stream is passed as it is");
+  const shell = await visit(await urlFor(cloud, "shell", { InvokeMode: "RESPONSE_STREAM" }));
+  assert.deepEqual([shell.status, shell.text], [202, '"/"\n'], "bash may give status and headers too");
 });
