@@ -169,7 +169,15 @@ export async function openCloud(
   function contextOf(work: Work, place: Place): Context {
     const { account, region } = place;
     const from = serviceOf(work.to)?.name ?? "post";
-    return makeContext(world, { principal: work.as, account, region, requestId: work.id, cause: work.cause, trace: work.trace, from });
+    return makeContext(world, {
+      principal: work.as,
+      account,
+      region,
+      requestId: work.id,
+      cause: work.cause,
+      trace: work.trace,
+      from,
+    });
   }
 
   async function deliver(work: Work, place: Place): Promise<void> {

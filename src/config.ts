@@ -42,7 +42,7 @@ export interface Config {
   /** `none`: what AWS takes seconds or minutes for is there at once. `real`: it takes as long as there, on the clock, and may be watched. */
   readonly delays: "none" | "real";
   /** `auto` takes the strongest sandbox that this host allows. */
-  readonly sandbox: "auto" | "bwrap" | "unshare" | "none";
+  readonly sandbox: "auto" | "bwrap" | "unshare" | "landlock" | "none";
   /** What a function has of the processors: all of them, or, as on AWS, in proportion to its memory (where the host has cgroups). */
   readonly cpu: "host" | "aws";
   /** What the terminal shows: `quiet` nothing but warnings. */

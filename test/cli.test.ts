@@ -86,7 +86,7 @@ const refused: readonly (readonly [what: string, args: readonly string[], senten
   [
     "a sandbox that is none",
     ["up", "--sandbox", "docker"],
-    /--sandbox is one of auto, bwrap, unshare, none, not docker/,
+    /--sandbox is one of auto, bwrap, unshare, landlock, none, not docker/,
   ],
   ["processors that are none", ["up", "--cpu", "2"], /--cpu is one of host, aws, not 2/],
   ["delays that are none", ["up", "--delays", "long"], /--delays is one of none, real, not long/],

@@ -80,7 +80,7 @@ async function left(name: string, step: number): Promise<{ said: string; state: 
 function die(dir: string, name: string, step: number | "seat"): Promise<string> {
   const script = join(import.meta.dirname, "crash-step.ts");
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [script, dir, name, String(step)], { timeout: 20_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [script, dir, name, String(step)], { timeout: 60_000 }, (error, stdout, stderr) => {
       if (error?.signal === "SIGKILL" && stderr === "") resolve(stdout);
       else reject(new Error(`it was to be killed, but: ${error?.message} ${stderr}`));
     });

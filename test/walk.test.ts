@@ -84,6 +84,16 @@ const INPUTS: Readonly<Record<string, object>> = {
     TargetTableName: "restored",
     UseLatestRestorableTime: true,
   },
+  ...Object.fromEntries(
+    ["AssociateKmsKey", "DisassociateKmsKey", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"].map((name) => [
+      `logs.${name}`,
+      {
+        logGroupName: "walked",
+        ...(name === "GetLogEvents" && { logStreamName: "walked" }),
+        ...(name === "AssociateKmsKey" && { kmsKeyId: "arn:aws:kms:us-east-1:000000000000:key/walked" }),
+      },
+    ]),
+  ),
   "dynamodbstreams.GetRecords": { ShardIterator: ITERATOR },
   "sns.Publish": { TopicArn: "arn:aws:sns:us-east-1:000000000000:walked", Message: "walked" },
   "dynamodb.TransactWriteItems": { TransactItems: [{ Put: { TableName: "walked", Item: ITEM } }] },
@@ -191,6 +201,7 @@ const REFUSALS: Readonly<Record<string, readonly [code: string, status: number]>
   dynamodb: JSON_REFUSAL,
   dynamodbstreams: JSON_REFUSAL,
   events: JSON_REFUSAL,
+  logs: JSON_REFUSAL,
   organizations: JSON_REFUSAL,
   lambda: ["AccessDeniedException", 403],
   sns: ["AuthorizationError", 403],

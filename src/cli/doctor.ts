@@ -108,7 +108,7 @@ async function sandbox(): Promise<Finding[]> {
   if (!taken) return [...findings, ["bad", "sandbox", "none works: functions cannot run here"]];
   findings.push(["ok", "", `   protects against: ${taken.protectsAgainst.join("; ")}`]);
   for (const off of taken.off) findings.push(["warn", "", `   off: ${off}`]);
-  if (taken.off.length > 0) findings.push(["ok", "", `   ${taken.turnOn}`]);
+  findings.push(["ok", "", `   ${taken.turnOn}`]);
   return findings;
 }
 

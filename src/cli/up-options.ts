@@ -24,7 +24,7 @@ const options = {
   quiet: { type: "boolean" },
 } as const;
 
-const SANDBOXES: readonly Config["sandbox"][] = ["auto", "bwrap", "unshare", "none"];
+const SANDBOXES: readonly Config["sandbox"][] = ["auto", "bwrap", "unshare", "landlock", "none"];
 
 const CPUS: readonly Config["cpu"][] = ["host", "aws"];
 

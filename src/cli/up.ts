@@ -11,7 +11,7 @@ import { readOptions } from "./up-options.ts";
 export const command: Command = {
   summary: "starts the cloud in a workspace, and keeps running",
   usage:
-    "[--dir DIR] [--port 4566] [--host 127.0.0.1] [--accounts FILE] [--parameter NAME=VALUE]... [--database URL] [--region us-east-1] [--relaxed] [--durability full|fast] [--bucket-defaults secure|classic] [--delays none|real] [--sandbox auto|bwrap|unshare|none] [--cpu host|aws] [--settle-ms 50] [--quiet]",
+    "[--dir DIR] [--port 4566] [--host 127.0.0.1] [--accounts FILE] [--parameter NAME=VALUE]... [--database URL] [--region us-east-1] [--relaxed] [--durability full|fast] [--bucket-defaults secure|classic] [--delays none|real] [--sandbox auto|bwrap|unshare|landlock|none] [--cpu host|aws] [--settle-ms 50] [--quiet]",
   details: [
     "--dir        the workspace: db.sqlite, logs/, buckets/ and template.yaml live here. Default: this directory",
     "--port       TCP port of the API; 0 takes any free one",

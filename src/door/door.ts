@@ -61,7 +61,11 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
       if (at) {
         requestId = byName.get(at.from)!.quirks?.requestId?.() ?? requestId;
         const of = { from: at.from, signal, request };
-        return await at.site.handle(contextOf(requestId, of), request, gateOf(requestId, of));
+        const gate = gateOf(requestId, of);
+        const said = await at.site.handle(contextOf(requestId, of), request, gate);
+        if (at.site.name !== undefined)
+          logSite(at.site.name, { ...of, requestId, startedAt, caller: gate.caller, said });
+        return said;
       }
       let whole = isForm(request) ? await readBody(request.body) : undefined;
       form = whole && new URLSearchParams(whole.toString("utf8"));
@@ -264,15 +268,29 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     });
   }
 
-  function gateOf(requestId: string, of: { from: string; signal: AbortSignal; request: HttpRequest }): Gate {
+  /** What an SDK in a function sends along; so may anybody. */
+  function traceOf(request: HttpRequest | undefined): string | undefined {
+    const trace = request?.headers["x-amzn-trace-id"];
+    return trace !== undefined && trace.length <= LONGEST_TRACE ? trace : undefined;
+  }
+
+  /** `caller`: who entered, if anybody did. */
+  function gateOf(
+    requestId: string,
+    of: { from: string; signal: AbortSignal; request: HttpRequest },
+  ): Gate & { readonly caller: Caller | undefined } {
     const { from, request } = of;
     const model = byName.get(from)!.model();
     const family = familyOf(model.protocols[0]!);
+    let caller: Caller | undefined;
     return {
+      get caller() {
+        return caller;
+      },
       read: (limit) => readBody(request.body, limit),
       async enter(body) {
         const question = { request, family, service: model.signingName, body, path: request.path };
-        const caller = await authenticate(contextOf(requestId, of), identities, question);
+        caller = await authenticate(contextOf(requestId, of), identities, question);
         const { accessKeyId } = caller;
         return { ctx: contextOf(requestId, { ...of, caller }), ...(accessKeyId !== undefined && { accessKeyId }) };
       },
@@ -280,10 +298,20 @@ export function openDoor(world: World, services: readonly AnyService[]): Door {
     };
   }
 
-  /** What an SDK in a function sends along; so may anybody. */
-  function traceOf(request: HttpRequest | undefined): string | undefined {
-    const trace = request?.headers["x-amzn-trace-id"];
-    return trace !== undefined && trace.length <= LONGEST_TRACE ? trace : undefined;
+  function logSite(
+    name: string,
+    of: { from: string; requestId: string; startedAt: number; request: HttpRequest; caller?: Caller; said: HttpAnswer },
+  ): void {
+    const { from, requestId, startedAt, request, caller, said } = of;
+    const code = said.headers["x-amzn-errortype"];
+    contextOf(requestId, { from, signal: NEVER, ...(caller && { caller }) }).log.debug(`${name} ${code ?? "ok"}`, {
+      subject: request.path,
+      principal: caller && nameOf(caller.principal),
+      ...(caller ? { key: caller.accessKeyId } : claimed(request)),
+      status: said.status,
+      tookMs: since(startedAt),
+      ...(code !== undefined && { code }),
+    });
   }
 
   function complain(requestId: string, target: Target | undefined, error: unknown): void {

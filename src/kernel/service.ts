@@ -175,6 +175,8 @@ export interface Quirks {
 
 /** Plain HTTP that is no AWS operation: execute-api, function URLs, websites. */
 export interface Site {
+  /** What its requests are called in the journal, each of which is told there. */
+  readonly name?: string;
   matches(request: HttpRequest): boolean;
   /** `ctx` is nobody's, and is of the cloud's own account and region. */
   handle(ctx: Context, request: HttpRequest, gate: Gate): Promise<HttpAnswer>;

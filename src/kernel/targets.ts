@@ -23,7 +23,7 @@ export type Parcel =
     }
   /** A function gets `event`; a queue and a topic its JSON. */
   | { readonly kind: "event"; readonly event: unknown; readonly subject?: string }
-  /** For an event bus. */
+  /** For an event bus. A log group gets its detail. */
   | {
       readonly kind: "entry";
       readonly source: string;
@@ -107,6 +107,27 @@ const SENDERS: Readonly<Record<string, (ctx: Context, to: Arn, as: Principal, pa
     const Subject = parcel.kind === "entry" ? undefined : parcel.subject;
     const subject = Subject === undefined ? {} : { Subject };
     return ctx.call("sns", "Publish", { TopicArn: to, Message: bodyOf(parcel), ...subject, ...grouped(parcel) }, as);
+  },
+
+  /** A stream of one's own for each day: `<principal>/2026/11/23`. */
+  async logs(ctx, to, as, parcel) {
+    const logGroupName = /^log-group:([^:]+)/.exec(parseArn(to)!.resource)?.[1];
+    if (!logGroupName) throw new AwsError("NotImplemented", 501, `nothing here takes a delivery to ${to}`);
+    const timestamp = ctx.clock.now();
+    const day = new Date(timestamp).toISOString().slice(0, 10).replaceAll("-", "/");
+    const sender = as.kind === "service" ? as.name.split(".")[0] : "target";
+    const stream = { logGroupName, logStreamName: `${sender}/${day}` };
+    const put = () =>
+      ctx.call("logs", "PutLogEvents", { ...stream, logEvents: [{ timestamp, message: bodyOf(parcel) }] }, as);
+    try {
+      await put();
+    } catch (error) {
+      if (!(error instanceof AwsError) || error.code !== "ResourceNotFoundException") throw error;
+      await ctx.call("logs", "CreateLogStream", stream, as).catch((second: unknown) => {
+        if (!(second instanceof AwsError) || second.code !== "ResourceAlreadyExistsException") throw second;
+      });
+      await put();
+    }
   },
 
   async events(ctx, to, as, parcel) {

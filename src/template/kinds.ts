@@ -8,6 +8,7 @@ import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
 import { layerVersion } from "./lambda-layer.ts";
 import { functionUrl } from "./lambda-url.ts";
+import { logGroup } from "./logs.ts";
 import { pipe } from "./pipes.ts";
 import { bucket } from "./s3.ts";
 import { schedule, scheduleGroup } from "./scheduler.ts";
@@ -30,6 +31,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::LayerVersion": layerVersion,
   "AWS::Lambda::Permission": permission,
   "AWS::Lambda::Url": functionUrl,
+  "AWS::Logs::LogGroup": logGroup,
   "AWS::Pipes::Pipe": pipe,
   "AWS::S3::Bucket": bucket,
   "AWS::Scheduler::Schedule": schedule,

@@ -75,10 +75,11 @@ export class StreamBatches {
         ctx.log.warn(
           `the end of a window of ${this.#source.arn} failed: ${(error as Error).message}; attempt ${attempt}`,
         );
-        if (!(error instanceof Throttled) && maxRetries !== undefined && attempt++ > maxRetries) {
+        if (!(error instanceof Throttled) && maxRetries !== undefined && attempt > maxRetries) {
           ctx.log.error(`the state of a window of ${this.#source.arn} is given up`);
           return true;
         }
+        if (!(error instanceof Throttled)) attempt++;
       }
       await this.#rests.rest(ctx, { until: ctx.clock.now() + waitAfter(waited) });
     }

@@ -15,11 +15,11 @@ import { configurationOf, type FunctionRow } from "./configuration.ts";
 import { bring, type Destined } from "./destinations.ts";
 import { errors } from "./errors.ts";
 import { findConfig } from "./event-invoke-configs.ts";
-import { requireFunction, routeFunction } from "./functions.ts";
+import { routeFunction, sessionOf } from "./functions.ts";
 import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
 import { readError, readJson } from "./outcomes.ts";
 import { followed } from "./recursion.ts";
-import { assumeRole, lambdaPrincipal } from "./roles.ts";
+import { lambdaPrincipal } from "./roles.ts";
 import { type Outcome, runtimeOf } from "./runtime.ts";
 import { type Settling, settle } from "./states.ts";
 
@@ -93,7 +93,8 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
   const ref = parseFunctionName(work.to, ctx)!;
   const telling = own<Telling>(work, "tell", "bury");
   if (telling) {
-    const { trace, as = await roleOf(ctx, ref) } = telling;
+    // A function that could not be run had not assumed its role.
+    const { trace, as = await sessionOf(ctx, ref) } = telling;
     const { account, region, requestId: cause } = ctx;
     const there = ctx.fork({ principal: as, account, region, cause, ...(trace !== undefined && { trace }) });
     return telling.kind === "tell" ? bring(there, as, telling.destined) : sendTo(there, { ...telling, as });
@@ -148,12 +149,6 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
       ? `${ref.name}: the event of ${invocation.requestId} goes to ${targets.join(" and ")}`
       : `${ref.name}: the event of ${invocation.requestId} is lost: no OnFailure destination, no dead-letter queue`,
   );
-}
-
-/** Of a function that could not be run: then nobody had assumed its role. */
-async function roleOf(ctx: Context, ref: FunctionRef): Promise<Principal> {
-  const row = await ctx.read((tx) => requireFunction(tx, ref));
-  return (await assumeRole(ctx, ref, configurationOf(row).Role, errors.roleGone)).session;
 }
 
 const find = async (tx: Tx, ref: FunctionRef) => ({

@@ -212,7 +212,19 @@ test("who may: the function's policy for everybody, IAM for who signs, both perm
     userId: iam.userId,
   });
   const half = await userWith(cloud, "half", { may: policy(allow("lambda:InvokeFunctionUrl")) });
-  await forbidden(visit(url, { as: half }));
+  const denied = await visit(url, { as: half });
+  await forbidden(Promise.resolve(denied));
+  const { explanations } = await cloud.aws.why({ names: [String(denied.headers["x-amzn-requestid"])] });
+  const [{ call, outcome, principal, decisions }] = explanations as [(typeof explanations)[0]];
+  assert.deepEqual(
+    [call, outcome, principal, decisions.map(({ action, allowed }) => `${action} ${allowed}`)],
+    [
+      "lambda FunctionUrl",
+      "AccessDeniedException 403",
+      "arn:aws:iam::000000000000:user/half",
+      ["lambda:InvokeFunctionUrl true", "lambda:InvokeFunction false"],
+    ],
+  );
   const wrong = await visit(url, { as: { ...key, secretAccessKey: "wrong" } });
   assert.equal(wrong.status, 403);
   assert.equal(wrong.headers["x-amzn-errortype"], "InvalidSignatureException");

@@ -15,6 +15,7 @@ import { type Asked, eventOf } from "./function-url-event.ts";
 import { type Cors, findUrlById, targetOf, type UrlRow } from "./function-urls.ts";
 import { routeFunction } from "./functions.ts";
 import { functionArn } from "./names.ts";
+import { followed } from "./recursion.ts";
 import { streamed } from "./response-stream.ts";
 import { runtimeOf } from "./runtime.ts";
 
@@ -25,6 +26,7 @@ const HOST = /^([0-9a-z]+)\.lambda-url\.([a-z0-9-]+)\.[^:]+(?::\d+)?$/i;
 const LARGEST_EVENT = 6_291_456;
 
 export const functionUrlSite: Site = {
+  name: "FunctionUrl",
   matches: ({ headers }) => headers.host?.includes(".lambda-url.") === true && HOST.test(headers.host),
   async handle(ctx, request, gate) {
     const [, id, region] = HOST.exec(request.headers.host!.toLowerCase())!;
@@ -36,7 +38,6 @@ export const functionUrlSite: Site = {
       (cors && preflight(cors, request)) ??
       (await visited({ ctx, request, gate, row }).catch((error: unknown) => refusal(ctx, expected(error))));
     const headers = { ...answer.headers, ...(cors && corsHeaders(cors, request)) };
-    ctx.log.debug(`${request.method} ${request.path} ${answer.status}`, { subject: functionArn(targetOf(row)) });
     return { ...answer, headers };
   },
 };
@@ -65,7 +66,7 @@ async function visited({ ctx: anybody, request, gate, row }: Visit): Promise<Htt
   const asked: Asked = { request, body, row, ...(accessKeyId !== undefined && { accessKeyId }) };
   const event = Buffer.from(JSON.stringify(eventOf(ctx, asked)));
   if (event.length > LARGEST_EVENT) throw tooLarge();
-  const call = { requestId: ctx.requestId, event, invokedArn: functionArn(ref) };
+  const call = { requestId: ctx.requestId, event, invokedArn: functionArn(ref), trace: followed(ctx) };
   const runtime = runtimeOf(ctx);
   if (row.invoke_mode === "BUFFERED") return fromPayload(ctx, await runtime.run(ctx, found, call));
   return fromStream(ctx, await streamed((sink) => runtime.run(ctx, found, { ...call, sink })));

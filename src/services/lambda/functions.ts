@@ -3,17 +3,27 @@ import {
   type Access,
   type Arn,
   type Conditions,
+  type Context,
   defineOperations,
   forgetWith,
   type Input,
   newRequestId,
+  type Principal,
   requestTags,
   type Tx,
 } from "../../kernel/mod.ts";
 import { findAlias, routed } from "./aliases.ts";
 import { codeColumns, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
 import { ACCOUNT_CONCURRENCY, findReserved, readLimits, SHELF } from "./concurrency.ts";
-import { choose, describe, type FunctionRow, findVersion, insertVersion, withLayers } from "./configuration.ts";
+import {
+  choose,
+  configurationOf,
+  describe,
+  type FunctionRow,
+  findVersion,
+  insertVersion,
+  withLayers,
+} from "./configuration.ts";
 import { codeLocation } from "./download.ts";
 import { errors, invalidParameter } from "./errors.ts";
 import { checkUnzipped, chooseLayers } from "./function-layers.ts";
@@ -21,6 +31,7 @@ import { layerAccess } from "./layers.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
+import { missingFor } from "./sandbox/interpreters.ts";
 import { begins, settleLater } from "./states.ts";
 import { checkTags, tagsOf } from "./tags.ts";
 import { frozenOf, publish } from "./versions.ts";
@@ -49,6 +60,8 @@ export const functions = defineOperations("lambda", {
       const tags = input.Tags ?? {};
       checkTags(tags);
       if (await ctx.read((tx) => findVersion(tx, ref))) throw errors.functionExists(ref.name);
+      const missing = await missingFor(chosen.Runtime);
+      if (missing !== undefined) throw invalidParameter(`The runtime ${chosen.Runtime} cannot run here: ${missing}.`);
       const layers = input.Layers && (await ctx.read((tx) => chooseLayers(tx, ref, input.Layers!)));
       const configuration = withLayers(chosen, layers);
       await assumeRole(ctx, ref, configuration.Role, errors.roleNotAssumable);
@@ -245,6 +258,12 @@ export async function routeFunction(tx: Tx, ref: FunctionRef): Promise<FunctionR
   const { qualifier = "$LATEST" } = ref;
   const alias = /^\d+$|^\$/.test(qualifier) ? undefined : await findAlias(tx, ref, qualifier);
   return alias ? routed(tx, ref, alias) : findVersion(tx, ref, qualifier);
+}
+
+/** A session of the function's role, as it is now. */
+export async function sessionOf(ctx: Context, ref: FunctionRef): Promise<Principal> {
+  const row = await ctx.read((tx) => requireFunction(tx, ref));
+  return (await assumeRole(ctx, ref, configurationOf(row).Role, errors.roleGone)).session;
 }
 
 /** As AWS answers to a qualified question: with the qualifier that was asked for in the ARN. */

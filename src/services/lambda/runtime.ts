@@ -13,6 +13,7 @@ import {
   type Running,
 } from "../../kernel/mod.ts";
 import { Admission } from "./admission.ts";
+import { CloudWatchLogs, type Ship } from "./cloudwatch-logs.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
 import { limitsOf } from "./concurrency.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
@@ -98,6 +99,8 @@ interface Environment {
   readonly session: Principal;
   /** Where its lines go: to the log, as of the invocation that it answers, or answered last, or was started for. */
   write: Write;
+  /** The same lines to its stream in CloudWatch Logs. */
+  readonly ship: Ship;
 }
 
 /**
@@ -116,6 +119,7 @@ export class Runtime implements Running {
   readonly #ctx: Context;
   readonly #stop: AbortController;
   readonly #logs: LogFiles;
+  readonly #shipped: CloudWatchLogs;
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
   #provisioner: Provisioner | undefined;
   readonly #renewal: NodeJS.Timeout;
@@ -131,6 +135,7 @@ export class Runtime implements Running {
     this.#ctx = ctx;
     this.#stop = new AbortController();
     this.#logs = new LogFiles((path, error) => ctx.log.error(`the log ${path} cannot be written: ${error}`));
+    this.#shipped = new CloudWatchLogs(ctx);
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
@@ -191,7 +196,7 @@ export class Runtime implements Running {
 
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running);
-    await this.#logs.flushed();
+    await Promise.all([this.#logs.flushed(), this.#shipped.flushed()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -246,13 +251,14 @@ export class Runtime implements Running {
       this.#start(ctx, { ...code, sandbox, write, debug }),
     );
     const environment = this.#environments.get(worker)!;
-    environment.write = write;
+    const say = both(ctx, environment.ship, write);
+    environment.write = say;
     // What the function calls with its environment's credentials is caused by this invocation.
     ctx.attribute(environment.accessKeyId, ctx.requestId, trace);
     try {
       const { MemorySize, Timeout, LoggingConfig } = configurationOf(code.row);
       const log = platformLog(LoggingConfig);
-      write(log.start(ctx.clock.now(), requestId, row.version));
+      say(log.start(ctx.clock.now(), requestId, row.version));
       const timeoutMs = Timeout * 1000;
       const result = await worker.invoke({
         requestId,
@@ -265,7 +271,7 @@ export class Runtime implements Running {
         sink: call.sink,
         signal: this.#stop.signal,
       });
-      write(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
+      say(log.report(ctx.clock.now(), { ...result, requestId, memoryMb: MemorySize }));
       const { payload, error } = result;
       return { payload, error, logTail: tail.toBase64(), version: row.version, session: environment.session, trace };
     } finally {
@@ -310,7 +316,23 @@ export class Runtime implements Running {
     const runtime = configuration.Runtime;
     const { credentials, session } = await assumeRole(ctx, ref, configuration.Role, errors.roleGone);
     const optDir = await optDirOf(ctx.config.dir, configuration.Layers);
-    const environment: Environment = { accessKeyId: credentials.accessKeyId, session, write };
+    const logGroup = configuration.LoggingConfig.LogGroup;
+    const logStream = logStreamName(ctx.now, row.version, newHex(32));
+    const { account, region } = ref;
+    const ship = this.#shipped.open({
+      functionArn: functionArn(ref),
+      account,
+      region,
+      group: logGroup,
+      stream: logStream,
+      as: session,
+    });
+    const environment: Environment = {
+      accessKeyId: credentials.accessKeyId,
+      session,
+      write: both(ctx, ship, write),
+      ship,
+    };
     const spec: Spec = {
       functionName: ref.name,
       functionArn: functionArn(ref),
@@ -323,15 +345,15 @@ export class Runtime implements Running {
       memoryMb: configuration.MemorySize,
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
-      logGroup: configuration.LoggingConfig.LogGroup,
+      logGroup,
       debug,
-      logStream: logStreamName(ctx.now, row.version, newHex(32)),
+      logStream,
     };
     const log = platformLog(configuration.LoggingConfig);
     const version = { runtime, runtimeVersionArn: runtimeVersionArn(ref.region, runtime), version: row.version };
-    write(log.initStart(ctx.clock.now(), version));
+    environment.write(log.initStart(ctx.clock.now(), version));
     const worker = await sandbox.start(spec, (line) => environment.write(log.line(ctx.clock.now(), line)));
-    if (worker.initMs !== undefined) write(log.initialized(ctx.clock.now(), worker.initMs));
+    if (worker.initMs !== undefined) environment.write(log.initialized(ctx.clock.now(), worker.initMs));
     this.#environments.set(worker, environment);
     return worker;
   }
@@ -353,6 +375,17 @@ export class Runtime implements Running {
     };
   }
 }
+
+/** To the text file, and to CloudWatch Logs; who floods one of them waits. */
+const both =
+  ({ clock }: Context, ship: Ship, write: Write): Write =>
+  (lines) => {
+    const now = clock.now();
+    let room: Promise<void> | undefined;
+    for (const text of lines) room = ship(now, text) ?? room;
+    const written = write(lines);
+    return room && written ? Promise.all([room, written]).then(() => undefined) : (room ?? written);
+  };
 
 interface Start {
   readonly row: FunctionRow;

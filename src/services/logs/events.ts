@@ -153,12 +153,12 @@ export async function load(
 export async function eventsOfBatch(
   ctx: Context,
   group: GroupRow,
-  of: { stream: string; seq: number },
+  { stream, seq }: { stream: string; seq: number },
 ): Promise<Found[]> {
   const batch = await ctx.singly.one<Batch>(
     `SELECT b.*, s.name, s.file FROM logs_batch b JOIN logs_stream s ON s.id = b.stream_id
      WHERE b.stream_id = :stream AND b.seq = :seq AND b.group_id = :group`,
-    { ...of, group: group.id },
+    { stream, seq, group: group.id },
   );
   if (!batch) return [];
   await using pieces = new Pieces();

@@ -3,8 +3,11 @@ import { defineService, loadModel } from "../../kernel/mod.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { exportTasks } from "./exports.ts";
 import { groups } from "./groups.ts";
+import { liveTail } from "./live-tail.ts";
 import { metricFilters } from "./metric-filters.ts";
 import { putLogEvents } from "./put-log-events.ts";
+import { queries } from "./queries.ts";
+import { queryDefinitions } from "./query-definitions.ts";
 import { quirks } from "./quirks.ts";
 import { reading } from "./reading.ts";
 import { resourcePolicies, resourcePolicy } from "./resource-policies.ts";
@@ -24,6 +27,9 @@ export const logs = defineService({
     ...reading,
     ...metricFilters,
     ...subscriptionFilters,
+    ...queries,
+    ...queryDefinitions,
+    ...liveTail,
     ...exportTasks,
     ...resourcePolicies,
     ...tags,

@@ -148,6 +148,11 @@ const TARGETS: Readonly<Record<string, (ctx: Context, sent: Sent) => Promise<rea
     return refused(ctx, await ctx.call("sns", "PublishBatch", input, as));
   },
 
+  async logs(ctx, sent) {
+    await putLogs(ctx, sent);
+    return [];
+  },
+
   async "events api-destination"(ctx, sent) {
     const { Target, TargetParameters } = sent.pipe.definition;
     await request(ctx, { to: Target!, sent, parameters: TargetParameters?.HttpParameters });
@@ -176,6 +181,28 @@ const TARGETS: Readonly<Record<string, (ctx: Context, sent: Sent) => Promise<rea
     });
   },
 };
+
+/** The stream is made where it is missing: its default is the pipe's name. */
+async function putLogs(ctx: Context, { pipe: { ref, definition, as }, shaped, events }: Sent): Promise<void> {
+  const { LogStreamName, Timestamp } = definition.TargetParameters?.CloudWatchLogsParameters ?? {};
+  const logGroupName = /^log-group:([^:]+)/.exec(parseArn(definition.Target!)!.resource)?.[1] ?? "";
+  const now = ctx.clock.now();
+  const byStream = new Map<string, { timestamp: number; message: string }[]>();
+  for (const [i, one] of shaped.entries()) {
+    const stream = dynamicOf(LogStreamName ?? ref.name, events[i]);
+    const timestamp = Timestamp === undefined ? now : timeOf(dynamicOf(Timestamp, events[i])).getTime();
+    byStream.set(stream, [...(byStream.get(stream) ?? []), { timestamp, message: textOf(one) }]);
+  }
+  for (const [logStreamName, all] of byStream) {
+    const logEvents = all.sort((a, b) => a.timestamp - b.timestamp);
+    const put = () => ctx.call("logs", "PutLogEvents", { logGroupName, logStreamName, logEvents }, as);
+    await put().catch(async (error: unknown) => {
+      if (!(error instanceof AwsError) || error.code !== "ResourceNotFoundException") throw error;
+      await ctx.call("logs", "CreateLogStream", { logGroupName, logStreamName }, as);
+      await put();
+    });
+  }
+}
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 

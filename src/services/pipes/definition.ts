@@ -62,9 +62,10 @@ const TARGET_PARAMETERS = [
   "LambdaFunctionParameters",
   "SqsQueueParameters",
   "EventBridgeEventBusParameters",
+  "CloudWatchLogsParameters",
 ];
 const ENRICHMENTS = ["lambda", "events api-destination"];
-const TARGETS = ["lambda", "sqs", "sns", "events event-bus", "events api-destination"];
+const TARGETS = ["lambda", "sqs", "sns", "events event-bus", "events api-destination", "logs"];
 
 function refuse(definition: Definition): void {
   const { Source, Enrichment, Target, LogConfiguration } = definition;
@@ -168,6 +169,7 @@ function targetFaults({ Target, TargetParameters = {}, Enrichment, EnrichmentPar
     LambdaFunctionParameters: "lambda",
     SqsQueueParameters: "sqs",
     EventBridgeEventBusParameters: "events event-bus",
+    CloudWatchLogsParameters: "logs",
   };
   const faults = Object.entries(belongs)
     .filter(([name, of]) => TargetParameters[name as keyof typeof TargetParameters] && of !== kindOf(Target))

@@ -27,6 +27,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { startCloud, type TestCloud } from "../../../test/cloud.ts";
 import { ACCOUNT, arnOf, createRole, startCloudWithRole } from "../../../test/lambda.ts";
+import { withLogs } from "../../../test/logs.ts";
 import { refusal } from "../../../test/principals.ts";
 import type { StartOptions } from "../../aws.ts";
 
@@ -113,6 +114,22 @@ test("A queue's messages go through filter and template to another queue; what n
   ]);
   assert.ok(out.some(({ id }) => id === MessageId));
   assert.equal(await cloud.waiting("in"), "0 + 0");
+});
+
+test("A log group gets an event a record, in the stream and at the time that the record says", async () => {
+  await using cloud = withLogs(await startPipesCloud());
+  await cloud.queue("in");
+  await cloud.createGroup("/pipe");
+  const Target = `arn:aws:logs:us-east-1:${ACCOUNT}:log-group:/pipe:*`;
+  const CloudWatchLogsParameters = { LogStreamName: "$.body.stream", Timestamp: "$.body.at" };
+  await cloud.create("p", { Target, TargetParameters: { InputTemplate: "<$.body.text>", CloudWatchLogsParameters } });
+  await cloud.send("in", JSON.stringify({ stream: "s", at: cloud.now() - 5000, text: "hello" }));
+  await cloud.settle();
+  assert.deepEqual(await cloud.filter("/pipe", { logStreamNames: ["s"], endTime: cloud.now() - 4000 }), ["hello"]);
+  assert.match(
+    await refusal(cloud.create("r", { TargetParameters: { CloudWatchLogsParameters } })),
+    /TargetParameters.CloudWatchLogsParameters/,
+  );
 });
 
 test("A function gets an array, answers which of it has failed, and gets those again when they show again", async () => {

@@ -5,15 +5,12 @@ import {
   compilePattern,
   type Poller,
   Pollers,
-  type Principal,
   pollQueue,
   pollStream,
   type Running,
 } from "../../../kernel/mod.ts";
-import { configurationOf } from "../configuration.ts";
-import { errors } from "../errors.ts";
-import { requireFunction } from "../functions.ts";
-import { assumeRole, lambdaPrincipal } from "../roles.ts";
+import { sessionOf } from "../functions.ts";
+import { lambdaPrincipal } from "../roles.ts";
 import { consumerOf } from "./batch.ts";
 import {
   definitionOf,
@@ -94,24 +91,18 @@ export class Mappings implements Running {
 /** Batches of one queue at once where the mapping sets no limit. AWS goes to 1,250; this machine's pool has 64 sandboxes. */
 const MOST_AT_ONCE = 64;
 
-/** As whom the source is asked: the function's role, which it may have had another of before. */
-async function pollerOf(ctx: Context, row: MappingRow): Promise<Principal> {
-  const ref = functionOf(row);
-  const fn = await ctx.read((tx) => requireFunction(tx, ref));
-  return (await assumeRole(ctx, ref, configurationOf(fn).Role, errors.roleGone)).session;
-}
-
 function poll(ctx: Context, row: MappingRow): Poller {
   const definition = definitionOf(row);
+  const as = () => sessionOf(ctx, functionOf(row));
   const common = {
     id: mappingArn(row),
     arn: row.source,
-    as: () => pollerOf(ctx, row),
+    as,
     filters: (definition.FilterCriteria?.Filters ?? []).map(({ Pattern }) => compilePattern(Pattern)),
     batchSize: definition.BatchSize,
     windowMs: definition.MaximumBatchingWindowInSeconds * 1000,
   };
-  const consumer = consumerOf(row, () => pollerOf(ctx, row));
+  const consumer = consumerOf(row, as);
   if (isQueue(row.source))
     return pollQueue(
       ctx,

@@ -35,6 +35,10 @@ export function handlerFailed(requestId: string, status: number, lastWords: stri
   return { ...failure, payload, error: { ...failure.error, kind: "function" } };
 }
 
+/** Of an extension that ended, or said that it cannot go on: the whole environment fails with it. */
+export const extensionFailed = (requestId: string, { type, message }: { type: string; message: string }): Failure =>
+  broken(requestId, message, type);
+
 /** The function removed or replaced the file that holds its answer. */
 export const lostAnswer = (requestId: string): Failure =>
   broken(requestId, "The answer of the handler cannot be read", "Runtime.Unknown");
@@ -56,6 +60,9 @@ export function initReport(initMs: number, phase: "init" | "invoke", error: Fail
   const status = error.kind === "timeout" ? "Status: timeout" : `Status: error\tError Type: ${error.type}`;
   return `INIT_REPORT Init Duration: ${initMs.toFixed(2)} ms\tPhase: ${phase}\t${status}`;
 }
+
+export const extensionLine = (one: { name: string; state: string; events: readonly string[] }): string =>
+  `EXTENSION\tName: ${one.name}\tState: ${one.state}\tEvents: [${one.events.join(",")}]`;
 
 // OOM is told from other kills in REPORT alone: the caller reads Runtime.ExitError for both.
 function broken(requestId: string, reason: string, type: string): Failure {

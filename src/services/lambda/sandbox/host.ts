@@ -30,6 +30,8 @@ export interface Host extends AsyncDisposable {
   /** Said once, however often it holds. */
   noticeOnce(text: string): void;
   newWorkerName(): string;
+  /** What a sandbox finds under `sandbox.localdomain`: an address of its own, so that extensions of two may listen on one port. */
+  loopbackOf(workerName: string): string;
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: "The Init phase is limited to 10 seconds." */
@@ -87,6 +89,8 @@ export async function openHost(
       said.add(text);
     },
     newWorkerName: () => `${++count}`,
+    loopbackOf: (name) =>
+      `127.${64 + (process.pid % 64)}.${Math.floor(process.pid / 64) % 256}.${1 + (Number(name) % 254)}`,
     giveUid(uid) {
       if (uid !== undefined) uids.delete(uid);
     },

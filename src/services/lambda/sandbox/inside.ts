@@ -66,6 +66,8 @@ export function startScript(options: {
   readonly cwd: string;
   readonly fileMb: number;
   readonly ownProcessCount: boolean;
+  /** What to say in the place of `exec RUNTIME`, where more than the runtime is started. */
+  readonly run?: (runtime: string) => readonly string[];
 }): string {
   const lines = LIMITS.map((limit) => `ulimit ${limit}`);
   // In blocks of 512 bytes. Ignored, the signal becomes EFBIG: a failed write, as ENOSPC is on AWS, and no kill.
@@ -78,7 +80,8 @@ export function startScript(options: {
       throw new Error(`environment variable ${JSON.stringify(name)} cannot be passed to a process`);
     lines.push(`export ${name}=${quoted(value)}`);
   }
-  lines.push(`cd ${quoted(options.cwd)}`, `exec ${options.argv.map(quoted).join(" ")}`);
+  const runtime = options.argv.map(quoted).join(" ");
+  lines.push(`cd ${quoted(options.cwd)}`, ...(options.run?.(runtime) ?? [`exec ${runtime}`]));
   return `${lines.join("\n")}\n`;
 }
 

@@ -61,6 +61,14 @@ async function ownProgram(spec: Spec, host: Host, places: Places): Promise<Progr
   };
 }
 
+/** What this host lacks to run it, and where it was looked for; undefined where it lacks nothing. Node is always there: aws-like runs on it. */
+export async function missingFor(runtime: string): Promise<string | undefined> {
+  if (!runtime.startsWith("python")) return undefined;
+  pythons ??= findPythons();
+  if ((await pythons).length > 0) return undefined;
+  return `this host has no Python 3.8 or newer (looked for python3, python3.8 ... in PATH, and in ${join(homedir(), ".pyenv/versions")})`;
+}
+
 interface Wish {
   /** Major of Node, minor of python 3. */
   readonly wanted: number;

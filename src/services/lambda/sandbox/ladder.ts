@@ -9,12 +9,13 @@ import { bare } from "./bare.ts";
 import { bubblewrap } from "./bubblewrap.ts";
 import { canUse, cgroupProblem } from "./cgroup.ts";
 import { FIRST_INPUT_FD, LAUNCHER_PATH, type Launch } from "./inside.ts";
+import { landlocked, scopesSignals } from "./landlocked.ts";
 import { feed } from "./launcher.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { unshared } from "./unshared.ts";
 
 export interface Rung {
-  readonly name: "A" | "B" | "C" | "E";
+  readonly name: "A" | "B" | "C" | "D" | "E";
   /** One line for people. */
   readonly title: string;
   readonly works: boolean;
@@ -35,6 +36,9 @@ type Step = Omit<Rung, "works" | "why" | "off"> & { readonly for: "root" | "user
 
 const SHARED_NET = "the network is the host's (a function must reach the cloud)";
 const PROBE_LIMIT_MS = 10_000;
+
+const HIGHER =
+  "apt install bubblewrap; on Ubuntu >= 23.10 as user also: sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN";
 
 const STEPS: readonly Step[] = [
   {
@@ -82,6 +86,24 @@ const STEPS: readonly Step[] = [
     launch: unshared({ root: false }),
   },
   {
+    name: "D",
+    title: "Landlock: the real paths, but none that is not the function's own or the system's",
+    for: "both",
+    protectsAgainst: ["host files (all but a list)", "tracing and signalling others"],
+    off: () => [
+      ...withoutCgroups(),
+      "own paths: /var/task and /opt do not exist, and a hard-coded /tmp fails (TMPDIR is the function's own)",
+      "own processes: a function sees that others run, and what hides from its end is found by a mark that it can take off",
+      ...(scopesSignals() ? [] : ["signals: it can end other processes of this user (Linux >= 6.12 keeps that in)"]),
+      "the seccomp filter",
+      "a uid of its own for each sandbox",
+    ],
+    turnOn: HIGHER,
+    layout: false,
+    ownUid: false,
+    launch: landlocked,
+  },
+  {
     name: "E",
     title: "no sandbox: a process group with resource limits and a clean environment",
     for: "both",
@@ -91,8 +113,7 @@ const STEPS: readonly Step[] = [
       ...(process.getuid!() === 0 ? ["functions run as root"] : []),
       ...withoutCgroups(),
     ],
-    turnOn:
-      "apt install bubblewrap; on Ubuntu >= 23.10 as user also: sysctl kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined --cap-add SYS_ADMIN",
+    turnOn: HIGHER,
     layout: false,
     ownUid: false,
     launch: bare,
@@ -119,7 +140,13 @@ function steps(): Step[] {
   return STEPS.filter((step) => step.for === user || step.for === "both");
 }
 
-const RUNGS_OF = { bwrap: ["A", "B"], unshare: ["C"], none: ["E"], auto: ["A", "B", "C", "E"] } as const;
+const RUNGS_OF = {
+  bwrap: ["A", "B"],
+  unshare: ["C"],
+  landlock: ["D"],
+  none: ["E"],
+  auto: ["A", "B", "C", "D", "E"],
+} as const;
 
 /** The strongest rung that works and that `choice` allows. */
 export async function strongest(choice: Config["sandbox"]): Promise<Rung> {

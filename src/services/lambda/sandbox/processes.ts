@@ -31,9 +31,13 @@ export function tagged(tag: string): number[] {
     .map(Number);
 }
 
-export function sendKill(pid: number): void {
+export const sendKill = (pid: number): void => send(pid, "SIGKILL");
+
+/** To a process that may be gone. */
+export function send(pid: number | undefined, signal: string): void {
+  if (pid === undefined) return;
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

@@ -6,6 +6,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Extensions } from "./extensions.ts";
+import { sayText as text } from "./reply.ts";
 import type { Invocation, ResponseSink } from "./sandbox.ts";
 
 // Not imported: see door/server.ts.
@@ -38,13 +40,15 @@ type State = "Started" | "InitError" | "Ready" | "Running" | "ResponseSent";
 
 export class RuntimeApi {
   readonly #runtime: Runtime;
+  readonly #extensions: Extensions;
   #state: State = "Started";
   #waiting: ServerResponse | undefined;
   #invocation: Invocation | undefined;
   #truncated: Answer | undefined;
 
-  constructor(runtime: Runtime) {
+  constructor(runtime: Runtime, extensions: Extensions) {
     this.#runtime = runtime;
+    this.#extensions = extensions;
   }
 
   /** A new process: what its predecessor said is over. */
@@ -56,7 +60,7 @@ export class RuntimeApi {
   }
 
   get ready(): boolean {
-    return this.#state === "Ready";
+    return this.#state === "Ready" && !this.#invocation;
   }
 
   /** Only when ready. A client that gave up waiting gets it when it asks again. */
@@ -85,6 +89,8 @@ export class RuntimeApi {
   async handle(request: IncomingMessage, response: ServerResponse, inherited: boolean): Promise<void> {
     const [, version, resource, ...rest] = (request.url ?? "").split("?")[0]!.split("/");
     const path = rest.join("/");
+    const known = [resource, ...rest].join("/").replace(/\/$/, "");
+    if (version !== "2018-06-01" && (await this.#extensions.handle(version ?? "", known, request, response))) return;
     if (version !== "2018-06-01") return say(response, 404, NOT_FOUND);
     if (request.method === "GET" && resource === "ping") return text(response, 200, "pong");
     if (resource !== "runtime") return say(response, 404, NOT_FOUND);
@@ -223,13 +229,6 @@ const TRUNCATED = "The response stream ended before it was complete.";
 const accept = (response: ServerResponse): void => text(response, 202, '{"status":"OK"}\n');
 const say = (response: ServerResponse, status: number, document: Record<string, string>): void =>
   text(response, status, `${JSON.stringify(document)}\n`);
-
-// Always with a length: a chunked answer is more than a client in bash should have to read.
-function text(response: ServerResponse, status: number, body: string): void {
-  response.sendDate = false;
-  response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) });
-  response.end(body);
-}
 
 /** JSON as a header may carry it: on one line, in ASCII. */
 const headerJson = (text: string): string =>

@@ -3,11 +3,12 @@ import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Cgroup } from "./cgroup.ts";
+import type { Channel } from "./extension-processes.ts";
 import type { Host } from "./host.ts";
 import type { Inside } from "./inside.ts";
 import { type Launcher, launch } from "./launcher.ts";
 import { readLines } from "./log-lines.ts";
-import { heldKb, killAll, peakKb, sendKill, tagged, treeOf } from "./processes.ts";
+import { heldKb, killAll, peakKb, send, sendKill, tagged, treeOf } from "./processes.ts";
 import type { RuntimeApi } from "./runtime-api.ts";
 
 export interface Exit {
@@ -19,6 +20,9 @@ export interface Exit {
 export interface RuntimeProcess {
   /** When the runtime itself is gone; what it left behind may live on until `kill`. */
   readonly exited: Promise<Exit>;
+  /** When every external extension is gone too. */
+  readonly extensionsGone: Promise<unknown>;
+  signalRuntime(signal: "TERM" | "KILL"): void;
   /** Ends every process of the sandbox; resolves when none is left and all they wrote has been read. */
   kill(): Promise<void>;
   /** Resolves when what was written so far has been read. */
@@ -38,7 +42,11 @@ export interface Life {
   /** On the bare rung: NAME=VALUE in the environment of everything that was started here. */
   readonly tag: string;
   readonly api: RuntimeApi;
-  onLine(stream: "stdout" | "stderr", text: string): void | Promise<void>;
+  /** With external extensions: the runtime is then not the first process, but that one's child. */
+  readonly beside?: { readonly channel: Channel; readonly extensions: number } | undefined;
+  onLine(stream: "stdout" | "stderr" | "extension", text: string): void | Promise<void>;
+  /** In AWS's words, as those of Exit; empty for status 0. */
+  onExtensionExit(how: string): void;
 }
 
 // How far a process may run over its memory before the watchdog sees it. Each look costs 0.1 ms a process.
@@ -56,9 +64,16 @@ export function startProcess(host: Host, launcher: Launcher, life: Life): Runtim
   host.server.adopt(launcher.api, life.api, { inherited: true });
   launch(launcher, host.rung.launch.input(life.inside));
   const watch = cgroup ? undefined : watchMemory(child, life.memoryMb);
-  const exited = exitOf(child, cgroup, watch);
+  const gone = exitOf(child, cgroup, watch);
+  const beside = life.beside && watchBeside(life, { ...life.beside, cgroup });
+  if (beside) lines.push(...beside.lines);
   return {
-    exited,
+    exited: beside ? Promise.race([beside.runtimeExited, gone]) : gone,
+    extensionsGone: beside ? Promise.race([beside.extensionsGone, gone]) : gone,
+    signalRuntime(signal) {
+      if (life.beside) life.beside.channel.signalRuntime(signal);
+      else send(runtimePid(host, child), `SIG${signal}`);
+    },
     peakMb: () => Math.ceil(peakKb(treeOf(child.pid!)) / 1024),
     async caughtUp() {
       // What was written before the answer is in the pipes when the answer is here: a turn of the event loop reads it.
@@ -77,12 +92,39 @@ export function startProcess(host: Host, launcher: Launcher, life: Life): Runtim
       await killTree(host, child, life.tag);
       // On the bare rung some may have taken off their tag.
       if (cgroup) await killAll(() => cgroup.members());
-      await exited;
+      await gone;
+      life.beside?.channel.close();
       const read = Promise.all(lines.map(({ done }) => done));
       await Promise.race([read, sleep(DRAIN_LIMIT_MS, undefined, { ref: false })]);
       while (cgroup && !cgroup.remove()) await sleep(1);
     },
   };
+}
+
+/** The shell that started them all says who has ended. */
+function watchBeside(
+  { onLine, onExtensionExit }: Life,
+  { channel, extensions, cgroup }: NonNullable<Life["beside"]> & { cgroup: Cgroup | undefined },
+) {
+  const runtime = Promise.withResolvers<Exit>();
+  const all = Promise.withResolvers<void>();
+  let left = extensions;
+  const heard = (line: string): void => {
+    const [, who, status] = /^(runtime|extension) (\d+)$/.exec(line) ?? [];
+    const how = exitWords(Number(status), null);
+    if (who === "runtime")
+      runtime.resolve({ how, outOfMemory: how === "signal: killed" && (cgroup?.oomKills() ?? 0) > 0 });
+    if (who !== "extension") return;
+    if (--left === 0) all.resolve();
+    onExtensionExit(how);
+  };
+  const lines = [readLines(channel.log, (text) => onLine("extension", text)), readLines(channel.life, heard)];
+  return { runtimeExited: runtime.promise, extensionsGone: all.promise, lines };
+}
+
+/** Below what builds the sandbox: the launcher and the first process of the pid namespace. */
+function runtimePid(host: Host, child: ChildProcess): number | undefined {
+  return host.rung.layout ? treeOf(child.pid!)[2] : child.pid;
 }
 
 /** The first process of a pid namespace takes all others with it. Where there is none, the tag finds them. */

@@ -79,7 +79,7 @@ export interface LogLine {
   /** Without its line end. A `\r` inside it stays: runtimes send the lines of one message so. At most 256 KB. */
   readonly text: string;
   /** `platform`: what Lambda itself says of a failure (INIT_REPORT, "Task timed out", "Runtime exited"). */
-  readonly stream: "stdout" | "stderr" | "platform";
+  readonly stream: "stdout" | "stderr" | "extension" | "platform";
   /** What INIT_REPORT says, of a line that is one. */
   readonly initFailure?: InitFailure;
 }

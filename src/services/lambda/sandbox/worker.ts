@@ -1,14 +1,18 @@
 // One execution environment: init, one invocation at a time, and what becomes of a crash or a timeout.
 import assert from "node:assert/strict";
-import { access, chmod, mkdir } from "node:fs/promises";
+import { access, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { takeAnswerFile } from "./answer-file.ts";
 import { type AnswerPipe, openAnswerPipe } from "./answer-pipe.ts";
 import { startLimit } from "./debugger.ts";
 import { diskUse } from "./disk-use.ts";
 import { environment, type Places, placesOf, TAG } from "./environment.ts";
+import { besideExtensions, externalExtensions, openChannel } from "./extension-processes.ts";
+import { Extensions, type ShutdownReason } from "./extensions.ts";
 import {
   exited,
+  extensionFailed,
+  extensionLine,
   type Failure,
   handlerFailed,
   initReport,
@@ -27,24 +31,33 @@ import { removeTree } from "./remove.ts";
 import { type Answer, LARGEST_PAYLOAD, LARGEST_STREAM, RuntimeApi } from "./runtime-api.ts";
 import { type Exit, type RuntimeProcess, startProcess } from "./runtime-process.ts";
 import type { InitFailure, Invocation, LogLine, OnLog, Result, Spec, Worker } from "./sandbox.ts";
+import { shutDown } from "./shutdown.ts";
+import { Telemetry } from "./telemetry.ts";
+import { recordsOf, rounded, statusOf, tracingOf } from "./telemetry-records.ts";
 
 /** What ends a wait for the runtime. The first one counts. */
 type Ending = { readonly kind: "ready" } | { readonly kind: "answer"; readonly answer: Answer } | Bad;
 type Bad =
   | { readonly kind: "initError"; readonly answer: Answer }
   | { readonly kind: "exit"; readonly exit: Exit }
+  | { readonly kind: "extension"; readonly type: string; readonly message: string }
   | { readonly kind: "timeout" }
+  /** /tmp holds more than it may. */
+  | { readonly kind: "disk" }
   | { readonly kind: "aborted" };
 
 /** One invocation right after the other does not pay for being frozen in between (0.3 ms of a bash function's 1.3). */
 const FREEZE_AFTER_MS = 10;
 
+/** On AWS a full /tmp refuses the write; a plain directory has no size, so a function that goes on filling it is ended. */
+const DISK_WATCH_MS = 1_000;
 /** For what is still in a killed function's pipe. */
 const DRAIN_MS = 20;
 
 export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise<Worker> {
   await access(spec.codeDir);
-  const dir = join(host.workersDir, host.newWorkerName());
+  const name = host.newWorkerName();
+  const dir = join(host.workersDir, name);
   const places = placesOf(host, spec, dir);
   const program = await programFor(spec, host, places);
   await mkdir(dir, { mode: 0o700 });
@@ -52,7 +65,11 @@ export async function startWorker(host: Host, spec: Spec, onLog: OnLog): Promise
     await mkdir(join(dir, name));
     await chmod(join(dir, name), 0o1777);
   }
-  const worker = new ExecutionEnvironment(host, { spec, onLog, dir, places, program });
+  const loopback = host.loopbackOf(name);
+  const hosts = await readFile("/etc/hosts", "utf8").catch(() => ""); // A host may have none.
+  await writeFile(join(dir, "hosts"), `${hosts}\n${loopback} sandbox.localdomain sandbox\n`);
+  const extensions = await externalExtensions(spec.optDir);
+  const worker = new ExecutionEnvironment(host, { spec, onLog, dir, places, program, extensions, loopback });
   await worker.open();
   return worker;
 }
@@ -63,6 +80,10 @@ interface Plan {
   readonly dir: string;
   readonly places: Places;
   readonly program: Program | Unstartable;
+  /** Names of files in /opt/extensions. */
+  readonly extensions: readonly string[];
+  /** What `sandbox.localdomain` is in this environment. */
+  readonly loopback: string;
 }
 
 class ExecutionEnvironment implements Worker {
@@ -70,6 +91,8 @@ class ExecutionEnvironment implements Worker {
   readonly #plan: Plan;
   #uid: number | undefined;
   readonly #api: RuntimeApi;
+  readonly #extensions: Extensions;
+  readonly #telemetry: Telemetry;
   #loopback: Loopback | undefined;
   #process: RuntimeProcess | undefined;
   #cleanup: Promise<void> = Promise.resolve();
@@ -80,17 +103,28 @@ class ExecutionEnvironment implements Worker {
   #lastWords: string | undefined;
   #initMs: number | undefined;
   #peakMb = 0;
+  /** While external extensions have yet to register. */
+  #startRuntime: (() => void) | undefined;
+  /** What the Telemetry API is to hear of the last invocation. */
+  #records: ReturnType<typeof recordsOf> | undefined;
   #freezing: NodeJS.Timeout | undefined;
   #disposed: Promise<void> | undefined;
 
   constructor(host: Host, plan: Plan) {
     this.#host = host;
     this.#plan = plan;
-    this.#api = new RuntimeApi({
-      onReady: () => this.#ending.resolve({ kind: "ready" }),
-      onInitError: (answer) => this.#ending.resolve({ kind: "initError", answer }),
-      onAnswer: (answer) => this.#ending.resolve({ kind: "answer", answer }),
+    this.#telemetry = new Telemetry(plan.loopback);
+    this.#extensions = new Extensions(plan.spec, {
+      onChange: () => this.#look(),
+      onError: (kind, message) => this.#extensionFailed({ type: `Extension.${kind}`, message }),
+      onSubscription: (request) => this.#telemetry.subscribe(request),
     });
+    const runtime = {
+      onReady: () => this.#look(),
+      onInitError: (answer: Answer) => this.#ending.resolve({ kind: "initError", answer }),
+      onAnswer: (answer: Answer) => this.#ending.resolve({ kind: "answer", answer }),
+    };
+    this.#api = new RuntimeApi(runtime, this.#extensions);
     host.workers.add(this);
   }
 
@@ -149,8 +183,8 @@ class ExecutionEnvironment implements Worker {
     this.#state = "dead";
     clearTimeout(this.#freezing);
     this.#ending.resolve({ kind: "aborted" });
+    await this.#kill("spindown");
     this.#loopback?.close();
-    await this.#kill();
     await removeTree(this.#plan.dir);
     this.#host.giveUid(this.#uid);
     this.#host.workers.delete(this);
@@ -164,16 +198,29 @@ class ExecutionEnvironment implements Worker {
       if (failure) return failure;
     }
     this.#ending = Promise.withResolvers();
+    this.#telemetry.platform("start", {
+      requestId: invocation.requestId,
+      version: this.#plan.spec.version,
+      tracing: tracingOf(invocation),
+    });
+    this.#extensions.invoke(invocation);
     const pipe = await this.#answerPipe(invocation);
     this.#api.give(invocation);
-    const ending = await this.#end(left());
+    const watch = setInterval(() => this.#watchDisk(), DISK_WATCH_MS).unref();
+    const ending = await this.#end(left()).finally(() => clearInterval(watch));
     if (ending.kind === "answer") {
       await this.#process?.caughtUp();
       const piped = await pipe?.end(left());
       if (piped?.late) return this.#failed({ kind: "timeout" });
       return this.#answered(invocation, { ...ending.answer, ...(piped && { ...piped, streamed: true }) });
     }
-    await this.#kill();
+    const status = ending.kind === "timeout" ? "timeout" : "failure";
+    this.#telemetry.platform("runtimeDone", {
+      requestId: invocation.requestId,
+      status,
+      tracing: tracingOf(invocation),
+    });
+    await this.#kill(status);
     await pipe?.end(DRAIN_MS);
     await takeAnswerFile(join(this.#plan.dir, "out"), invocation.requestId);
     return this.#failed(ending as Bad);
@@ -198,6 +245,8 @@ class ExecutionEnvironment implements Worker {
   #failed(ending: Bad): Failure {
     const { requestId = "", timeoutMs = this.#host.initLimitMs, signal } = this.#invocation ?? {};
     if (ending.kind === "exit") return exited(requestId, ending.exit);
+    if (ending.kind === "disk") return exited(requestId, { how: "signal: killed", outOfMemory: false });
+    if (ending.kind === "extension") return extensionFailed(requestId, ending);
     if (ending.kind === "timeout") return timedOut(requestId, timeoutMs, new Date(realNow()));
     if (ending.kind === "initError") return reported(ending.answer.body, ending.answer.errorType ?? "");
     throw signal?.aborted ? signal.reason : new Error("the sandbox was closed");
@@ -212,7 +261,7 @@ class ExecutionEnvironment implements Worker {
     this.#peakMb = Math.min(memoryMb, Math.max(this.#peakMb, this.#process?.peakMb() ?? 0));
     if (failure?.error.type === "Runtime.OutOfMemory") this.#peakMb = memoryMb;
     if (failure?.line) this.#say("platform", failure.line);
-    return {
+    const result: Result = {
       payload: failure?.payload ?? (outcome as Buffer),
       ...(failure && { error: failure.error }),
       durationMs,
@@ -220,22 +269,40 @@ class ExecutionEnvironment implements Worker {
       ...(initMs !== undefined && { initMs }),
       maxMemoryMb: this.#peakMb,
     };
+    this.#records = recordsOf(this.#invocation!, result, memoryMb);
+    this.#telemetry.platform("runtimeDone", this.#records.runtimeDone);
+    return result;
   }
 
   /** Starts the runtime and waits until it asks for its first event. */
   async #init(phase: "init" | "invoke", limitMs: number): Promise<{ ms: number; failure?: Failure }> {
     const began = realNow();
+    const { functionName, version: functionVersion } = this.#plan.spec;
+    const about = { initializationType: "on-demand", phase };
+    this.#telemetry.restart();
+    this.#telemetry.platform("initStart", { ...about, functionName, functionVersion });
     const failure = await this.#start(limitMs);
     const ms = realNow() - began;
+    const status = failure ? statusOf(failure.error) : { status: "success" };
+    this.#telemetry.platform("initRuntimeDone", { ...about, ...status });
+    for (const extension of this.#extensions.described) {
+      this.#telemetry.platform("extension", extension);
+      this.#say("platform", extensionLine(extension));
+    }
+    this.#telemetry.platform("initReport", { ...about, ...status, metrics: { durationMs: rounded(ms) } });
+    this.#extensions.close();
+    this.#telemetry.close();
     if (failure) this.#say("platform", initReport(ms, phase, failure.error), { ms, phase, error: failure.error });
     return { ms, ...(failure && { failure }) };
   }
 
   async #start(limitMs: number): Promise<Failure | undefined> {
-    const { program, spec, places, dir } = this.#plan;
+    const { program, spec, places, dir, extensions: names } = this.#plan;
     if ("message" in program) return noEntrypoint(this.#invocation?.requestId ?? "", program);
     this.#ending = Promise.withResolvers();
     this.#api.restart();
+    this.#extensions.restart(names);
+    const channel = names.length > 0 ? await openChannel(join(dir, "out")) : undefined;
     const tag = `${dir}/`;
     const env = environment(spec, { places, program, runtimeApi: this.#loopback!.address, tag });
     const { rung } = this.#host;
@@ -245,17 +312,24 @@ class ExecutionEnvironment implements Worker {
       cwd: places.task,
       fileMb: spec.ephemeralMb,
       ownProcessCount: rung.layout,
+      ...(channel && { run: (runtime: string) => besideExtensions(runtime, { ...places, names }) }),
     });
     // The first launcher brings the uid of this environment, which owns its /tmp from then on.
     const launcher = await this.#host.launchers.take(this.#uid);
     this.#uid = launcher.uid;
     const started = startProcess(this.#host, launcher, {
-      inside: { workerDir: dir, uid: this.#uid, binds: rung.layout ? this.#binds(program) : [], start },
+      inside: { workerDir: dir, uid: this.#uid, binds: this.#binds(program), start },
       memoryMb: spec.memoryMb,
       tag: `${TAG}=${tag}`,
       api: this.#api,
+      beside: channel && { channel, extensions: names.length },
       onLine: (stream, text) => this.#say(stream, text),
+      onExtensionExit: (how) => {
+        if (this.#process === started)
+          this.#extensionFailed({ type: "Extension.Crash", message: how || "exit code 0" });
+      },
     });
+    this.#startRuntime = channel?.startRuntime;
     this.#process = started;
     started.exited.then((exit) => this.#exited(started, exit));
     // Disposed while the pipes were made.
@@ -265,7 +339,7 @@ class ExecutionEnvironment implements Worker {
       if (this.#host.cpu === "aws") started.shareCpu();
       return undefined;
     }
-    await this.#kill();
+    await this.#kill(ending.kind === "timeout" ? "timeout" : "failure");
     return this.#failed(ending as Bad);
   }
 
@@ -274,6 +348,7 @@ class ExecutionEnvironment implements Worker {
     return [
       { from: spec.codeDir, to: places.task },
       ...(spec.optDir === undefined ? [] : [{ from: spec.optDir, to: places.opt }]),
+      { from: join(dir, "hosts"), to: "/etc/hosts" },
       { from: join(dir, "tmp"), to: places.tmp, write: true },
       { from: join(dir, "out"), to: places.out, write: true },
       ...program.binds,
@@ -283,15 +358,33 @@ class ExecutionEnvironment implements Worker {
   #exited(started: RuntimeProcess, exit: Exit): void {
     if (this.#process !== started) return;
     this.#process = undefined;
-    this.#cleanup = started.kill();
+    this.#cleanup = this.#shutDown(started, "failure");
     this.#ending.resolve({ kind: "exit", exit });
   }
 
-  async #kill(): Promise<void> {
+  /** Who has asked for the next event, after a change of that. */
+  #look(): void {
+    if (this.#extensions.registered) this.#startRuntime?.();
+    if (this.#extensions.registered) this.#startRuntime = undefined;
+    if (this.#api.ready && this.#extensions.ready) this.#ending.resolve({ kind: "ready" });
+  }
+
+  #extensionFailed(fault: { type: string; message: string }): void {
+    this.#ending.resolve({ kind: "extension", ...fault });
+    // Between two invocations nobody waits for it: the next one starts all anew.
+    if (this.#state === "warm") this.#kill("failure");
+  }
+
+  async #kill(reason: ShutdownReason): Promise<void> {
     const running = this.#process;
     this.#process = undefined;
-    if (running) this.#cleanup = running.kill();
+    if (running) this.#cleanup = this.#shutDown(running, reason);
     await this.#cleanup;
+  }
+
+  async #shutDown(running: RuntimeProcess, reason: ShutdownReason): Promise<void> {
+    const external = this.#plan.extensions.length > 0;
+    await shutDown(running, { reason, external, extensions: this.#extensions, telemetry: this.#telemetry });
   }
 
   async #end(limitMs: number, { waits = false } = {}): Promise<Ending> {
@@ -307,17 +400,18 @@ class ExecutionEnvironment implements Worker {
 
   /** After the answer a runtime may work on until it asks for the next event, but not past the deadline. */
   async #untilReady(limitMs: number): Promise<void> {
-    if (!this.#process || this.#api.ready) return;
+    if (!this.#process || (this.#api.ready && this.#extensions.ready)) return;
     this.#ending = Promise.withResolvers();
     const ending = await this.#end(limitMs);
-    if (ending.kind === "timeout") await this.#kill();
+    if (ending.kind === "timeout" || ending.kind === "extension")
+      await this.#kill(ending.kind === "timeout" ? "timeout" : "failure");
   }
 
   /** From the answer to the next invocation. */
   async #rest(limitMs: number): Promise<void> {
     await this.#untilReady(limitMs);
-    const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
-    if (this.#state === "busy" && (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit) {
+    if (this.#records) this.#telemetry.platform("report", this.#records.report);
+    if (this.#state === "busy" && (await this.#diskIsOver())) {
       this.#say(
         "platform",
         `/tmp holds more than ${this.#plan.spec.ephemeralMb} MB: this environment is not used again`,
@@ -325,6 +419,17 @@ class ExecutionEnvironment implements Worker {
       await this[Symbol.asyncDispose]();
     }
     this.#settle();
+  }
+
+  async #diskIsOver(): Promise<boolean> {
+    const limit = this.#plan.spec.ephemeralMb * 1024 * 1024;
+    return (await diskUse(join(this.#plan.dir, "tmp"), limit)) > limit;
+  }
+
+  async #watchDisk(): Promise<void> {
+    const { promise, resolve } = this.#ending;
+    const over = await this.#diskIsOver();
+    if (over && promise === this.#ending.promise) resolve({ kind: "disk" });
   }
 
   #settle(): void {
@@ -341,6 +446,7 @@ class ExecutionEnvironment implements Worker {
   }
 
   #say(stream: LogLine["stream"], text: string, initFailure?: InitFailure): void | Promise<void> {
+    if (stream !== "platform") this.#telemetry.line(stream === "extension" ? "extension" : "function", text);
     if (stream === "stderr" && text.trim() !== "") this.#lastWords = text;
     const requestId = this.#invocation?.requestId;
     return this.#plan.onLog({
