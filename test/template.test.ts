@@ -210,8 +210,8 @@ const refusals: readonly (readonly [what: string, text: string, sentence: RegExp
   ],
   [
     "a property of a SAM function",
-    one("AWS::Serverless::Function", "CodeUri: .\nLayers: [a]"),
-    /^7: .*\.Layers: aws-like does not understand this property/,
+    one("AWS::Serverless::Function", "CodeUri: .\nAutoPublishAlias: live"),
+    /^7: .*\.AutoPublishAlias: aws-like does not understand this property/,
   ],
   [
     "a type of resource",

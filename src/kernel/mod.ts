@@ -95,3 +95,4 @@ export { type Parcel, type ParcelAttribute, parcelOf, sendTo, takesParcels } fro
 export { stepsOf, valueAt } from "./templates/json-path.ts";
 export { filled } from "./templates/template.ts";
 export type { Input, OperationName, Output, ServiceName } from "./types.ts";
+export { zipOfPath } from "./zip.ts";

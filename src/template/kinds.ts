@@ -6,6 +6,7 @@ import { archive, eventBus, eventBusPolicy, rule } from "./events.ts";
 import { policy, role } from "./iam.ts";
 import type { Kind } from "./kind.ts";
 import { eventInvokeConfig, lambdaFunction, permission } from "./lambda.ts";
+import { layerVersion } from "./lambda-layer.ts";
 import { functionUrl } from "./lambda-url.ts";
 import { logGroup } from "./logs.ts";
 import { pipe } from "./pipes.ts";
@@ -27,6 +28,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "AWS::Lambda::EventInvokeConfig": eventInvokeConfig,
   "AWS::Lambda::EventSourceMapping": eventSourceMapping,
   "AWS::Lambda::Function": lambdaFunction,
+  "AWS::Lambda::LayerVersion": layerVersion,
   "AWS::Lambda::Permission": permission,
   "AWS::Lambda::Url": functionUrl,
   "AWS::Logs::LogGroup": logGroup,

@@ -1,5 +1,6 @@
 // AWS::Lambda::Function, ::Permission and ::EventInvokeConfig.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html
+import { setTimeout as sleep } from "node:timers/promises";
 import { codeInput, readCode } from "./code.ts";
 import { type Call, defineKind, goneTags, type Place, type Subject, unless } from "./kind.ts";
 import { listOf, mapOf, record, type Value } from "./shape.ts";
@@ -24,6 +25,8 @@ const functionShape = record(
       ApplicationLogLevel: "text",
       SystemLogLevel: "text",
     }),
+    Layers: listOf("text"),
+    ReservedConcurrentExecutions: "number",
     PackageType: "text",
     Tags: listOf(record({ Key: "text", Value: "text" }, ["Key", "Value"])),
   },
@@ -55,7 +58,14 @@ export const lambdaFunction = defineKind<typeof functionShape>({
     (await unless(call("lambda", "GetFunctionConfiguration", { FunctionName: name }), "ResourceNotFoundException")) !==
     undefined,
   async create(call, subject, place) {
-    const { Tags, Code: _, Architectures, PackageType, ...given } = subject.properties;
+    const {
+      Tags,
+      Code: _,
+      Architectures,
+      PackageType,
+      ReservedConcurrentExecutions: reserved,
+      ...given
+    } = subject.properties;
     await call("lambda", "CreateFunction", {
       ...(given as Narrowed),
       FunctionName: subject.name,
@@ -65,10 +75,19 @@ export const lambdaFunction = defineKind<typeof functionShape>({
       ...(PackageType !== undefined && { PackageType: PackageType as "Zip" }),
       ...(Tags?.length && { Tags: tagMap(Tags) }),
     });
+    await settled(call, subject.name);
+    if (reserved !== undefined) await reserve(call, subject.name, reserved);
   },
   async update(call, subject, place, before) {
     const { name: FunctionName, properties: is } = subject;
-    const { Tags: _, Code: __, Architectures: architectures, PackageType: ___, ...given } = is;
+    const {
+      Tags: _,
+      Code: __,
+      Architectures: architectures,
+      PackageType: ___,
+      ReservedConcurrentExecutions: reserved,
+      ...given
+    } = is;
     await call("lambda", "UpdateFunctionConfiguration", {
       ...(given as Narrowed),
       FunctionName,
@@ -79,9 +98,15 @@ export const lambdaFunction = defineKind<typeof functionShape>({
       EphemeralStorage: is.EphemeralStorage ?? { Size: 512 },
       Environment: is.Environment ?? { Variables: {} },
       DeadLetterConfig: is.DeadLetterConfig ?? { TargetArn: "" },
+      Layers: is.Layers ?? [],
     });
+    await settled(call, FunctionName);
     const Architectures = (architectures ?? ["x86_64"]) as ["x86_64"];
     await call("lambda", "UpdateFunctionCode", { FunctionName, Architectures, ...(await codeInput(subject, place)) });
+    await settled(call, FunctionName);
+    if (reserved !== undefined) await reserve(call, FunctionName, reserved);
+    else if (before?.properties.ReservedConcurrentExecutions !== undefined)
+      await call("lambda", "DeleteFunctionConcurrency", { FunctionName });
     const Resource = arnOf(FunctionName, place);
     const gone = goneTags(before?.properties.Tags, is.Tags);
     if (gone.length > 0) await call("lambda", "UntagResource", { Resource, TagKeys: gone });
@@ -92,6 +117,19 @@ export const lambdaFunction = defineKind<typeof functionShape>({
     return true;
   },
 });
+
+const reserve = (call: Call, FunctionName: string, ReservedConcurrentExecutions: number) =>
+  call("lambda", "PutFunctionConcurrency", { FunctionName, ReservedConcurrentExecutions });
+
+/** With `--delays real` a function is Pending, and takes one update at a time. */
+async function settled(call: Call, FunctionName: string): Promise<void> {
+  for (;;) {
+    const { State, LastUpdateStatus } = await call("lambda", "GetFunctionConfiguration", { FunctionName });
+    if (State !== "Pending" && LastUpdateStatus !== "InProgress") return;
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+const LOOK_AGAIN_MS = 100;
 
 const arnOf = (name: string, { account, region }: Place): string =>
   `arn:aws:lambda:${region}:${account}:function:${name}`;

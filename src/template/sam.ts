@@ -28,6 +28,8 @@ const FUNCTION = record({
     SystemLogLevel: "text",
   }),
   Architectures: listOf("text"),
+  Layers: listOf("text"),
+  ReservedConcurrentExecutions: "number",
   Role: "text",
   Policies: "json",
   Tags: mapOf("text"),
@@ -51,6 +53,19 @@ const GLOBAL = record({
     ) as Record<string, Shape>,
   ),
 });
+
+const LAYER = record(
+  {
+    LayerName: "text",
+    Description: "text",
+    LicenseInfo: "text",
+    CompatibleRuntimes: listOf("text"),
+    CompatibleArchitectures: listOf("text"),
+    ContentUri: "json",
+    RetentionPolicy: "text",
+  },
+  ["ContentUri"],
+);
 
 const SIMPLE_TABLE = record({
   TableName: "text",
@@ -84,6 +99,10 @@ const types: Readonly<Record<string, (resource: Resource, into: Resources, templ
     convert(FUNCTION, properties, pathOf(resource));
     expandFunction({ ...resource, properties }, into);
   },
+  "AWS::Serverless::LayerVersion": (resource, into) => {
+    convert(LAYER, resource.properties, pathOf(resource));
+    expandLayer(resource, into);
+  },
   "AWS::Serverless::SimpleTable": (resource, into) => {
     convert(SIMPLE_TABLE, resource.properties, pathOf(resource));
     expandSimpleTable(resource, into);
@@ -101,14 +120,13 @@ function expandFunction(resource: Resource, into: Resources): void {
   if (!role) make(into, resource, { id: `${id}Role`, type: "AWS::IAM::Role", properties: roleOf(resource) });
   const tags = fieldsOf(given("Tags")).map(([Key, Value]) => ({ Key, Value }));
   const same = ["FunctionName", "Description", "Runtime", "Handler", "MemorySize", "Timeout", "EphemeralStorage"];
+  same.push("Environment", "Architectures", "LoggingConfig", "Layers", "ReservedConcurrentExecutions");
   make(into, resource, {
     id,
     type: "AWS::Lambda::Function",
     dependsOn: resource.dependsOn,
     properties: {
-      ...Object.fromEntries(
-        [...same, "Environment", "Architectures", "LoggingConfig"].map((name) => [name, given(name)]),
-      ),
+      ...Object.fromEntries(same.map((name) => [name, given(name)])),
       Code: inline ? { ZipFile: inline } : codeOf(code!),
       Role: role ?? call(line, "Fn::GetAtt", [`${id}Role`, "Arn"]),
       ...(dead && { DeadLetterConfig: { TargetArn: field(dead, "TargetArn") } }),
@@ -120,6 +138,26 @@ function expandFunction(resource: Resource, into: Resources): void {
   const url = given("FunctionUrlConfig");
   if (url) expandUrl(resource, url, into);
   for (const [name, event] of fieldsOf(given("Events"))) expandEvent({ resource, name, event }, into);
+}
+
+/** Called like its logical id, where it has no name; SAM adds a hash to that id, here it stays. A version that is replaced is retained, as SAM does unless told otherwise. */
+function expandLayer(resource: Resource, into: Resources): void {
+  const { id, properties } = resource;
+  const given = (name: string) => field(properties, name);
+  const policy = given("RetentionPolicy");
+  if (policy && !(policy.kind === "scalar" && policy.text.toLowerCase() === "retain"))
+    throw new TemplateError(policy.line, `${pathOf(resource)}.RetentionPolicy`, "aws-like retains layers: Retain");
+  const same = ["Description", "LicenseInfo", "CompatibleRuntimes", "CompatibleArchitectures"];
+  make(into, resource, {
+    id,
+    type: "AWS::Lambda::LayerVersion",
+    dependsOn: resource.dependsOn,
+    properties: {
+      ...Object.fromEntries(same.map((name) => [name, given(name)])),
+      LayerName: given("LayerName") ?? id,
+      Content: codeOf(need(properties, "ContentUri", pathOf(resource))),
+    },
+  });
 }
 
 /** A path stays a path; SAM's names of S3's place are CloudFormation's with another prefix. */

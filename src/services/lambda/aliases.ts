@@ -1,8 +1,18 @@
-// Aliases: names that point at one version. Weights over two versions are refused until versions are weighed at invocation.
-import { defineOperations, type Input, newRequestId, type Output, type Tx } from "../../kernel/mod.ts";
-import { findVersion } from "./configuration.ts";
+// Aliases: names that point at one version, or at two of them by weight.
+import {
+  chance,
+  defineOperations,
+  forgetWith,
+  type Input,
+  newRequestId,
+  type Output,
+  type Tx,
+} from "../../kernel/mod.ts";
+import { SHELF } from "./concurrency.ts";
+import { type FunctionRow, findVersion } from "./configuration.ts";
 import { errors, invalidParameter, notFound } from "./errors.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
+import { runtimeOf } from "./runtime.ts";
 
 export const tables = `
 CREATE TABLE lambda_alias (
@@ -24,6 +34,8 @@ export interface AliasRow {
   readonly function_version: string;
   readonly description: string;
   readonly revision_id: string;
+  /** JSON: what another version gets of the invocations, `{"2": 0.1}`; null where the first has all. */
+  readonly weights: string | null;
 }
 
 export const findAlias = (tx: Tx, ref: FunctionRef, name: string) =>
@@ -38,9 +50,9 @@ export const aliases = defineOperations("lambda", {
     access: (ctx, input) => ({ action: "lambda:CreateAlias", resource: resourceOf(ctx, input.FunctionName) }),
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
-      refuseWeights(input.RoutingConfig);
+      const weights = readWeights(input.RoutingConfig) ?? {};
       return ctx.write(async (tx) => {
-        await requireVersion(tx, ref, input.FunctionVersion!);
+        await checkTargets(tx, ref, { version: input.FunctionVersion!, weights });
         if (await findAlias(tx, ref, input.Name!)) throw errors.aliasExists(aliasArn(ref, input.Name!));
         const row: AliasRow = {
           account: ref.account,
@@ -50,10 +62,11 @@ export const aliases = defineOperations("lambda", {
           function_version: input.FunctionVersion!,
           description: input.Description ?? "",
           revision_id: newRequestId(),
+          weights: writeWeights(weights),
         };
         await tx.run(
-          `INSERT INTO lambda_alias (account, region, function_name, name, function_version, description, revision_id)
-           VALUES (:account, :region, :function_name, :name, :function_version, :description, :revision_id)`,
+          `INSERT INTO lambda_alias (account, region, function_name, name, function_version, description, revision_id, weights)
+           VALUES (:account, :region, :function_name, :name, :function_version, :description, :revision_id, :weights)`,
           { ...row },
         );
         return describeAlias(row);
@@ -75,26 +88,33 @@ export const aliases = defineOperations("lambda", {
     access: (ctx, input) => ({ action: "lambda:UpdateAlias", resource: resourceOf(ctx, input.FunctionName) }),
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
-      refuseWeights(input.RoutingConfig);
-      return ctx.write(async (tx) => {
+      const given = readWeights(input.RoutingConfig);
+      const answer = await ctx.write(async (tx) => {
         const before = await findAlias(tx, ref, input.Name!);
         if (!before) throw notFound(`Alias not found: ${aliasArn(ref, input.Name!)}`);
         if (input.RevisionId !== undefined && input.RevisionId !== before.revision_id)
           throw errors.revisionMismatch("GetFunction/GetAlias");
-        if (input.FunctionVersion !== undefined) await requireVersion(tx, ref, input.FunctionVersion);
+        const version = input.FunctionVersion ?? before.function_version;
+        const weights = given ?? weightsOf(before);
+        await checkTargets(tx, ref, { version, weights });
         const row: AliasRow = {
           ...before,
-          function_version: input.FunctionVersion ?? before.function_version,
+          function_version: version,
           description: input.Description ?? before.description,
           revision_id: newRequestId(),
+          weights: writeWeights(weights),
         };
+        forgetWith(tx, SHELF);
         await tx.run(
-          `UPDATE lambda_alias SET function_version = :function_version, description = :description, revision_id = :revision_id
+          `UPDATE lambda_alias
+           SET function_version = :function_version, description = :description, revision_id = :revision_id, weights = :weights
            WHERE account = :account AND region = :region AND function_name = :function_name AND name = :name`,
           { ...row },
         );
         return describeAlias(row);
       });
+      runtimeOf(ctx).provision();
+      return answer;
     },
   },
 
@@ -111,7 +131,9 @@ export const aliases = defineOperations("lambda", {
              WHERE account = :account AND region = :region AND function_name = :function_name AND ${column} = :name`,
             key,
           );
+        forgetWith(tx, SHELF);
       });
+      runtimeOf(ctx).provision();
       return {};
     },
   },
@@ -126,7 +148,7 @@ export const aliases = defineOperations("lambda", {
         return tx.all<AliasRow>(
           `SELECT * FROM lambda_alias
            WHERE account = :account AND region = :region AND function_name = :name AND name > :marker
-             AND (function_version = :version OR :version = '')
+             AND (function_version = :version OR weights LIKE :weighed OR :version = '')
            ORDER BY name LIMIT :limit`,
           {
             account: ref.account,
@@ -134,6 +156,7 @@ export const aliases = defineOperations("lambda", {
             name: ref.name,
             marker: input.Marker ?? "",
             version: input.FunctionVersion ?? "",
+            weighed: `%"${input.FunctionVersion ?? ""}":%`,
             limit: limit + 1,
           },
         );
@@ -152,6 +175,7 @@ const OWNED = [
   { table: "lambda_alias", column: "name" },
   { table: "lambda_policy", column: "qualifier" },
   { table: "lambda_event_invoke_config", column: "qualifier" },
+  { table: "lambda_provisioned_concurrency", column: "qualifier" },
   { table: "lambda_url", column: "qualifier" },
 ] as const;
 
@@ -161,18 +185,45 @@ const describeAlias = (row: AliasRow): Output<"lambda", "GetAlias"> => ({
   FunctionVersion: row.function_version,
   Description: row.description,
   RevisionId: row.revision_id,
+  ...(row.weights !== null && { RoutingConfig: { AdditionalVersionWeights: weightsOf(row) } }),
 });
 
 const aliasArn = (ref: FunctionRef, name: string) => functionArn({ ...ref, qualifier: name });
 
-async function requireVersion(tx: Tx, ref: FunctionRef, version: string): Promise<void> {
-  if (!(await findVersion(tx, ref, version)))
-    throw errors.functionNotFound(functionArn({ ...ref, qualifier: version }));
+type Weights = Readonly<Record<string, number>>;
+
+const weightsOf = (row: AliasRow): Weights => JSON.parse(row.weights ?? "{}");
+const writeWeights = (weights: Weights): string | null =>
+  Object.keys(weights).length === 0 ? null : JSON.stringify(weights);
+
+/** Undefined where the caller says nothing of weights; empty where it wants none. */
+function readWeights(config: Input<"lambda", "CreateAlias">["RoutingConfig"]): Weights | undefined {
+  const weights = config?.AdditionalVersionWeights;
+  if (config === undefined) return undefined;
+  if (Object.keys(weights ?? {}).length > 1)
+    throw invalidParameter("Number of items in AdditionalVersionWeights cannot be greater than 1");
+  return weights ?? {};
 }
 
-function refuseWeights(config: Input<"lambda", "CreateAlias">["RoutingConfig"]): void {
-  const weights = Object.keys(config?.AdditionalVersionWeights ?? {});
-  if (weights.length > 1)
-    throw invalidParameter("Number of items in AdditionalVersionWeights cannot be greater than 1");
-  if (weights.length > 0) throw errors.unsupported("RoutingConfig.AdditionalVersionWeights");
+/** AWS's order: both versions are there, they are not the same, and neither of two is $LATEST. */
+async function checkTargets(
+  tx: Tx,
+  ref: FunctionRef,
+  { version, weights }: { version: string; weights: Weights },
+): Promise<void> {
+  const [other] = Object.keys(weights);
+  if (other === version)
+    throw invalidParameter(
+      `Invalid function version ${version}. Function version ${version} is already included in routing configuration.`,
+    );
+  if (other !== undefined && version === "$LATEST")
+    throw invalidParameter("$LATEST is not supported for an alias pointing to more than 1 version");
+  for (const one of other === undefined ? [version] : [version, other])
+    if (!(await findVersion(tx, ref, one))) throw errors.functionNotFound(functionArn({ ...ref, qualifier: one }));
+}
+
+/** For an invocation: the version that an alias sends it to, by weight; undefined where there is none. */
+export async function routed(tx: Tx, ref: FunctionRef, alias: AliasRow): Promise<FunctionRow | undefined> {
+  const [[other, weight] = ["", 0]] = Object.entries(weightsOf(alias));
+  return findVersion(tx, ref, chance() < weight ? other : alias.function_version);
 }

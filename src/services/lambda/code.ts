@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { AwsError, type Context, newHex } from "../../kernel/mod.ts";
+import { AwsError, type Context, newHex, zipOfPath } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
+import { type FunctionLayer, optName } from "./function-layers.ts";
 import { exists, lookAtLive } from "./live.ts";
 import { realNow } from "./sandbox/real-time.ts";
 import { readZip, type ZipEntry, ZipError } from "./zip.ts";
@@ -27,6 +28,8 @@ export interface Code {
   readonly live: string | null;
 }
 
+export const codeColumns = (code: Code) => ({ code_sha256: code.sha256, code_size: code.size, live: code.live });
+
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 export const MAX_ZIPPED_BYTES = 52_428_800;
 export const MAX_UNZIPPED_BYTES = 262_144_000;
@@ -48,6 +51,12 @@ export async function stageCode(ctx: Context, input: CodeInput): Promise<Code> {
   if (input.S3Bucket !== LIVE_BUCKET) return stageZip(ctx, await fetchZip(ctx, input));
   const { sha256, size } = await lookAtLive(ctx.config.dir, input.S3Key);
   return { sha256, size, live: input.S3Key };
+}
+
+/** Live code as it is now, staged as an archive that never changes: for a version. */
+export async function freeze(ctx: Context, live: string): Promise<Code> {
+  await lookAtLive(ctx.config.dir, live);
+  return stageZip(ctx, await zipOfPath(live));
 }
 
 /** Where Lambda keeps files: code, staged live files. Never in a bucket or a sandbox. */
@@ -125,13 +134,26 @@ async function unpack(entries: readonly ZipEntry[], target: string): Promise<voi
  */
 export async function sweepCode(ctx: Context): Promise<void> {
   const rows = await ctx.read((tx) =>
-    tx.all<{ code_sha256: string }>("SELECT DISTINCT code_sha256 FROM lambda_function"),
+    tx.all<{ code_sha256: string }>(
+      `SELECT DISTINCT code_sha256 FROM lambda_function
+       UNION SELECT DISTINCT code_sha256 FROM lambda_layer_version WHERE deleted = 0`,
+    ),
   );
-  const used = new Set(rows.map((row) => nameOf(row.code_sha256)));
+  const layered = await ctx.read((tx) =>
+    tx.all<{ configuration: string }>(
+      `SELECT configuration FROM lambda_function WHERE configuration LIKE '%"Layers"%'`,
+    ),
+  );
+  const layers = layered.map((row): readonly FunctionLayer[] => JSON.parse(row.configuration).Layers ?? []);
+  const used = new Set(
+    [...rows.map((row) => row.code_sha256), ...layers.flat().map(({ CodeSha256 }) => CodeSha256)].map(nameOf),
+  );
+  const merged = new Set(layers.map(optName));
   const dir = lambdaDir(ctx.config.dir);
   const isGarbage = {
     code: (name: string) => !used.has(name.replace(/\.zip$/, "")),
     live: (name: string) => name.startsWith("stage-"),
+    opt: (name: string) => !merged.has(name),
   };
   for (const [part, isOld] of Object.entries(isGarbage))
     for (const name of (await exists(join(dir, part))) ? await readdir(join(dir, part)) : []) {

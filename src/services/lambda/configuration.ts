@@ -1,9 +1,14 @@
 // A function's configuration: what may be chosen, what AWS says of a wrong choice, and how a row reads as AWS's FunctionConfiguration.
 import type { Input, Output, Tx } from "../../kernel/mod.ts";
 import { errors, invalidParameter } from "./errors.ts";
+
+import type { FunctionLayer } from "./function-layers.ts";
+
 import { chooseLogging, type LoggingConfig } from "./logging.ts";
+
 import { type FunctionRef, functionArn, type Place } from "./names.ts";
 import { checkRuntime, runtimeVersionArn } from "./runtimes.ts";
+import { stateOf } from "./states.ts";
 
 export type FunctionConfiguration = Output<"lambda", "GetFunctionConfiguration">;
 export type ConfigurationInput = Input<"lambda", "UpdateFunctionConfiguration">;
@@ -22,6 +27,8 @@ export interface Configuration {
   /** Absent where none was ever given: AWS then leaves out Environment. */
   readonly Environment?: { readonly Variables: Readonly<Record<string, string>> };
   readonly DeadLetterConfig?: { readonly TargetArn: string };
+  /** Absent where there is none. */
+  readonly Layers?: readonly FunctionLayer[];
 }
 
 export const tables = `
@@ -55,6 +62,10 @@ export interface FunctionRow {
   readonly tags: string;
   readonly last_version: number;
   readonly last_modified_ms: number;
+  /** What is under way, with `--delays real`: null where nothing is. */
+  readonly progress: "Creating" | "Updating" | null;
+  /** JSON; null where nobody ever chose. */
+  readonly runtime_management: string | null;
 }
 
 export const configurationOf = (row: FunctionRow): Configuration => JSON.parse(row.configuration);
@@ -75,9 +86,9 @@ export const findVersion = (tx: Tx, place: Place & { name: string }, version = "
 export const insertVersion = (tx: Tx, row: FunctionRow) =>
   tx.run(
     `INSERT INTO lambda_function (account, region, function_name, version, revision_id, configuration, code_sha256, code_size, live, tags,
-       last_version, last_modified_ms)
+       last_version, last_modified_ms, progress, runtime_management)
      VALUES (:account, :region, :function_name, :version, :revision_id, :configuration, :code_sha256, :code_size, :live, :tags,
-       :last_version, :last_modified_ms)`,
+       :last_version, :last_modified_ms, :progress, :runtime_management)`,
     { ...row },
   );
 
@@ -85,7 +96,8 @@ export const updateVersion = (tx: Tx, row: FunctionRow) =>
   tx.run(
     `UPDATE lambda_function
      SET revision_id = :revision_id, configuration = :configuration, code_sha256 = :code_sha256, code_size = :code_size, live = :live,
-       tags = :tags, last_version = :last_version, last_modified_ms = :last_modified_ms
+       tags = :tags, last_version = :last_version, last_modified_ms = :last_modified_ms, progress = :progress,
+       runtime_management = :runtime_management
      WHERE account = :account AND region = :region AND function_name = :function_name AND version = :version`,
     { ...row },
   );
@@ -93,11 +105,13 @@ export const updateVersion = (tx: Tx, row: FunctionRow) =>
 /** AWS's answer. `list`: ListFunctions leaves out state and runtime version. `qualified`: the ARN ends in the version, also for $LATEST. */
 export function describe(row: FunctionRow, form: { list?: boolean; qualified?: boolean } = {}): FunctionConfiguration {
   const configuration = configurationOf(row);
+  const { Layers, ...chosen } = configuration;
   const qualified = form.qualified || row.version !== "$LATEST";
   return {
     FunctionName: row.function_name,
     FunctionArn: functionArn(qualified ? { ...refOf(row), qualifier: row.version } : refOf(row)),
-    ...(configuration as Omit<Configuration, "Runtime" | "Architectures">),
+    ...(chosen as Omit<Configuration, "Runtime" | "Architectures" | "Layers">),
+    ...(Layers && { Layers: Layers.map(({ Arn, CodeSize }) => ({ Arn, CodeSize })) }),
     Runtime: configuration.Runtime as NonNullable<FunctionConfiguration["Runtime"]>,
     Architectures: [...configuration.Architectures],
     CodeSize: row.code_size,
@@ -109,8 +123,7 @@ export function describe(row: FunctionRow, form: { list?: boolean; qualified?: b
     PackageType: "Zip",
     SnapStart: { ApplyOn: "None", OptimizationStatus: "Off" },
     ...(!form.list && {
-      State: "Active",
-      LastUpdateStatus: "Successful",
+      ...stateOf(row),
       RuntimeVersionConfig: { RuntimeVersionArn: runtimeVersionArn(row.region, configuration.Runtime) },
     }),
   };
@@ -155,14 +168,22 @@ export function choose(
     LoggingConfig,
     ...(Environment && { Environment }),
     ...(DeadLetterConfig && { DeadLetterConfig }),
+    // Chosen apart, by who can ask the store: withLayers.
+    ...(was.Layers && { Layers: was.Layers }),
   };
+}
+
+/** An empty list takes the layers away; none said leaves them. */
+export function withLayers(configuration: Configuration, layers: readonly FunctionLayer[] | undefined): Configuration {
+  if (layers === undefined) return configuration;
+  const { Layers: _, ...others } = configuration;
+  return { ...others, ...(layers.length > 0 && { Layers: layers }) };
 }
 
 /** Refuses by name what would have no effect here. Empty forms of these parameters (SAM and Terraform send them) mean "none". */
 function refuseUnsupported(input: Partial<Input<"lambda", "CreateFunction"> & ConfigurationInput>): void {
   const given: Record<string, boolean> = {
     VpcConfig: Boolean(input.VpcConfig?.SubnetIds?.length || input.VpcConfig?.SecurityGroupIds?.length),
-    Layers: Boolean(input.Layers?.length),
     FileSystemConfigs: Boolean(input.FileSystemConfigs?.length),
     ImageConfig: Boolean(input.ImageConfig && Object.values(input.ImageConfig).some((value) => value?.length)),
     KMSKeyArn: Boolean(input.KMSKeyArn),

@@ -10,15 +10,18 @@ import {
   type Tx,
   type Work,
 } from "../../kernel/mod.ts";
+import { limitsOf } from "./concurrency.ts";
 import { configurationOf, type FunctionRow } from "./configuration.ts";
 import { bring, type Destined } from "./destinations.ts";
+import { errors } from "./errors.ts";
 import { findConfig } from "./event-invoke-configs.ts";
-import { findFunction, sessionOf } from "./functions.ts";
+import { routeFunction, sessionOf } from "./functions.ts";
 import { type FunctionRef, functionArn, parseFunctionName } from "./names.ts";
 import { readError, readJson } from "./outcomes.ts";
 import { followed } from "./recursion.ts";
 import { lambdaPrincipal } from "./roles.ts";
 import { type Outcome, runtimeOf } from "./runtime.ts";
+import { type Settling, settle } from "./states.ts";
 
 /** Work of our own: one accepted asynchronous invocation. Anything else that comes to a function's ARN is another service's event. */
 interface Asynchronous {
@@ -96,6 +99,7 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     const there = ctx.fork({ principal: as, account, region, cause, ...(trace !== undefined && { trace }) });
     return telling.kind === "tell" ? bring(there, as, telling.destined) : sendTo(there, { ...telling, as });
   }
+  if (own<Settling>(work, "settle")) return settle(ctx, ref, work);
   const invocation = own<Asynchronous>(work, "invoke");
   // Another service's event: taken as if that service had called Invoke, so that IAM asks the function's policy whether it may.
   if (!invocation) return sendTo(ctx, { to: work.to, as: work.as, parcel: parcelOf(work.payload) });
@@ -104,6 +108,8 @@ export async function deliver(ctx: Context, work: Work): Promise<void> {
     ctx.log.warn(`${ref.name} is gone: its invocation ${invocation.requestId} is dropped`);
     return;
   }
+  // "Lambda sends any new events to the dead-letter queue or the on-failure destination, without any retries": invocation-async-error-handling.
+  if ((await limitsOf(ctx, row)).reserved.get(row.function_name) === 0) throw errors.zeroConcurrency();
   const outcome = await runtimeOf(ctx).runInTurn(ctx, row, {
     requestId: invocation.requestId,
     event: Buffer.from(invocation.event),
@@ -130,7 +136,9 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
   const outcome = error instanceof FailedInvocation ? error.outcome : failureOf(row, error);
   // A refusal ends the attempts as well as their number does.
   const refused = error instanceof AwsError && error.status !== 429;
-  const condition = refused || work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
+  const zero = error instanceof AwsError && error.code === "ZeroReservedConcurrency";
+  const ended = refused || work.attempt >= work.retry.attempts ? "RetriesExhausted" : "EventAgeExceeded";
+  const condition = zero ? "ZeroReservedConcurrency" : ended;
   if (config?.on_failure) await tell(ctx, tx, work, { outcome, condition, to: config.on_failure });
   const { DeadLetterConfig } = configurationOf(row);
   if (DeadLetterConfig)
@@ -144,18 +152,18 @@ export async function giveUp(ctx: Context, tx: Tx, work: Work, error: unknown): 
 }
 
 const find = async (tx: Tx, ref: FunctionRef) => ({
-  row: await findFunction(tx, ref),
+  row: await routeFunction(tx, ref),
   config: await findConfig(tx, ref),
 });
 
 /** Only Lambda itself puts such work: an event of that form from anyone else is an event. */
-function own<T extends Asynchronous | Telling>(work: Work, ...kinds: T["kind"][]): T | undefined {
+function own<T extends Asynchronous | Telling | Settling>(work: Work, ...kinds: T["kind"][]): T | undefined {
   if (work.as.kind !== "service" || work.as.name !== "lambda.amazonaws.com") return undefined;
   const payload = work.payload as { readonly kind?: unknown } | null;
   return kinds.some((kind) => payload?.kind === kind) ? (work.payload as T) : undefined;
 }
 
-type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded";
+type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency";
 
 /** The record of an invocation, version 1.0: recorded answers of AWS. */
 function tell(

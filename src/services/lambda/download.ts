@@ -17,8 +17,12 @@ const sign = (ctx: Context, name: string, expires: number): string =>
 
 /** Of live code: where it lies. */
 export function codeLocation(ctx: Context, row: FunctionRow): string {
-  if (row.live !== null) return pathToFileURL(row.live).href;
-  const name = Buffer.from(row.code_sha256, "base64").toString("hex");
+  return row.live === null ? locationOf(ctx, row.code_sha256) : pathToFileURL(row.live).href;
+}
+
+/** Of a staged archive: a function's or a layer's. */
+export function locationOf(ctx: Context, sha256: string): string {
+  const name = Buffer.from(sha256, "base64").toString("hex");
   const expires = ctx.now + VALID_MS;
   return `${ctx.endpoint}${PREFIX}${name}?Expires=${expires}&Signature=${sign(ctx, name, expires)}`;
 }

@@ -17,6 +17,7 @@ export const environmentOf = (options: {
   readonly region: string;
   readonly endpoint: string;
   readonly credentials: Credentials;
+  readonly initialization: "on-demand" | "provisioned-concurrency";
 }): Record<string, string> => ({
   AWS_XRAY_CONTEXT_MISSING: "LOG_ERROR",
   AWS_XRAY_DAEMON_ADDRESS: "169.254.100.1:2000",
@@ -25,6 +26,7 @@ export const environmentOf = (options: {
   // Ours: where this cloud answers. SDKs and the CLI follow it without a change to the function.
   AWS_ENDPOINT_URL: options.endpoint,
   ...options.configuration.Environment?.Variables,
+  AWS_LAMBDA_INITIALIZATION_TYPE: options.initialization,
   ...loggingVariables(options.configuration.LoggingConfig),
   AWS_REGION: options.region,
   AWS_DEFAULT_REGION: options.region,

@@ -11,6 +11,12 @@ export const errors = {
   functionNotFound: (arn: string) => notFound(`Function not found: ${arn}`),
   aliasExists: (arn: string) => conflict(`Alias already exists: ${arn}`),
   versionInUse: (arn: string, alias: string) => conflict(`Version in use by the alias ${alias}: ${arn}`),
+  pending: () =>
+    conflict(
+      "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+    ),
+  updating: (arn: string) =>
+    conflict(`The operation cannot be performed at this time. An update is in progress for resource: ${arn}`),
   functionExists: (name: string) => conflict(`Function already exist: ${name}`),
   otherRegion: (theirs: string, ours: string) =>
     notFound(`Functions from '${theirs}' are not reachable in this region ('${ours}')`),
@@ -26,7 +32,7 @@ export const errors = {
       400,
       `1 validation error detected: Value '${value}' at '${path}' failed to satisfy constraint: ${constraint}`,
     ),
-  revisionMismatch: (call: "GetFunction/GetAlias" | "GetPolicy") =>
+  revisionMismatch: (call: "GetFunction/GetAlias" | "GetPolicy" | "GetLayerPolicy") =>
     new AwsError(
       "PreconditionFailedException",
       412,
@@ -57,6 +63,66 @@ export const errors = {
     ),
   badClientContext: () =>
     new AwsError("InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object."),
+  throttled: (reason: "ConcurrentInvocationLimitExceeded" | "ReservedFunctionConcurrentInvocationLimitExceeded") =>
+    new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: reason, retryAfterSeconds: "1" }),
+  /** Of an asynchronous event: it is not tried again. */
+  zeroConcurrency: () =>
+    new AwsError(
+      "ZeroReservedConcurrency",
+      400,
+      "Function not invoked. Function is configured with zero reserved concurrent executions",
+    ),
+  tooMuchReserved: (minimum: number) =>
+    invalidParameter(
+      `Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${minimum}].`,
+    ),
+  // AWS's words for this one are not known to us.
+  reservedBelowProvisioned: (reserved: number, provisioned: number) =>
+    invalidParameter(
+      `ReservedConcurrentExecutions ${reserved} should not be lower than function's total provisioned concurrency [${provisioned}].`,
+    ),
+
+  provisionedUnpublished: () =>
+    invalidParameter("Provisioned Concurrency Configs cannot be applied to unpublished function versions."),
+  notPublished: () => invalidParameter("The function resource provided must be an alias or a published version."),
+  noProvisioned: () =>
+    new AwsError(
+      "ProvisionedConcurrencyConfigNotFoundException",
+      404,
+      "No Provisioned Concurrency Config found for this function",
+    ),
+  provisionedVersion: () =>
+    conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version"),
+  provisionedAlias: () => conflict("Version is pointed by a Provisioned Concurrency alias"),
+  provisionedOverReserved: () =>
+    invalidParameter(
+      "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function",
+    ),
+  provisionedOverAccount: (unreserved: number) =>
+    invalidParameter(
+      `Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [${unreserved}].`,
+    ),
+  provisionedBelowMinimum: (minimum: number) =>
+    invalidParameter(
+      `Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${minimum}].`,
+    ),
+
+  layerVersionTooSmall: () => invalidParameter("Layer Version Cannot be less than 1"),
+  tooManyLayers: (limit: number) => invalidParameter(`Cannot reference more than ${limit} layers.`),
+  layerElsewhere: (region: string) =>
+    invalidParameter(
+      `Layers are not in the same region as the function. Layers are expected to be in region ${region}.`,
+    ),
+  noSuchLayer: (arn: string) => invalidParameter(`Layer version ${arn} does not exist.`),
+  sameLayerTwice: (one: string, other: string) =>
+    invalidParameter(
+      `Two different versions of the same layer are not allowed to be referenced in the same function. ${one} and ${other} are versions of the same layer.`,
+    ),
+  layersTooLarge: (limit: number, size: number) =>
+    invalidParameter(
+      `Function code combined with layers exceeds the maximum allowed size of ${limit} bytes. The actual size is ${size} bytes.`,
+    ),
+  badMarker: () => invalidParameter("Invalid Marker"),
   /** As the SDK's model and AWS's guide have it. */
   recursive: () =>
     new AwsError(
@@ -64,8 +130,6 @@ export const errors = {
       400,
       "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
     ),
-  throttled: () =>
-    new AwsError("TooManyRequestsException", 429, "Rate Exceeded.", { Reason: "ConcurrentInvocationLimitExceeded" }),
 
   statementExists: (sid: string) =>
     conflict(

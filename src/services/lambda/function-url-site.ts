@@ -13,7 +13,7 @@ import { fromPayload, fromStream } from "./function-url-answer.ts";
 import { corsHeaders, preflight } from "./function-url-cors.ts";
 import { type Asked, eventOf } from "./function-url-event.ts";
 import { type Cors, findUrlById, targetOf, type UrlRow } from "./function-urls.ts";
-import { findFunction } from "./functions.ts";
+import { routeFunction } from "./functions.ts";
 import { functionArn } from "./names.ts";
 import { followed } from "./recursion.ts";
 import { streamed } from "./response-stream.ts";
@@ -61,7 +61,7 @@ async function visited({ ctx: anybody, request, gate, row }: Visit): Promise<Htt
     throw expected(error).status === 403 ? forbidden() : error;
   });
   const ref = targetOf(row);
-  const found = await ctx.read((tx) => findFunction(tx, ref));
+  const found = await ctx.read((tx) => routeFunction(tx, ref));
   if (!found) throw noUrl();
   const asked: Asked = { request, body, row, ...(accessKeyId !== undefined && { accessKeyId }) };
   const event = Buffer.from(JSON.stringify(eventOf(ctx, asked)));
@@ -106,13 +106,16 @@ function refusal(ctx: Context, error: AwsError): HttpAnswer {
   const { code, status, message, fields } = error;
   const isTold = status === 403 || status === 413 || status === 429;
   if (!isTold) ctx.log.warn(`the function could not be run: ${message}`);
-  const document = message === "" ? fields : { ...fields, message };
+  // A header of Lambda's API, and no member of the document.
+  const { retryAfterSeconds, ...members } = fields;
+  const document = message === "" ? members : { ...members, message };
   return {
     status: isTold ? status : 502,
     headers: {
       "content-type": "application/json",
       "x-amzn-requestid": ctx.requestId,
       ...(isTold && { "x-amzn-errortype": code }),
+      ...(retryAfterSeconds !== undefined && { "retry-after": String(retryAfterSeconds) }),
     },
     body: isTold ? JSON.stringify(document) : "Internal Server Error",
   };

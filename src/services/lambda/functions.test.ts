@@ -220,10 +220,6 @@ const REFUSED: Record<string, { input: Partial<CreateFunctionCommandInput>; erro
     input: { PackageType: "Image" },
     error: { name: "NotImplemented", message: /PackageType Image/ },
   },
-  layers: {
-    input: { Layers: [`arn:aws:lambda:us-east-1:${ACCOUNT}:layer:l:1`] },
-    error: { name: "NotImplemented", message: /Layers/ },
-  },
   "a VPC": {
     input: { VpcConfig: { SubnetIds: ["subnet-1"] } },
     error: { name: "NotImplemented", message: /VpcConfig/ },

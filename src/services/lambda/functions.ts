@@ -5,23 +5,36 @@ import {
   type Conditions,
   type Context,
   defineOperations,
+  forgetWith,
   type Input,
   newRequestId,
   type Principal,
   requestTags,
   type Tx,
 } from "../../kernel/mod.ts";
-import { findAlias } from "./aliases.ts";
-import { type Code, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
-import { choose, configurationOf, describe, type FunctionRow, findVersion, insertVersion } from "./configuration.ts";
+import { findAlias, routed } from "./aliases.ts";
+import { codeColumns, MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES, stageCode } from "./code.ts";
+import { ACCOUNT_CONCURRENCY, findReserved, readLimits, SHELF } from "./concurrency.ts";
+import {
+  choose,
+  configurationOf,
+  describe,
+  type FunctionRow,
+  findVersion,
+  insertVersion,
+  withLayers,
+} from "./configuration.ts";
 import { codeLocation } from "./download.ts";
 import { errors, invalidParameter } from "./errors.ts";
+import { checkUnzipped, chooseLayers } from "./function-layers.ts";
+import { layerAccess } from "./layers.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
 import { missingFor } from "./sandbox/interpreters.ts";
+import { begins, settleLater } from "./states.ts";
 import { checkTags, tagsOf } from "./tags.ts";
-import { publish } from "./versions.ts";
+import { frozenOf, publish } from "./versions.ts";
 
 export const functions = defineOperations("lambda", {
   CreateFunction: {
@@ -33,24 +46,28 @@ export const functions = defineOperations("lambda", {
         { action: "lambda:CreateFunction", resource, conditions },
         passRole(input.Role, resource),
         ...(tagging ? [{ action: "lambda:TagResource", resource, conditions }] : []),
+        ...layerAccess(input.Layers),
       ];
     },
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
       if (ref.qualifier !== undefined) throw invalidParameter("A function is created without a qualifier.");
       if (ref.name.length > 64) throw errors.nameTooLong(ref.name);
-      const configuration = choose(
+      const chosen = choose(
         { ...input, FunctionName: ref.name },
         { Role: input.Role!, Architectures: [input.Architectures?.[0] ?? "x86_64"] },
       );
       const tags = input.Tags ?? {};
       checkTags(tags);
       if (await ctx.read((tx) => findVersion(tx, ref))) throw errors.functionExists(ref.name);
-      const missing = await missingFor(configuration.Runtime);
-      if (missing !== undefined)
-        throw invalidParameter(`The runtime ${configuration.Runtime} cannot run here: ${missing}.`);
+      const missing = await missingFor(chosen.Runtime);
+      if (missing !== undefined) throw invalidParameter(`The runtime ${chosen.Runtime} cannot run here: ${missing}.`);
+      const layers = input.Layers && (await ctx.read((tx) => chooseLayers(tx, ref, input.Layers!)));
+      const configuration = withLayers(chosen, layers);
       await assumeRole(ctx, ref, configuration.Role, errors.roleNotAssumable);
       const code = await stageCode(ctx, input.Code ?? {});
+      await checkUnzipped(ctx, layers ?? [], code);
+      const frozen = input.Publish ? await frozenOf(ctx, code) : undefined;
       const row: FunctionRow = {
         account: ref.account,
         region: ref.region,
@@ -62,11 +79,15 @@ export const functions = defineOperations("lambda", {
         tags: JSON.stringify(tags),
         last_version: 0,
         last_modified_ms: ctx.now,
+        progress: begins(ctx, "Creating"),
+        runtime_management: null,
       };
       const created = await ctx.write(async (tx) => {
         if (await findVersion(tx, ref)) throw errors.functionExists(ref.name);
         await insertVersion(tx, row);
-        return input.Publish ? await publish(tx, row, { now: ctx.now }) : row;
+        const version = input.Publish ? await publish(tx, row, { frozen, now: ctx.now }) : undefined;
+        await settleLater(ctx, tx, version ? [row, version] : [row]);
+        return version ?? row;
       });
       return describe(created);
     },
@@ -79,14 +100,15 @@ export const functions = defineOperations("lambda", {
     }),
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
-      const { row, tags } = await ctx.read(async (tx) => {
+      const { row, tags, reserved } = await ctx.read(async (tx) => {
         const row = await requireFunction(tx, ref);
-        return { row, tags: tagsOf((await findVersion(tx, ref)) ?? row) };
+        return { row, tags: tagsOf((await findVersion(tx, ref)) ?? row), reserved: await findReserved(tx, ref) };
       });
       return {
         Configuration: describeAs(row, ref),
         Code: { RepositoryType: "S3", Location: codeLocation(ctx, row) },
         ...(Object.keys(tags).length > 0 && { Tags: tags }),
+        ...(reserved !== undefined && { Concurrency: { ReservedConcurrentExecutions: reserved } }),
       };
     },
   },
@@ -145,8 +167,9 @@ export const functions = defineOperations("lambda", {
         if (qualifier !== undefined) {
           const user = await tx.one<{ name: string }>(
             `SELECT name FROM lambda_alias
-             WHERE account = :account AND region = :region AND function_name = :name AND function_version = :qualifier`,
-            { ...key, qualifier },
+             WHERE account = :account AND region = :region AND function_name = :name
+               AND (function_version = :qualifier OR weights LIKE :weighed)`,
+            { ...key, qualifier, weighed: `%"${qualifier}":%` },
           );
           if (user) throw errors.versionInUse(functionArn(ref), user.name);
         }
@@ -156,8 +179,15 @@ export const functions = defineOperations("lambda", {
              AND (${column} = :qualifier OR :whole = 1)`,
             { ...key, qualifier: qualifier ?? "", whole: qualifier === undefined ? 1 : 0 },
           );
+        if (qualifier === undefined)
+          await tx.run(
+            `DELETE FROM lambda_reserved_concurrency WHERE account = :account AND region = :region AND function_name = :name`,
+            key,
+          );
+        forgetWith(tx, SHELF);
       });
       runtimeOf(ctx).retire(functionArn(key));
+      runtimeOf(ctx).provision();
       return { StatusCode: 204 };
     },
   },
@@ -165,22 +195,32 @@ export const functions = defineOperations("lambda", {
   GetAccountSettings: {
     access: () => ({ action: "lambda:GetAccountSettings", resource: "*" }),
     async handle(ctx) {
-      const usage = await ctx.read((tx) =>
-        tx.one<{ size: number; functions: number }>(
+      const place = { account: ctx.account, region: ctx.region };
+      const { usage, layers, limits } = await ctx.read(async (tx) => ({
+        usage: await tx.one<{ size: number; functions: number }>(
           `SELECT coalesce(sum(code_size), 0) AS size, coalesce(sum(CASE WHEN version = '$LATEST' THEN 1 ELSE 0 END), 0) AS functions
            FROM lambda_function WHERE account = :account AND region = :region`,
-          { account: ctx.account, region: ctx.region },
+          place,
         ),
-      );
+        layers: await tx.one<{ size: number }>(
+          `SELECT coalesce(sum(code_size), 0) AS size FROM lambda_layer_version
+           WHERE account = :account AND region = :region AND deleted = 0`,
+          place,
+        ),
+        limits: await readLimits(tx, place),
+      }));
       return {
         AccountLimit: {
           TotalCodeSize: 80_530_636_800,
           CodeSizeUnzipped: MAX_UNZIPPED_BYTES,
           CodeSizeZipped: MAX_ZIPPED_BYTES,
-          ConcurrentExecutions: 1000,
-          UnreservedConcurrentExecutions: 1000,
+          ConcurrentExecutions: ACCOUNT_CONCURRENCY,
+          UnreservedConcurrentExecutions: limits.unreserved,
         },
-        AccountUsage: { TotalCodeSize: Number(usage?.size ?? 0), FunctionCount: Number(usage?.functions ?? 0) },
+        AccountUsage: {
+          TotalCodeSize: Number(usage!.size) + Number(layers!.size),
+          FunctionCount: Number(usage!.functions),
+        },
       };
     },
   },
@@ -197,6 +237,7 @@ const OWNED = [
   { table: "lambda_recursion_config", column: "qualifier" },
   { table: "lambda_url", column: "qualifier" },
   { table: "lambda_alias", column: "name" },
+  { table: "lambda_provisioned_concurrency", column: "qualifier" },
 ] as const;
 
 /** The row that a ref leads to, through an alias where it names one; AWS's 404 where there is none. */
@@ -212,6 +253,13 @@ export async function findFunction(tx: Tx, ref: FunctionRef): Promise<FunctionRo
   return findVersion(tx, ref, alias?.function_version ?? qualifier);
 }
 
+/** The same for an invocation: an alias with weights sends it to one of two versions. */
+export async function routeFunction(tx: Tx, ref: FunctionRef): Promise<FunctionRow | undefined> {
+  const { qualifier = "$LATEST" } = ref;
+  const alias = /^\d+$|^\$/.test(qualifier) ? undefined : await findAlias(tx, ref, qualifier);
+  return alias ? routed(tx, ref, alias) : findVersion(tx, ref, qualifier);
+}
+
 /** A session of the function's role, as it is now. */
 export async function sessionOf(ctx: Context, ref: FunctionRef): Promise<Principal> {
   const row = await ctx.read((tx) => requireFunction(tx, ref));
@@ -220,8 +268,6 @@ export async function sessionOf(ctx: Context, ref: FunctionRef): Promise<Princip
 
 /** As AWS answers to a qualified question: with the qualifier that was asked for in the ARN. */
 const describeAs = (row: FunctionRow, ref: FunctionRef) => ({ ...describe(row), FunctionArn: functionArn(ref) });
-
-export const codeColumns = (code: Code) => ({ code_sha256: code.sha256, code_size: code.size, live: code.live });
 
 export const passRole = (role: string | undefined, associated: Arn): Access => ({
   action: "iam:PassRole",
@@ -250,5 +296,5 @@ function readMarker(marker: string | undefined): [string, string] {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw invalidParameter("Invalid Marker");
+  throw errors.badMarker();
 }

@@ -2,10 +2,11 @@
 import { defineOperations } from "../../kernel/mod.ts";
 import { putInvocation } from "./deliveries.ts";
 import { errors } from "./errors.ts";
-import { findFunction } from "./functions.ts";
+import { routeFunction } from "./functions.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
 import { followed } from "./recursion.ts";
 import { runtimeOf } from "./runtime.ts";
+import { refusePending } from "./states.ts";
 
 export const invocations = defineOperations("lambda", {
   Invoke: {
@@ -21,8 +22,9 @@ export const invocations = defineOperations("lambda", {
       const type = input.InvocationType ?? "RequestResponse";
       const event = readPayload(input.Payload, type);
       const clientContext = readClientContext(input.ClientContext);
-      const row = await ctx.read((tx) => findFunction(tx, ref));
+      const row = await ctx.read((tx) => routeFunction(tx, ref));
       if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+      refusePending(row);
       if (type === "DryRun") return { StatusCode: 204 };
       if (type === "Event") {
         await ctx.write((tx) => putInvocation(ctx, tx, { ref, event }));
@@ -55,8 +57,9 @@ export const invocations = defineOperations("lambda", {
       const ref = resolveName(ctx, input.FunctionName!);
       const event = readPayload(Buffer.concat(await input.InvokeArgs!.toArray()), "InvokeAsync");
       await ctx.write(async (tx) => {
-        if (!(await findFunction(tx, ref)))
-          throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+        const row = await routeFunction(tx, ref);
+        if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+        refusePending(row);
         await putInvocation(ctx, tx, { ref, event });
       });
       return { Status: 202 };

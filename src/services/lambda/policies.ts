@@ -11,6 +11,7 @@ import {
 import { findAlias } from "./aliases.ts";
 import { findVersion } from "./configuration.ts";
 import { errors, invalidParameter, notFound } from "./errors.ts";
+import { layerPolicy } from "./layer-policies.ts";
 import { type FunctionRef, functionArn, parseFunctionName, resolveName, resourceOf } from "./names.ts";
 
 export const tables = `
@@ -61,8 +62,8 @@ export const policies = defineOperations("lambda", {
           throw errors.revisionMismatch("GetPolicy");
         const statements = policy?.statements ?? [];
         if (statements.some(({ Sid }) => Sid === statement.Sid)) throw errors.statementExists(statement.Sid);
-        if (document([...statements, statement]).length > MAX_POLICY_BYTES)
-          throw errors.policyTooLong(document([...statements, statement]).length, MAX_POLICY_BYTES);
+        if (policyDocument([...statements, statement]).length > MAX_POLICY_BYTES)
+          throw errors.policyTooLong(policyDocument([...statements, statement]).length, MAX_POLICY_BYTES);
         await savePolicy(tx, ref, [...statements, statement]);
       });
       return { Statement: JSON.stringify(statement) };
@@ -103,7 +104,7 @@ export const policies = defineOperations("lambda", {
       const ref = resolveName(ctx, input.FunctionName!, input.Qualifier);
       const policy = await ctx.read((tx) => findPolicy(tx, ref));
       if (!policy) throw errors.noPolicy();
-      return { Policy: document(policy.statements), RevisionId: policy.revisionId };
+      return { Policy: policyDocument(policy.statements), RevisionId: policy.revisionId };
     },
   },
 });
@@ -124,20 +125,22 @@ async function removed(ctx: Context, input: Input<"lambda", "RemovePermission">)
 
 /** For the door: the document on a function, a version or an alias. $LATEST has the function's. */
 export function resourcePolicy(ctx: Context, resource: Arn): string | undefined | Promise<string | undefined> {
+  if (resource.split(":")[5] === "layer")
+    return ctx.recall("lambda", `policy ${resource}`, () => layerPolicy(ctx, resource));
   const ref = parseFunctionName(resource, ctx);
   if (!ref) return undefined;
   return ctx.recall("lambda", `policy ${resource}`, async () => {
     const policy = await ctx.read((tx) =>
       findPolicy(tx, ref.qualifier === "$LATEST" ? { ...ref, qualifier: undefined } : ref),
     );
-    return policy && document(policy.statements);
+    return policy && policyDocument(policy.statements);
   });
 }
 
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: "Function resource-based policy: 20 KB".
-const MAX_POLICY_BYTES = 20_480;
+export const MAX_POLICY_BYTES = 20_480;
 
-const document = (statements: readonly Statement[]): string =>
+export const policyDocument = (statements: readonly object[]): string =>
   JSON.stringify({ Version: "2012-10-17", Id: "default", Statement: statements });
 
 /** Members and conditions in the order in which AWS writes them. */

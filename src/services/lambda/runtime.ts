@@ -1,4 +1,5 @@
 // What runs while the cloud is up: the sandbox, its pool of warm workers, the log files. One for each cloud, found by its configuration.
+import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import {
@@ -11,19 +12,24 @@ import {
   type Principal,
   type Running,
 } from "../../kernel/mod.ts";
+import { Admission } from "./admission.ts";
 import { CloudWatchLogs, type Ship } from "./cloudwatch-logs.ts";
 import { codeDir, lambdaDir, sweepCode } from "./code.ts";
+import { limitsOf } from "./concurrency.ts";
 import { configurationOf, type FunctionRow, findVersion, refOf, updateVersion } from "./configuration.ts";
 import { debugOf } from "./debugging.ts";
 import { environmentOf } from "./environment.ts";
 import { errors } from "./errors.ts";
+import { optDirOf } from "./function-layers.ts";
 import { Hands } from "./hands.ts";
 import { openLive } from "./live.ts";
 import { LogFiles, LogTail, logLine, logPath, logStreamName } from "./logs.ts";
 import { functionArn } from "./names.ts";
+
 import { platformLog } from "./platform-log.ts";
+import { Provisioner } from "./provisioner.ts";
 import { nextTrace, refuseLoop } from "./recursion.ts";
-import { assumeRole } from "./roles.ts";
+import { assumeRole, lambdaPrincipal } from "./roles.ts";
 import { runtimeVersionArn } from "./runtimes.ts";
 import type { Debug } from "./sandbox/debugger.ts";
 import { openPool, type Pool } from "./sandbox/pool.ts";
@@ -80,6 +86,7 @@ export async function startRuntime(ctx: Context): Promise<Runtime> {
   await sweepCode(ctx);
   const runtime = new Runtime(ctx);
   runtimes.set(ctx.config, runtime);
+  runtime.provision();
   return runtime;
 }
 
@@ -100,6 +107,8 @@ interface Environment {
  * Environments are renewed so often: a role session lasts an hour, an invocation a quarter of one, and none may outlive its credentials.
  */
 const RENEWAL_MS = 45 * 60_000;
+/** Kept environments are looked at so often, on real time, whether they must be renewed. */
+const RENEWAL_LOOK_MS = 60_000;
 
 /** Asynchronous invocations of one function at once: a burst of events is worked off, not started all together. */
 const ASYNCHRONOUS_HANDS = 4 * availableParallelism();
@@ -112,8 +121,11 @@ export class Runtime implements Running {
   readonly #logs: LogFiles;
   readonly #shipped: CloudWatchLogs;
   readonly #opened: Promise<{ sandbox: Sandbox; pool: Pool }>;
+  #provisioner: Provisioner | undefined;
+  readonly #renewal: NodeJS.Timeout;
   readonly #environments: WeakMap<Worker, Environment>;
   readonly #asynchronous: Hands;
+  readonly #admission: Admission;
   /** A debugged function has one sandbox: its port is one. */
   readonly #debugged: Hands;
   readonly #running: Set<Promise<unknown>>;
@@ -127,14 +139,18 @@ export class Runtime implements Running {
     this.#environments = new WeakMap();
     this.#running = new Set();
     this.#asynchronous = new Hands(ASYNCHRONOUS_HANDS);
+    this.#admission = new Admission();
     this.#debugged = new Hands(1);
     this.#opened = this.#open();
+    this.#renewal = setInterval(() => this.provision(), RENEWAL_LOOK_MS);
+    this.#renewal.unref();
     // Whoever invokes gets the same error; here it is said once, and at once.
     this.#opened.catch((error) => ctx.log.error(`no function can run: ${error}`));
   }
 
-  /** Runs a function once, now. A function that fails is an Outcome; a throw means that it could not be run. */
+  /** Runs a function once, now. A function that fails is an Outcome; a throw means that it could not be run, for now where it is a 429. */
   async run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
+    using _place = this.#admission.admit(row, await limitsOf(ctx, row));
     const running = this.#run(ctx, row, call);
     this.#running.add(running);
     const over = { functionArn: functionArn(refOf(row)), requestId: call.requestId };
@@ -164,6 +180,20 @@ export class Runtime implements Running {
       .catch(() => this.#ctx.log.debug(`no sandbox to retire ${arn} in`));
   }
 
+  /** Keeps ready what has provisioned concurrency now: after each change of that. `again`: what failed before is tried once more. */
+  provision(how: { again?: boolean } = {}): void {
+    const provisioning = this.#opened
+      .then(() => this.#provisioner!.reconcile(how))
+      .catch((error) => this.#ctx.log.error(`provisioned concurrency: ${error}`))
+      .finally(() => this.#running.delete(provisioning));
+    this.#running.add(provisioning);
+  }
+
+  /** Of a version: environments that are ready, and why there are not more. */
+  provisioned(row: FunctionRow): { available: number; failure?: string | undefined } {
+    return this.#provisioner?.state(row) ?? { available: 0 };
+  }
+
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running);
     await Promise.all([this.#logs.flushed(), this.#shipped.flushed()]);
@@ -171,6 +201,7 @@ export class Runtime implements Running {
 
   async [Symbol.asyncDispose](): Promise<void> {
     runtimes.delete(this.#ctx.config);
+    clearInterval(this.#renewal);
     this.#stop.abort(new Error("the cloud stops"));
     const [opened] = await Promise.allSettled([this.#opened]);
     if (opened.status === "fulfilled") {
@@ -188,7 +219,22 @@ export class Runtime implements Running {
       stateDir: join(dir, "sandboxes"),
       onNotice: (text) => this.#ctx.log.warn(text),
     });
-    return { sandbox, pool: openPool(sandbox, {}) };
+    const pool = openPool(sandbox, { onLost: () => this.provision() });
+    this.#provisioner = new Provisioner({
+      ctx: this.#ctx,
+      pool,
+      keyOf: (row) => keyOf(row, this.#ctx.now),
+      start: (row) => (opened) => this.#startKept(row, opened),
+    });
+    return { sandbox, pool };
+  }
+
+  #startKept(row: FunctionRow, sandbox: Sandbox): Promise<Worker> {
+    const ref = refOf(row);
+    const ctx = this.#ctx.fork({ principal: lambdaPrincipal(ref), account: ref.account, region: ref.region });
+    const dir = codeDir(ctx.config.dir, row.code_sha256);
+    const write = this.#writer(ctx, row, { requestId: ctx.requestId, tail: new LogTail() });
+    return this.#start(ctx, { row, dir, sandbox, write, debug: undefined, initialization: "provisioned-concurrency" });
   }
 
   async #run(ctx: Context, row: FunctionRow, call: Call): Promise<Outcome> {
@@ -261,11 +307,15 @@ export class Runtime implements Running {
   }
 
   /** A new worker, with a role session of its own. */
-  async #start(ctx: Context, { row, dir, sandbox, write, debug }: Start): Promise<Worker> {
+  async #start(
+    ctx: Context,
+    { row, dir, sandbox, write, debug, initialization = "on-demand" }: Start,
+  ): Promise<Worker> {
     const ref = refOf(row);
     const configuration = configurationOf(row);
     const runtime = configuration.Runtime;
     const { credentials, session } = await assumeRole(ctx, ref, configuration.Role, errors.roleGone);
+    const optDir = await optDirOf(ctx.config.dir, configuration.Layers);
     const logGroup = configuration.LoggingConfig.LogGroup;
     const logStream = logStreamName(ctx.now, row.version, newHex(32));
     const { account, region } = ref;
@@ -290,7 +340,8 @@ export class Runtime implements Running {
       runtime,
       handler: configuration.Handler,
       codeDir: dir,
-      env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials }),
+      ...(optDir !== undefined && { optDir }),
+      env: environmentOf({ configuration, region: ref.region, endpoint: ctx.endpoint, credentials, initialization }),
       memoryMb: configuration.MemorySize,
       ephemeralMb: configuration.EphemeralStorage.Size,
       timeoutMs: configuration.Timeout * 1000,
@@ -342,13 +393,19 @@ interface Start {
   readonly sandbox: Sandbox;
   readonly write: Write;
   readonly debug: Debug | undefined;
+  readonly initialization?: "on-demand" | "provisioned-concurrency";
 }
 
 /** A worker serves one version of one configuration of one code, for as long as its credentials are good. */
 const keyOf = (row: FunctionRow, now: number, debugPort = 0) => ({
   functionKey: functionArn(refOf(row)),
-  revision: [row.version, row.revision_id, Math.floor(now / RENEWAL_MS), debugPort].join(" "),
+  revision: [row.version, row.code_sha256, digest(row.configuration), Math.floor(now / RENEWAL_MS), debugPort].join(
+    " ",
+  ),
 });
+
+/** AWS changes a revision id where nothing of what runs has changed: a version was published, an update is done. */
+const digest = (text: string): string => createHash("sha1").update(text).digest("base64");
 
 /** Of one invocation, on the terminal. The file has all of them. */
 const SHOWN_LINES = 100;

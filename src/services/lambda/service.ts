@@ -1,6 +1,7 @@
 // AWS Lambda: functions, their code, and how they are invoked. README.md says first what is missing.
 import { type Context, defineService, loadModel, type Running } from "../../kernel/mod.ts";
 import { aliases, tables as aliasTables } from "./aliases.ts";
+import { concurrency, tables as concurrencyTables } from "./concurrency.ts";
 import { tables as functionTables } from "./configuration.ts";
 import { deliver, giveUp } from "./deliveries.ts";
 import { download } from "./download.ts";
@@ -12,14 +13,24 @@ import { functionUrlSite } from "./function-url-site.ts";
 import { functionUrls, tables as functionUrlTables } from "./function-urls.ts";
 import { functions } from "./functions.ts";
 import { invocations } from "./invocations.ts";
+import { layerPolicies } from "./layer-policies.ts";
+import { tables as layerTables } from "./layer-tables.ts";
+import { layers } from "./layers.ts";
 import { policies, tables as policyTables, resourcePolicy } from "./policies.ts";
+import { provisioned } from "./provisioned.ts";
 import { quirks } from "./quirks.ts";
 import { recursionConfigs, tables as recursionTables } from "./recursion.ts";
 import { startRuntime } from "./runtime.ts";
+import { runtimeManagement } from "./runtime-management.ts";
 import { streamingInvocations } from "./streaming-invocations.ts";
 import { resourceTags, tags } from "./tags.ts";
 import { updates } from "./updates.ts";
 import { versions } from "./versions.ts";
+
+const furtherColumns = `
+ALTER TABLE lambda_alias ADD COLUMN weights TEXT;
+ALTER TABLE lambda_function ADD COLUMN progress TEXT;
+ALTER TABLE lambda_function ADD COLUMN runtime_management TEXT`;
 
 export const lambda = defineService({
   name: "lambda",
@@ -29,6 +40,8 @@ export const lambda = defineService({
     eventSourceTables,
     functionUrlTables,
     recursionTables,
+    // Concurrency, layers, weighted aliases, states.
+    [concurrencyTables, layerTables, furtherColumns].join(";"),
   ],
   operations: {
     ...functions,
@@ -41,6 +54,11 @@ export const lambda = defineService({
     ...eventSourceMappings,
     ...recursionConfigs,
     ...invocations,
+    ...concurrency,
+    ...provisioned,
+    ...layers,
+    ...layerPolicies,
+    ...runtimeManagement,
     ...streamingInvocations,
     ...functionUrls,
   },

@@ -1,12 +1,13 @@
 // InvokeWithResponseStream: the answer as events, a chunk each, and at the end how it went.
 import { defineOperations, type Output } from "../../kernel/mod.ts";
 import { errors } from "./errors.ts";
-import { findFunction } from "./functions.ts";
+import { routeFunction } from "./functions.ts";
 import { readClientContext, readPayload } from "./invocations.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
 import { followed } from "./recursion.ts";
 import { type Streamed, streamed } from "./response-stream.ts";
 import { runtimeOf } from "./runtime.ts";
+import { refusePending } from "./states.ts";
 
 type Event =
   NonNullable<Output<"lambda", "InvokeWithResponseStream">["EventStream"]> extends AsyncIterable<infer E> ? E : never;
@@ -23,8 +24,9 @@ export const streamingInvocations = defineOperations("lambda", {
       const type = input.InvocationType ?? "RequestResponse";
       const event = readPayload(input.Payload, type);
       const clientContext = readClientContext(input.ClientContext);
-      const row = await ctx.read((tx) => findFunction(tx, ref));
+      const row = await ctx.read((tx) => routeFunction(tx, ref));
       if (!row) throw errors.functionNotFound(functionArn({ ...ref, qualifier: ref.qualifier ?? "$LATEST" }));
+      refusePending(row);
       if (type === "DryRun") return { StatusCode: 204, EventStream: undefined };
       const { requestId } = ctx;
       const answer = await streamed((sink) =>

@@ -1,13 +1,24 @@
 // UpdateFunctionCode and UpdateFunctionConfiguration. Both change $LATEST, give it a new revision, and end its warm sandboxes.
 import { type Context, defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
-import { stageCode } from "./code.ts";
-import { choose, configurationOf, describe, type FunctionRow, findVersion, updateVersion } from "./configuration.ts";
+import { codeColumns, stageCode } from "./code.ts";
+import {
+  choose,
+  configurationOf,
+  describe,
+  type FunctionRow,
+  findVersion,
+  updateVersion,
+  withLayers,
+} from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
-import { codeColumns, configured, passRole } from "./functions.ts";
+import { checkUnzipped, chooseLayers } from "./function-layers.ts";
+import { configured, passRole } from "./functions.ts";
+import { layerAccess } from "./layers.ts";
 import { type FunctionRef, functionArn, resolveName, resourceOf } from "./names.ts";
 import { assumeRole } from "./roles.ts";
 import { runtimeOf } from "./runtime.ts";
-import { publish } from "./versions.ts";
+import { begins, refuseUnsettled, settleLater } from "./states.ts";
+import { frozenOf, publish } from "./versions.ts";
 
 export const updates = defineOperations("lambda", {
   UpdateFunctionCode: {
@@ -17,9 +28,10 @@ export const updates = defineOperations("lambda", {
     }),
     async handle(ctx, input) {
       const ref = resolveLatest(ctx, input.FunctionName!);
-      await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId));
+      const before = await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId));
       if (input.PublishTo !== undefined) throw errors.unsupported("PublishTo");
       const code = await stageCode(ctx, input);
+      await checkUnzipped(ctx, configurationOf(before).Layers ?? [], code);
       const update = (row: FunctionRow): FunctionRow => ({
         ...row,
         ...codeColumns(code),
@@ -29,12 +41,16 @@ export const updates = defineOperations("lambda", {
         }),
         revision_id: newRequestId(),
         last_modified_ms: ctx.now,
+        progress: begins(ctx, "Updating"),
       });
       if (input.DryRun) return describe(update(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId))));
+      const frozen = input.Publish ? await frozenOf(ctx, code) : undefined;
       const row = await ctx.write(async (tx) => {
         const next = update(await requireLatest(tx, ref, input.RevisionId));
         await updateVersion(tx, next);
-        return input.Publish ? publish(tx, next, { now: ctx.now }) : next;
+        const version = input.Publish ? await publish(tx, next, { frozen, now: ctx.now }) : undefined;
+        await settleLater(ctx, tx, version ? [next, version] : [next]);
+        return version ?? next;
       });
       runtimeOf(ctx).retire(functionArn(ref));
       return describe(row);
@@ -47,23 +63,29 @@ export const updates = defineOperations("lambda", {
       return [
         { action: "lambda:UpdateFunctionConfiguration", resource, conditions: configured(input) },
         ...(input.Role === undefined ? [] : [passRole(input.Role, resource)]),
+        ...layerAccess(input.Layers),
       ];
     },
     async handle(ctx, input) {
       const ref = resolveLatest(ctx, input.FunctionName!);
-      const before = configurationOf(await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId)));
+      const was = await ctx.read((tx) => requireLatest(tx, ref, input.RevisionId));
+      const before = configurationOf(was);
       choose(input, before);
+      const layers = input.Layers && (await ctx.read((tx) => chooseLayers(tx, ref, input.Layers!)));
+      await checkUnzipped(ctx, layers ?? [], { sha256: was.code_sha256, size: was.code_size, live: was.live });
       if (input.Role !== undefined && input.Role !== before.Role)
         await assumeRole(ctx, ref, input.Role, errors.roleNotAssumable);
       const row = await ctx.write(async (tx) => {
         const latest = await requireLatest(tx, ref, input.RevisionId);
         const next = {
           ...latest,
-          configuration: JSON.stringify(choose(input, configurationOf(latest))),
+          configuration: JSON.stringify(withLayers(choose(input, configurationOf(latest)), layers)),
           revision_id: newRequestId(),
           last_modified_ms: ctx.now,
+          progress: begins(ctx, "Updating"),
         };
         await updateVersion(tx, next);
+        await settleLater(ctx, tx, [next]);
         return next;
       });
       runtimeOf(ctx).retire(functionArn(ref));
@@ -84,5 +106,6 @@ async function requireLatest(tx: Tx, ref: FunctionRef, revisionId: string | unde
   const row = await findVersion(tx, ref);
   if (!row) throw errors.functionNotFound(functionArn(ref));
   if (revisionId !== undefined && revisionId !== row.revision_id) throw errors.revisionMismatch("GetFunction/GetAlias");
+  refuseUnsettled(row);
   return row;
 }

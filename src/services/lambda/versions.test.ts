@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -16,6 +16,7 @@ import {
   UpdateFunctionConfigurationCommand,
 } from "@aws-sdk/client-lambda";
 import { arnOf, bash, type LambdaCloud, startCloudWithRole } from "../../../test/lambda.ts";
+import { readZip } from "./zip.ts";
 
 /** `f` with version 1 that answers 1, and version 2 that answers 2; $LATEST answers 3. */
 async function startWithVersions(): Promise<LambdaCloud> {
@@ -111,6 +112,34 @@ test("An alias points at a version, moves, and is invoked by its name", async ()
   await assert.rejects(run(), { message: `Function not found: ${arnOf("f:live")}` });
 });
 
+test("An alias with weights sends invocations to both versions, and gives its weights back", async () => {
+  await using cloud = await startWithVersions();
+  const { lambda } = cloud;
+  const alias = { FunctionName: "f", Name: "live" };
+  const RoutingConfig = { AdditionalVersionWeights: { 2: 0.5 } };
+  const made = await lambda.send(new CreateAliasCommand({ ...alias, FunctionVersion: "1", RoutingConfig }));
+  assert.deepEqual(made.RoutingConfig, RoutingConfig);
+  const listed = await lambda.send(new ListAliasesCommand({ FunctionName: "f", FunctionVersion: "2" }));
+  assert.deepEqual(listed.Aliases![0]!.RoutingConfig, RoutingConfig);
+  await assert.rejects(lambda.send(new DeleteFunctionCommand({ FunctionName: "f", Qualifier: "2" })), {
+    name: "ResourceConflictException",
+  });
+  const versions = async (times: number) => {
+    const answers = [];
+    for (let i = 0; i < times; i++) answers.push(await cloud.invoke("f:live"));
+    assert.ok(answers.every(({ version, payload }) => version === String(payload)));
+    return answers.map(({ version }) => version);
+  };
+  // Of 40 fair throws, one side alone comes up once in half a million million.
+  assert.deepEqual([...new Set(await versions(40))].sort(), ["1", "2"]);
+  const update = (more: object) => lambda.send(new UpdateAliasCommand({ ...alias, ...more }));
+  assert.deepEqual((await update({ Description: "d" })).RoutingConfig, RoutingConfig);
+  await update({ RoutingConfig: { AdditionalVersionWeights: { 2: 1 } } });
+  assert.deepEqual(await versions(5), ["2", "2", "2", "2", "2"]);
+  assert.equal((await update({ RoutingConfig: {} })).RoutingConfig, undefined);
+  assert.deepEqual(await versions(3), ["1", "1", "1"]);
+});
+
 test("Aliases are refused as AWS refuses them", async () => {
   await using cloud = await startWithVersions();
   const create = (more: object = {}) =>
@@ -126,7 +155,14 @@ test("Aliases are refused as AWS refuses them", async () => {
   await assert.rejects(create(weights({ 2: 0.1, 1: 0.1 })), {
     message: "Number of items in AdditionalVersionWeights cannot be greater than 1",
   });
-  await assert.rejects(create(weights({ 2: 0.1 })), { name: "NotImplemented", message: /AdditionalVersionWeights/ });
+  await assert.rejects(create(weights({ 1: 0.1 })), {
+    message: "Invalid function version 1. Function version 1 is already included in routing configuration.",
+  });
+  await assert.rejects(create(weights({ 10: 0.1 })), { message: `Function not found: ${arnOf("f:10")}` });
+  await assert.rejects(create({ ...weights({ 1: 0.1 }), FunctionVersion: "$LATEST" }), {
+    message: "$LATEST is not supported for an alias pointing to more than 1 version",
+  });
+  await assert.rejects(create(weights({ 2: 1.5 })), { name: "ValidationException" });
   await assert.rejects(cloud.lambda.send(new GetAliasCommand({ FunctionName: "f", Name: "none" })), {
     message: `Cannot find alias arn: ${arnOf("f:none")}`,
   });
@@ -135,13 +171,36 @@ test("Aliases are refused as AWS refuses them", async () => {
   });
 });
 
-test("Live code cannot be published: a version never changes", async () => {
+test("A version of live code is what the code was: the directory changes on, the version does not", async () => {
   await using cloud = await startCloudWithRole();
-  const S3Key = join(cloud.aws.config.dir, "lambda.sh");
-  await writeFile(S3Key, "handler() { echo 1; }\n");
-  await cloud.createBash("f", "", { Code: { S3Bucket: "hot-reload", S3Key } });
-  await assert.rejects(cloud.lambda.send(new PublishVersionCommand({ FunctionName: "f" })), {
-    name: "NotImplemented",
-    message: /live code/,
-  });
+  const dir = join(cloud.aws.config.dir, "f");
+  await mkdir(join(dir, "bin"), { recursive: true });
+  const edit = (n: number) => writeFile(join(dir, "lambda.sh"), `handler() { "$LAMBDA_TASK_ROOT/bin/say" ${n}; }\n`);
+  await edit(1);
+  await writeFile(join(dir, "bin/say"), '#!/bin/sh\necho "$1"\n', { mode: 0o755 });
+  await symlink("bin/say", join(dir, "link"));
+  await cloud.createBash("f", "", { Code: { S3Bucket: "hot-reload", S3Key: dir }, Publish: true });
+  const publish = () => cloud.lambda.send(new PublishVersionCommand({ FunctionName: "f" }));
+  assert.equal((await publish()).Version, "1");
+  await edit(2);
+  const second = await publish();
+  assert.equal(second.Version, "2");
+  await edit(3);
+  for (const [name, payload] of [
+    ["f:1", 1],
+    ["f:2", 2],
+    ["f", 3],
+  ] as const)
+    assert.equal((await cloud.invoke(name)).payload, payload, name);
+  const { Code, Configuration } = await cloud.lambda.send(new GetFunctionCommand({ FunctionName: "f:2" }));
+  assert.equal(Configuration!.CodeSha256, second.CodeSha256);
+  const archive = readZip(new Uint8Array(await (await fetch(Code!.Location!)).arrayBuffer()));
+  assert.deepEqual(
+    archive.map(({ path, kind, mode }) => [path, kind, mode & 0o111]),
+    [
+      ["bin/say", "file", 0o111],
+      ["lambda.sh", "file", 0],
+      ["link", "symlink", 0o111],
+    ],
+  );
 });

@@ -1,5 +1,6 @@
 // Published versions: copies of $LATEST that never change.
-import { defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { type Context, defineOperations, newRequestId, type Tx } from "../../kernel/mod.ts";
+import { type Code, codeColumns, freeze } from "./code.ts";
 import {
   configurationOf,
   describe,
@@ -10,6 +11,7 @@ import {
 } from "./configuration.ts";
 import { errors, invalidParameter } from "./errors.ts";
 import { functionArn, resolveName, resourceOf } from "./names.ts";
+import { refuseUnsettled } from "./states.ts";
 
 export const versions = defineOperations("lambda", {
   PublishVersion: {
@@ -17,6 +19,7 @@ export const versions = defineOperations("lambda", {
     async handle(ctx, input) {
       const ref = resolveName(ctx, input.FunctionName!);
       if (input.PublishTo !== undefined) throw errors.unsupported("PublishTo");
+      const frozen = await frozenOf(ctx, await ctx.read((tx) => findVersion(tx, ref)));
       return ctx.write(async (tx) => {
         const latest = await findVersion(tx, ref);
         if (!latest) throw errors.functionNotFound(functionArn({ ...ref, qualifier: undefined }));
@@ -26,7 +29,9 @@ export const versions = defineOperations("lambda", {
           throw invalidParameter(
             `CodeSHA256 (${input.CodeSha256}) is different from current CodeSHA256 in $LATEST (${latest.code_sha256}). Please try again with the CodeSHA256 in $LATEST.`,
           );
-        return describe(await publish(tx, latest, { description: input.Description, now: ctx.now }));
+        refuseUnsettled(latest);
+        const { Description: description } = input;
+        return describe(await publish(tx, latest, { description, frozen, now: ctx.now, renew: true }));
       });
     },
   },
@@ -64,23 +69,27 @@ const numberOf = (row: FunctionRow): number => (row.version === "$LATEST" ? 0 : 
 
 /**
  * Copies $LATEST to the next number. Where nothing changed since the last version, AWS answers that version instead of making another.
- * Live code is refused: a version never changes, a live directory does.
+ * `renew`: PublishVersion gives $LATEST a new revision as well; CreateFunction and UpdateFunctionCode have done so themselves.
+ * `frozen`: what live code is now, since a version never changes.
  */
 export async function publish(
   tx: Tx,
   latest: FunctionRow,
-  options: { description?: string | undefined; now: number },
+  options: { description?: string | undefined; frozen: Code | undefined; now: number; renew?: boolean },
 ): Promise<FunctionRow> {
-  if (latest.live !== null) throw errors.unsupported("publishing a version of live code");
+  const code = options.frozen ? codeColumns(options.frozen) : {};
+  const { code_sha256 } = { ...latest, ...code };
   const last =
     latest.last_version === 0 ? undefined : await findVersion(tx, nameOf(latest), String(latest.last_version));
   const description = options.description ?? configurationOf(latest).Description;
   const configuration = JSON.stringify({ ...configurationOf(latest), Description: description });
-  if (last && last.code_sha256 === latest.code_sha256 && sameBut(last.configuration, latest.configuration)) return last;
+  if (last && last.code_sha256 === code_sha256 && sameBut(last.configuration, latest.configuration)) return last;
   const number = latest.last_version + 1;
-  await updateVersion(tx, { ...latest, last_version: number });
+  const renewed = options.renew && { revision_id: newRequestId() };
+  await updateVersion(tx, { ...latest, last_version: number, ...renewed });
   const version: FunctionRow = {
     ...latest,
+    ...code,
     configuration,
     version: String(number),
     revision_id: newRequestId(),
@@ -91,6 +100,10 @@ export async function publish(
   await insertVersion(tx, version);
   return version;
 }
+
+/** Before the transaction that publishes. An edit between the two is the next version's. */
+export const frozenOf = async (ctx: Context, latest: Pick<FunctionRow, "live"> | undefined) =>
+  latest?.live == null ? undefined : freeze(ctx, latest.live);
 
 const nameOf = (row: FunctionRow) => ({ account: row.account, region: row.region, name: row.function_name });
 

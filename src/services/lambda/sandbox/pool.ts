@@ -8,7 +8,12 @@ export interface PoolOptions {
   readonly maxWorkers?: number;
   /** How long an environment waits for its next invocation. On real time, since what it costs is real memory. */
   readonly idleMs?: number;
+  /** An environment that was kept is gone: someone may want to keep another. */
+  onLost?(): void;
 }
+
+/** The function's init failed where nobody had called it yet. */
+export class InitFailed extends Error {}
 
 export interface WorkerKey {
   /** The function, whatever its code: what `retire` names. */
@@ -27,10 +32,21 @@ export interface Pool extends AsyncDisposable {
   release(worker: Worker): void;
   /** The function changed or is gone: its idle workers end now, its busy ones at their release. */
   retire(functionKey: string): Promise<void>;
+  /**
+   * So many environments of a key are ready from now on, however long nobody comes; those too many end, or become ordinary ones where they are busy.
+   * Resolves when they are there. Throws InitFailed, whatever `start` throws, and an Error where this machine has no room: what is there stays.
+   */
+  keep(key: WorkerKey, count: number, start: (sandbox: Sandbox) => Promise<Worker>): Promise<void>;
+  /** How many are kept for a key, busy ones included. */
+  kept(key: WorkerKey): number;
   readonly size: { readonly busy: number; readonly idle: number; readonly waiting: number };
 }
 
 const MAX_WORKERS = 64;
+/** The rest is for all that nobody provided for. */
+const MAX_KEPT_SHARE = 0.75;
+/** Environments of a key that are initialised at a time. */
+const KEPT_AT_ONCE = 4;
 const IDLE_MS = 5 * 60_000;
 const MAX_WAITING = 1_000;
 /** A runtime asks for its next event moments after it has answered: so long it is waited for, before another environment is started. */
@@ -40,6 +56,8 @@ interface Entry extends WorkerKey {
   worker?: Worker;
   state: "busy" | "idle" | "ending";
   retired: boolean;
+  /** It waits without end for its next invocation. */
+  kept?: boolean;
   timer?: NodeJS.Timeout;
   /** From its release on: resolves when it can be taken again, or when that takes too long. For one invocation that comes then. */
   almostWarm?: Promise<unknown>;
@@ -53,7 +71,7 @@ interface Waiting {
 }
 
 export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
-  const { maxWorkers = MAX_WORKERS, idleMs = IDLE_MS } = options;
+  const { maxWorkers = MAX_WORKERS, idleMs = IDLE_MS, onLost } = options;
   const entries = new Set<Entry>();
   const byWorker = new WeakMap<Worker, Entry>();
   let waiting: Waiting[] = [];
@@ -71,9 +89,8 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
 
   /** Whatever can be done for a key now: a warm worker, or room for a new one. Else undefined, and room is made if that is possible. */
   function entryFor(key: WorkerKey): Entry | undefined {
-    const warm = [...entries].findLast(
-      (entry) => entry.state === "idle" && entry.functionKey === key.functionKey && entry.revision === key.revision,
-    );
+    const idle = [...entries].filter((entry) => entry.state === "idle" && isFor(entry, key));
+    const warm = idle.findLast(({ kept }) => kept) ?? idle.at(-1);
     if (warm) {
       clearTimeout(warm.timer);
       warm.state = "busy";
@@ -84,14 +101,18 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
       entries.add(entry);
       return entry;
     }
-    const longestIdle = [...entries].find((entry) => entry.state === "idle");
-    if (longestIdle && count("ending") === 0) end(longestIdle);
+    makeRoom();
     return undefined;
+  }
+
+  function makeRoom(): void {
+    const longestIdle = [...entries].find((entry) => entry.state === "idle" && !entry.kept);
+    if (longestIdle && count("ending") === 0) end(longestIdle);
   }
 
   /** One invocation after the other is to meet one environment, however soon it comes. */
   function almostWarmFor(key: WorkerKey): Promise<unknown> | undefined {
-    const same = [...entries].filter((e) => e.functionKey === key.functionKey && e.revision === key.revision);
+    const same = [...entries].filter((entry) => isFor(entry, key));
     if (same.some((entry) => entry.state === "idle")) return undefined;
     const entry = same.find(({ almostWarm }) => almostWarm);
     const almostWarm = entry?.almostWarm;
@@ -120,15 +141,41 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
 
   async function settle(entry: Entry): Promise<void> {
     await entry.worker!.settled();
-    if (entry.retired || closed || entry.worker!.state !== "warm") return end(entry);
+    if (entry.retired || closed || entry.worker!.state !== "warm") {
+      await end(entry);
+      if (entry.kept && !closed) onLost?.();
+      return;
+    }
     entry.state = "idle";
     entry.almostWarm = undefined;
     // At the end of the set: the last one used is the first one taken.
     entries.delete(entry);
     entries.add(entry);
-    entry.timer = setTimeout(() => end(entry), idleMs);
-    entry.timer.unref();
+    if (!entry.kept) {
+      entry.timer = setTimeout(() => end(entry), idleMs);
+      entry.timer.unref();
+    }
     serve();
+  }
+
+  async function keepOne(key: WorkerKey, start: (sandbox: Sandbox) => Promise<Worker>): Promise<void> {
+    if (entries.size >= maxWorkers) makeRoom();
+    const kept = [...entries].filter((entry) => entry.kept).length;
+    if (entries.size > maxWorkers || kept >= Math.floor(maxWorkers * MAX_KEPT_SHARE))
+      throw new Error(`aws-like keeps at most ${Math.floor(maxWorkers * MAX_KEPT_SHARE)} environments ready`);
+    const entry: Entry = { ...key, state: "busy", retired: false, kept: true };
+    entries.add(entry);
+    try {
+      entry.worker = await start(sandbox);
+      if (!entry.worker.initialized) throw new InitFailed("its init failed");
+    } catch (error) {
+      await end(entry);
+      throw error;
+    }
+    byWorker.set(entry.worker, entry);
+    // It may have become one too many meanwhile.
+    if (closed || !entry.kept) await end(entry);
+    else await settle(entry);
   }
 
   return {
@@ -154,10 +201,22 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
       entry.almostWarm = Promise.race([settled, sleep(ALMOST_WARM_MS, undefined, { ref: false })]);
     },
     async retire(functionKey) {
-      const concerned = [...entries].filter((entry) => entry.functionKey === functionKey);
+      // What is kept is of a published version, which no update changes: keep() ends it.
+      const concerned = [...entries].filter((entry) => entry.functionKey === functionKey && !entry.kept);
       for (const entry of concerned) entry.retired = true;
       await Promise.all(concerned.filter((entry) => entry.state === "idle").map(end));
     },
+    async keep(key, count, start) {
+      const kept = [...entries].filter((entry) => entry.kept && isFor(entry, key));
+      const tooMany = kept.slice(count);
+      for (const entry of tooMany) entry.kept = false;
+      await Promise.all(tooMany.filter((entry) => entry.state === "idle").map(end));
+      for (let missing = count - kept.length; missing > 0 && !closed; missing -= KEPT_AT_ONCE)
+        await Promise.all(Array.from({ length: Math.min(missing, KEPT_AT_ONCE) }, () => keepOne(key, start)));
+    },
+    kept: (key) =>
+      [...entries].filter((entry) => entry.kept && entry.worker && entry.state !== "ending" && isFor(entry, key))
+        .length,
     get size() {
       return { busy: count("busy"), idle: count("idle"), waiting: waiting.length };
     },
@@ -168,3 +227,6 @@ export function openPool(sandbox: Sandbox, options: PoolOptions = {}): Pool {
     },
   };
 }
+
+const isFor = (entry: WorkerKey, key: WorkerKey): boolean =>
+  entry.functionKey === key.functionKey && entry.revision === key.revision;
