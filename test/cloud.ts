@@ -24,6 +24,8 @@ export interface ClientConfig {
   credentials: Key;
   maxAttempts: number;
   forcePathStyle: boolean;
+  /** `stream-127.0.0.1` is no name. */
+  disableHostPrefix: boolean;
 }
 
 export const ROOT: Key = { accessKeyId: "test", secretAccessKey: "test" };
@@ -42,6 +44,7 @@ export async function startCloud(options: StartOptions = {}): Promise<TestCloud>
         credentials: as,
         maxAttempts: 1,
         forcePathStyle: true,
+        disableHostPrefix: true,
       });
       clients.push(client as { destroy(): void });
       return client;

@@ -95,7 +95,14 @@ async function start(dir: string, args: readonly string[], hasTemplate: boolean)
     pid: cloud.process.pid!,
     lines: () => cloud.said().split("\n"),
     client(type, as = ROOT) {
-      const config = { endpoint, region: "us-east-1", credentials: as, maxAttempts: 1, forcePathStyle: true };
+      const config = {
+        endpoint,
+        region: "us-east-1",
+        credentials: as,
+        maxAttempts: 1,
+        forcePathStyle: true,
+        disableHostPrefix: true,
+      };
       const client = new type(config);
       clients.push(client as { destroy(): void });
       return client;

@@ -44,6 +44,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   "dynamodb.ResourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/walked",
   StreamArn: STREAM,
   ResourceARN: "arn:aws:events:us-east-1:000000000000:rule/walked",
+  "lambda.Arn": "arn:aws:lambda:us-east-1:000000000000:layer:walked:1",
   "lambda.Resource": "arn:aws:lambda:us-east-1:000000000000:function:walked",
   "lambda.Role": "arn:aws:iam::000000000000:role/walked",
   TaskHandle: Buffer.from(
@@ -85,7 +86,14 @@ const INPUTS: Readonly<Record<string, object>> = {
     UseLatestRestorableTime: true,
   },
   ...Object.fromEntries(
-    ["AssociateKmsKey", "DisassociateKmsKey", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"].map((name) => [
+    [
+      "AssociateKmsKey",
+      "DisassociateKmsKey",
+      "DescribeLogStreams",
+      "GetLogEvents",
+      "FilterLogEvents",
+      "GetLogGroupFields",
+    ].map((name) => [
       `logs.${name}`,
       {
         logGroupName: "walked",
@@ -94,6 +102,14 @@ const INPUTS: Readonly<Record<string, object>> = {
       },
     ]),
   ),
+  "logs.StartQuery": { logGroupName: "walked", queryString: "fields @message", startTime: 1, endTime: 2 },
+  "lambda.AddLayerVersionPermission": {
+    LayerName: "walked",
+    VersionNumber: 1,
+    StatementId: "walked",
+    Action: "lambda:GetLayerVersion",
+    Principal: "*",
+  },
   "dynamodbstreams.GetRecords": { ShardIterator: ITERATOR },
   "sns.Publish": { TopicArn: "arn:aws:sns:us-east-1:000000000000:walked", Message: "walked" },
   "dynamodb.TransactWriteItems": { TransactItems: [{ Put: { TableName: "walked", Item: ITEM } }] },
