@@ -135,10 +135,14 @@ export async function openCloud(
   };
 
   async function settle(): Promise<void> {
+    const parts = async () => {
+      for (const part of running) await part.settled?.();
+    };
     for (let before = -1; before !== post.taken; ) {
       before = post.taken;
-      for (const part of running) await part.settled?.();
+      await parts();
       await post.settled();
+      await parts(); // what was delivered meanwhile has left its log
     }
   }
 
