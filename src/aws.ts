@@ -75,7 +75,8 @@ const DRAIN_MS = 2_000;
 export async function start({ ephemeral, show = () => undefined, ...options }: StartOptions): Promise<Aws> {
   await using undo = new AsyncDisposableStack();
   const dir = options.dir ?? (ephemeral ? await mkdtemp(join(tmpdir(), "aws-like-")) : process.cwd());
-  if (ephemeral && !options.dir) undo.defer(() => rm(dir, { recursive: true, force: true }));
+  if (ephemeral && !options.dir)
+    undo.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }));
   const config: Config = {
     ...defaults,
     ...(ephemeral && { port: 0, output: "quiet", durability: "fast" }),
